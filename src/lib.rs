@@ -1,0 +1,29 @@
+//! Pilothouse: a Kubernetes-native gateway for large language models.
+//!
+//! One binary holds a controller and a data plane, joined by one pointer:
+//!
+//! ```text
+//!  API server ─ watch ┐                                                   ┌─ client
+//!                     ├─ Snapshot ─ compile ─► RouteTable ─► TableCell ─► proxy ─► upstream
+//!  --manifests DIR ───┘     (pure)  findings        (one ArcSwap)         └─ settle ─► state
+//!                                     └─► status, log, metrics
+//! ```
+//!
+//! Three kinds of data have three homes. What users ask for is in [`api`]; what is served is the
+//! immutable [`table`]; what must outlive a table (breakers, in-flight counts, latencies, key
+//! cool-downs) is in [`state`]. A request loads the table once and keeps it to its last byte.
+//!
+//! Imports run one way, and `tests/layering.rs` holds them to it: [`api`], [`wire`], [`state`] and
+//! [`balance`] know nothing of ours; [`proxy`] never names `api`, `compile`, `control` or `kube`;
+//! [`control`] never names `proxy` or `upstream`. The only bridge is [`table::TableCell`].
+//!
+//! A new provider is a row in [`provider`], a new protocol a file and a line in
+//! [`protocol::registry`], a new strategy a file and a line in [`balance::registry`].
+
+pub mod api;
+pub mod balance;
+pub mod compile;
+pub mod protocol;
+pub mod provider;
+pub mod state;
+pub mod table;

@@ -1,0 +1,60 @@
+//! The registry of vendors: data, not code.
+//!
+//! A vendor that speaks a known protocol is a row in [`registry::PROVIDERS`]: its name, base URL,
+//! protocol, how it takes a key, and where it deviates.
+
+pub mod registry;
+
+use crate::protocol::registry::ProtocolId;
+
+/// How a provider takes its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// `authorization: Bearer KEY`.
+    Bearer,
+    /// `x-api-key: KEY`.
+    XApiKey,
+}
+
+/// One vendor.
+#[derive(Debug)]
+pub struct Provider {
+    /// The name in `spec.targets[].provider`, in headers and metrics.
+    pub name: &'static str,
+    /// What people call it.
+    pub title: &'static str,
+    /// The protocol it speaks.
+    pub protocol: ProtocolId,
+    /// Its public base URL; `None` where every installation has its own (`baseURL` is required).
+    pub base_url: Option<&'static str>,
+    /// How it takes a key.
+    pub auth: Auth,
+    /// Whether it can be asked without one (self-hosted servers).
+    pub key_optional: bool,
+    /// Further hosts of the same vendor that its keys may go to: `host` or `*.suffix`.
+    pub hosts: &'static [&'static str],
+    /// Whether a streamed chat or completion may be asked for its usage with
+    /// `stream_options.include_usage`.
+    pub stream_usage: bool,
+    /// The field that bounds the output of a chat completion.
+    pub max_tokens_field: &'static str,
+    /// API paths (below the base URL) that it does not have.
+    pub lacks: &'static [&'static str],
+}
+
+impl Provider {
+    /// Whether a key of this vendor may go to `host` although its CredentialStore lists no hosts.
+    pub fn owns_host(&self, host: &str) -> bool {
+        let own = self.base_url.and_then(|url| url.split('/').nth(2));
+        own.into_iter().chain(self.hosts.iter().copied()).any(|known| {
+            match known.strip_prefix('*') {
+                Some(suffix) => {
+                    host.len() > suffix.len()
+                        && host.is_char_boundary(host.len() - suffix.len())
+                        && host[host.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
+                }
+                None => host.eq_ignore_ascii_case(known),
+            }
+        })
+    }
+}

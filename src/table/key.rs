@@ -1,0 +1,113 @@
+//! Provider keys, in types that cannot print themselves.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::ObjectName;
+use crate::state::KeyState;
+
+/// A secret text: no `Display`, a `Debug` that says nothing, memory wiped on drop.
+#[derive(Clone)]
+pub struct SecretText(SecretString);
+
+impl SecretText {
+    /// Takes the text of a secret; a trailing newline, which `kubectl create secret --from-file`
+    /// likes to keep, is not part of it.
+    pub fn new(text: &str) -> Self {
+        Self(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+    }
+
+    /// The text, for the one place that must put it on the wire or digest it.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// One key of a pool.
+#[derive(Debug)]
+pub struct Key {
+    /// The name by which status, logs and metrics speak of it.
+    pub name: Arc<str>,
+    /// Lower is used first under [`KeySelection::InOrder`].
+    pub priority: i32,
+    /// `Bearer KEY`, marked sensitive.
+    pub bearer: HeaderValue,
+    /// The key alone, marked sensitive.
+    pub plain: HeaderValue,
+    /// Its cool-down, which outlives tables.
+    pub state: Arc<KeyState>,
+}
+
+impl Key {
+    /// Prepares a key's header values. `None` if the text cannot stand in an HTTP header.
+    pub fn new(
+        name: impl Into<Arc<str>>,
+        priority: i32,
+        value: &SecretText,
+        state: Arc<KeyState>,
+    ) -> Option<Self> {
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", value.expose())).ok()?;
+        let mut plain = HeaderValue::from_str(value.expose()).ok()?;
+        bearer.set_sensitive(true);
+        plain.set_sensitive(true);
+        Some(Self { name: name.into(), priority, bearer, plain, state })
+    }
+}
+
+/// How the next key of a pool is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeySelection {
+    /// The first rested key in priority order.
+    InOrder,
+    /// Each rested key in turn; priority is not looked at.
+    RoundRobin,
+}
+
+/// The usable keys of one CredentialStore.
+#[derive(Debug)]
+pub struct KeyPool {
+    /// The store the keys come from.
+    pub store: ObjectName,
+    /// Sorted by priority, then by their place in the store. Never empty.
+    pub keys: Vec<Arc<Key>>,
+    /// How to choose among them.
+    pub selection: KeySelection,
+    /// The turn of round-robin; starts at random so that replicas do not move in step.
+    pub turn: AtomicUsize,
+}
+
+impl KeyPool {
+    /// The key to use now, leaving out those in `tried` and those that are cooling down.
+    pub fn pick(&self, now: Instant, tried: &[Arc<str>]) -> Option<Arc<Key>> {
+        let start = match self.selection {
+            KeySelection::InOrder => 0,
+            KeySelection::RoundRobin => self.turn.fetch_add(1, Ordering::Relaxed),
+        };
+        let count = self.keys.len();
+        (0..count)
+            .map(|step| &self.keys[(start.wrapping_add(step)) % count])
+            .find(|key| !tried.contains(&key.name) && key.state.resting_until(now).is_none())
+            .cloned()
+    }
+
+    /// When the first key is rested again; `None` if one is rested now.
+    pub fn rested_at(&self, now: Instant) -> Option<Instant> {
+        let mut soonest: Option<Instant> = None;
+        for key in &self.keys {
+            let until = key.state.resting_until(now)?;
+            soonest = Some(soonest.map_or(until, |at| at.min(until)));
+        }
+        soonest
+    }
+}

@@ -1,0 +1,169 @@
+//! One compiled target of a route.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+
+use super::{KeyPool, Parameters, Timeouts};
+use crate::provider::Provider;
+use crate::state::{BreakerPolicy, TargetState};
+
+/// One target of a route.
+#[derive(Debug)]
+pub struct Target {
+    /// Its name in the route.
+    pub name: Arc<str>,
+    /// Lower is tried first.
+    pub priority: i32,
+    /// Share within its tier; 0 is reached by `x-backend` only.
+    pub weight: u32,
+    /// How to reach it, or why it cannot be reached.
+    pub resolution: Resolution,
+}
+
+/// Whether everything a target refers to was found and allowed.
+#[derive(Debug)]
+pub enum Resolution {
+    /// It can be asked.
+    Ready(Upstream),
+    /// It cannot; the message names the object and the field.
+    Unresolved {
+        /// A reason of the closed set that status conditions use.
+        reason: &'static str,
+        /// What is wrong, and with which field.
+        message: Arc<str>,
+    },
+}
+
+/// Everything needed to ask a target.
+#[derive(Debug)]
+pub struct Upstream {
+    /// The vendor's row in the registry.
+    pub provider: &'static Provider,
+    /// Where requests go.
+    pub base_url: BaseUrl,
+    /// The model to ask for; `None` asks for the name that the client used.
+    pub model: Option<Arc<str>>,
+    /// The keys to ask with; `None` asks without authentication.
+    pub keys: Option<Arc<KeyPool>>,
+    /// Limits in time.
+    pub timeouts: Timeouts,
+    /// When its breaker opens.
+    pub breaker: BreakerPolicy,
+    /// What is changed in the request.
+    pub parameters: Parameters,
+    /// What is remembered of it across tables.
+    pub state: Arc<TargetState>,
+}
+
+impl Target {
+    /// How to reach it, if it can be reached.
+    pub fn upstream(&self) -> Option<&Upstream> {
+        match &self.resolution {
+            Resolution::Ready(upstream) => Some(upstream),
+            Resolution::Unresolved { .. } => None,
+        }
+    }
+}
+
+/// A provider's base URL: what that vendor's own SDK takes, without a trailing slash.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BaseUrl {
+    scheme: Scheme,
+    authority: Authority,
+    path: Box<str>,
+}
+
+/// Why a text is no base URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BaseUrlError {
+    /// Not a URI at all.
+    #[error("is not a URL")]
+    Malformed,
+    /// Neither http nor https.
+    #[error("must begin with `https://` or `http://`")]
+    Scheme,
+    /// Credentials in a URL end up in logs.
+    #[error("must not hold a user name or password: use `credentialRef`")]
+    UserInfo,
+    /// A query would be lost when paths are appended.
+    #[error("must not hold a query or a fragment")]
+    Query,
+}
+
+impl BaseUrl {
+    /// Whether the connection is encrypted.
+    pub fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    /// Host and, if given, port, as they stand in the `host` header.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The host without port; IPv6 addresses without brackets.
+    pub fn host(&self) -> &str {
+        self.authority.host().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The port, the scheme's own if none is given.
+    pub fn port(&self) -> u16 {
+        self.authority.port_u16().unwrap_or(if self.is_https() { 443 } else { 80 })
+    }
+
+    /// The path that every request path is appended to; empty or beginning with `/`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The origin-form target of a request: `suffix` (which begins with `/`) after this path.
+    pub fn request_target(&self, suffix: &str, query: Option<&str>) -> Option<PathAndQuery> {
+        let mut target = String::with_capacity(
+            self.path.len() + suffix.len() + query.map_or(0, |query| query.len() + 1),
+        );
+        target.push_str(&self.path);
+        target.push_str(suffix);
+        if let Some(query) = query.filter(|query| !query.is_empty()) {
+            target.push('?');
+            target.push_str(query);
+        }
+        PathAndQuery::try_from(target).ok()
+    }
+}
+
+impl FromStr for BaseUrl {
+    type Err = BaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains('#') {
+            return Err(BaseUrlError::Query);
+        }
+        let parts = text.parse::<Uri>().map_err(|_| BaseUrlError::Malformed)?.into_parts();
+        let scheme = parts.scheme.ok_or(BaseUrlError::Scheme)?;
+        if scheme != Scheme::HTTPS && scheme != Scheme::HTTP {
+            return Err(BaseUrlError::Scheme);
+        }
+        let authority = parts.authority.ok_or(BaseUrlError::Malformed)?;
+        if authority.as_str().contains('@') {
+            return Err(BaseUrlError::UserInfo);
+        }
+        if authority.host().is_empty() {
+            return Err(BaseUrlError::Malformed);
+        }
+        let path_and_query = parts.path_and_query.unwrap_or(PathAndQuery::from_static("/"));
+        if path_and_query.query().is_some() {
+            return Err(BaseUrlError::Query);
+        }
+        let path = path_and_query.path().trim_end_matches('/').into();
+        Ok(Self { scheme, authority, path })
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.path)
+    }
+}

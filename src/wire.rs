@@ -1,0 +1,1 @@
+//! Framings and bytes: knows no provider.
