@@ -27,3 +27,5 @@ pub mod protocol;
 pub mod provider;
 pub mod state;
 pub mod table;
+pub mod telemetry;
+pub mod upstream;

@@ -1,0 +1,240 @@
+//! Chat completions, legacy completions and embeddings: unnamed events, ended by `[DONE]`.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{OpenAi, is_filled, read_error_object, read_reply};
+use crate::protocol::error::ErrorView;
+use crate::protocol::stream::{Meaning, StreamReader};
+use crate::protocol::usage::{OpenAiUsage, Usage};
+use crate::protocol::{Answers, Malformed, Protocol, Reply};
+
+/// Answers to chat completions, completions and embeddings.
+#[derive(Debug)]
+pub struct ChatAnswers;
+
+impl Answers for ChatAnswers {
+    fn stream(&self, choices: usize) -> Box<dyn StreamReader> {
+        Box::new(ChatStream { expected: choices, ..ChatStream::default() })
+    }
+
+    fn read_reply(&self, body: &[u8]) -> Result<Reply, Malformed> {
+        read_reply(body)
+    }
+
+    fn in_band_error(&self, error: &ErrorView<'_>) -> Bytes {
+        let body = OpenAi.write_error(error);
+        [b"data: ", &body[..], b"\n\n"].concat().into()
+    }
+
+    fn end_marker(&self) -> &'static [u8] {
+        b"data: [DONE]\n\n"
+    }
+
+    fn keep_alive(&self) -> &'static [u8] {
+        b": keep-alive\n\n"
+    }
+}
+
+#[derive(Default)]
+struct ChatStream {
+    expected: usize,
+    /// Indexes of the choices that have a finish reason.
+    finished: Vec<u64>,
+    structured: bool,
+    usage: Usage,
+}
+
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    choices: Option<Vec<Choice<'a>>>,
+    #[serde(default)]
+    usage: Option<OpenAiUsage>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    // Some servers leave the index out where there is one choice only.
+    #[serde(default)]
+    index: Option<u64>,
+    #[serde(borrow, default)]
+    delta: Option<Delta<'a>>,
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    finish_reason: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    refusal: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reasoning_content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reasoning: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    tool_calls: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    function_call: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    audio: Option<&'a RawValue>,
+}
+
+impl StreamReader for ChatStream {
+    fn read(&mut self, _name: Option<&str>, data: &[u8]) -> Result<Meaning, Malformed> {
+        // Some servers send the marker with spaces behind it.
+        if data.trim_ascii() == b"[DONE]" {
+            return Ok(Meaning::End);
+        }
+        let chunk: Chunk<'_> = serde_json::from_slice(data).map_err(|_| Malformed)?;
+        if let Some(error) = chunk.error.filter(|raw| is_filled(Some(raw))) {
+            return Ok(Meaning::Error(read_error_object(error)));
+        }
+        let has_usage = chunk.usage.is_some();
+        if let Some(usage) = chunk.usage {
+            self.usage.update(usage.into());
+        }
+        let choices = chunk.choices.unwrap_or_default();
+        if choices.is_empty() {
+            return Ok(if has_usage { Meaning::UsageOnly } else { Meaning::Preamble });
+        }
+        let mut meaning = Meaning::Preamble;
+        for choice in choices {
+            self.read_choice(choice, &mut meaning);
+        }
+        if meaning == Meaning::Preamble && self.finished() {
+            meaning = Meaning::Finished;
+        }
+        Ok(meaning)
+    }
+
+    fn finished(&self) -> bool {
+        self.finished.len() >= self.expected.max(1)
+    }
+
+    fn structured(&self) -> bool {
+        self.structured
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage
+    }
+}
+
+impl ChatStream {
+    fn read_choice(&mut self, choice: Choice<'_>, meaning: &mut Meaning) {
+        if let Some(delta) = choice.delta {
+            if is_filled(delta.tool_calls) || is_filled(delta.function_call) {
+                self.structured = true;
+                *meaning = Meaning::Structured;
+            } else if is_filled(delta.content) || is_filled(delta.refusal) || is_filled(delta.audio)
+            {
+                *meaning = Meaning::Output;
+            } else if (is_filled(delta.reasoning_content) || is_filled(delta.reasoning))
+                && *meaning == Meaning::Preamble
+            {
+                *meaning = Meaning::Thinking;
+            }
+        }
+        if is_filled(choice.text) {
+            *meaning = Meaning::Output;
+        }
+        let index = choice.index.unwrap_or(0);
+        if choice.finish_reason.is_some_and(|reason| !reason.is_empty())
+            && !self.finished.contains(&index)
+        {
+            self.finished.push(index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meanings(choices: usize, events: &[&str]) -> Vec<Result<Meaning, Malformed>> {
+        let mut reader = ChatAnswers.stream(choices);
+        events.iter().map(|data| reader.read(None, data.as_bytes())).collect()
+    }
+
+    #[test]
+    fn a_stream_is_read_event_by_event() {
+        let seen = meanings(
+            1,
+            &[
+                r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"#,
+                r#"{"choices":[{"index":0,"delta":{"reasoning_content":"hm"}}]}"#,
+                r#"{"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}],"usage":null}"#,
+                r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+                r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#,
+                "[DONE] ",
+            ],
+        );
+        let expected = [
+            Meaning::Preamble,
+            Meaning::Thinking,
+            Meaning::Output,
+            Meaning::Finished,
+            Meaning::UsageOnly,
+            Meaning::End,
+        ];
+        assert_eq!(seen, expected.map(Ok));
+    }
+
+    #[test]
+    fn every_choice_must_finish() {
+        let mut reader = ChatAnswers.stream(2);
+        let finish = |index| {
+            format!(r#"{{"choices":[{{"index":{index},"delta":{{}},"finish_reason":"stop"}}]}}"#)
+        };
+        reader.read(None, finish(1).as_bytes()).expect("valid");
+        // A second finish of the same choice, which some servers send, does not count twice.
+        reader.read(None, finish(1).as_bytes()).expect("valid");
+        assert!(!reader.finished());
+        reader.read(None, finish(0).as_bytes()).expect("valid");
+        assert!(reader.finished());
+    }
+
+    #[test]
+    fn deviations_of_known_servers_are_read() {
+        let seen = meanings(
+            1,
+            &[
+                r#"{"choices":null}"#,
+                r#"{"choices":[{"delta":null,"finish_reason":""}]}"#,
+                r#"{"id":"","model":"","choices":[],"prompt_filter_results":[]}"#,
+                r#"{"choices":[{"text":"legacy","index":0,"finish_reason":null}]}"#,
+                r#"{"error":{"message":"gone","code":502},"choices":[{"finish_reason":"error"}]}"#,
+                r#"{"choices":[{"delta":{"content":"cut"#,
+            ],
+        );
+        assert_eq!(
+            seen[..4],
+            [
+                Ok(Meaning::Preamble),
+                Ok(Meaning::Preamble),
+                Ok(Meaning::Preamble),
+                Ok(Meaning::Output)
+            ]
+        );
+        assert!(matches!(&seen[4], Ok(Meaning::Error(facts)) if facts.code == "502"));
+        assert_eq!(seen[5], Err(Malformed));
+    }
+
+    #[test]
+    fn tool_arguments_are_structured_to_the_end() {
+        let mut reader = ChatAnswers.stream(1);
+        let event = br#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a"}]}}]}"#;
+        assert_eq!(reader.read(None, event), Ok(Meaning::Structured));
+        assert!(reader.structured());
+    }
+}

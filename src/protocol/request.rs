@@ -1,0 +1,113 @@
+//! What the gateway must know of a request body, read without touching the rest of it.
+
+use serde::Deserialize;
+
+use crate::wire::json::{JsonError, Object};
+
+/// The few members of a request that decide how it is routed and relayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestFacts {
+    /// The model that was asked for.
+    pub model: String,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// How many completions were asked for; at least 1.
+    pub choices: usize,
+    /// Whether the caller asked for usage in the stream (`stream_options.include_usage`).
+    pub include_usage: bool,
+    /// Whether the answer must fit a schema or be JSON, so that no event of it can be left out.
+    pub structured: bool,
+}
+
+/// Why a body is not a request.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// Not JSON, not an object, or a member of the wrong type or given twice.
+    #[error("the request body is not valid: {0}")]
+    Json(#[from] JsonError),
+    /// Nothing says which model is wanted.
+    #[error("`model` is missing: name the model you want")]
+    NoModel,
+}
+
+#[derive(Deserialize)]
+struct Format {
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+}
+
+impl RequestFacts {
+    /// Reads the facts from a request. A member of the top level that is given twice is refused,
+    /// which closes the gap between a gateway that reads the first and a provider that reads the
+    /// last.
+    pub fn read(object: &Object) -> Result<Self, RequestError> {
+        let model = object.string("model")?.filter(|model| !model.is_empty());
+        let stream = object.boolean("stream")?.unwrap_or(false);
+        let options = if stream { object.object("stream_options")? } else { None };
+        let include_usage = match options {
+            Some(options) => options.boolean("include_usage")?.unwrap_or(false),
+            None => false,
+        };
+        let format = match object.get::<Format>("response_format", "an object")? {
+            Some(format) => Some(format),
+            // Legacy completions have no formats, and their `text` would be no object.
+            None => match object.raw("text")?.filter(|raw| raw.starts_with(b"{")) {
+                Some(_) => match object.object("text")? {
+                    Some(text) => text.get::<Format>("format", "an object")?,
+                    None => None,
+                },
+                None => None,
+            },
+        };
+        Ok(Self {
+            model: model.ok_or(RequestError::NoModel)?.into_owned(),
+            stream,
+            choices: object.get::<u16>("n", "a number")?.map_or(1, |n| usize::from(n.max(1))),
+            include_usage,
+            structured: format
+                .and_then(|format| format.kind)
+                .is_some_and(|kind| kind.starts_with("json")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &'static [u8]) -> Result<RequestFacts, RequestError> {
+        RequestFacts::read(&Object::parse(body.into())?)
+    }
+
+    #[test]
+    fn reads_what_routing_needs_and_skips_the_rest() {
+        let facts = read(
+            br#"{"messages":[{"role":"user","content":"hi"}],"model":"gpt \u0041","stream":true,"n":2,
+                "stream_options":{"include_usage":true},"response_format":{"type":"json_schema"}}"#,
+        )
+        .expect("a request");
+        assert_eq!(
+            facts,
+            RequestFacts {
+                model: "gpt A".into(),
+                stream: true,
+                choices: 2,
+                include_usage: true,
+                structured: true
+            }
+        );
+    }
+
+    #[test]
+    fn a_member_given_twice_is_refused() {
+        let error = read(br#"{"model":"cheap","model":"dear"}"#).expect_err("twice");
+        assert!(error.to_string().contains("`model`"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_model_says_what_to_do() {
+        for body in [&b"{}"[..], br#"{"model":""}"#, br#"{"model":null}"#] {
+            assert!(matches!(read(body), Err(RequestError::NoModel)));
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Token counts, as the target that answered reports them.
+
+use serde::Deserialize;
+
+/// Token counts of one answer. Absent means that the provider did not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// All input, cached input included.
+    pub input: Option<u64>,
+    /// All output, reasoning included.
+    pub output: Option<u64>,
+    /// The part of the input that was read from a prompt cache.
+    pub cached_input: Option<u64>,
+    /// The part of the output that was reasoning.
+    pub reasoning: Option<u64>,
+}
+
+impl Usage {
+    /// Takes over what `newer` says. Counts in a stream are cumulative: the last one that is given
+    /// wins, field by field, and a zero does not take back what was counted before.
+    pub fn update(&mut self, newer: Self) {
+        fn take(old: &mut Option<u64>, new: Option<u64>) {
+            if let Some(count) = new
+                && (count > 0 || old.is_none())
+            {
+                *old = Some(count);
+            }
+        }
+        take(&mut self.input, newer.input);
+        take(&mut self.output, newer.output);
+        take(&mut self.cached_input, newer.cached_input);
+        take(&mut self.reasoning, newer.reasoning);
+    }
+}
+
+/// `usage` of OpenAI's APIs: `prompt_tokens` in chat, completions and embeddings, `input_tokens`
+/// in Responses. Input counts include cached tokens.
+#[derive(Debug, Deserialize)]
+pub(super) struct OpenAiUsage {
+    #[serde(alias = "input_tokens")]
+    prompt_tokens: Option<u64>,
+    #[serde(alias = "output_tokens")]
+    completion_tokens: Option<u64>,
+    #[serde(alias = "input_tokens_details")]
+    prompt_tokens_details: Option<InputDetails>,
+    #[serde(alias = "output_tokens_details")]
+    completion_tokens_details: Option<OutputDetails>,
+}
+
+#[derive(Debug, Deserialize)]
+struct InputDetails {
+    cached_tokens: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct OutputDetails {
+    reasoning_tokens: Option<u64>,
+}
+
+impl From<OpenAiUsage> for Usage {
+    fn from(wire: OpenAiUsage) -> Self {
+        Self {
+            input: wire.prompt_tokens,
+            output: wire.completion_tokens,
+            cached_input: wire.prompt_tokens_details.and_then(|details| details.cached_tokens),
+            reasoning: wire.completion_tokens_details.and_then(|details| details.reasoning_tokens),
+        }
+    }
+}
+
+/// `usage` of Anthropic's Messages. `input_tokens` excludes what was written to and read from the
+/// cache, so the whole input is the sum of three fields.
+#[derive(Debug, Deserialize)]
+pub(super) struct AnthropicUsage {
+    input_tokens: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    output_tokens_details: Option<ThinkingDetails>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ThinkingDetails {
+    thinking_tokens: Option<u64>,
+}
+
+impl From<AnthropicUsage> for Usage {
+    fn from(wire: AnthropicUsage) -> Self {
+        let cache = wire.cache_creation_input_tokens.unwrap_or(0)
+            + wire.cache_read_input_tokens.unwrap_or(0);
+        Self {
+            input: wire.input_tokens.map(|fresh| fresh + cache),
+            output: wire.output_tokens,
+            cached_input: wire.cache_read_input_tokens,
+            reasoning: wire.output_tokens_details.and_then(|details| details.thinking_tokens),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_counts_replace_earlier_ones_but_a_zero_takes_nothing_back() {
+        let mut usage = Usage { input: Some(10), output: Some(1), ..Usage::default() };
+        usage.update(Usage { input: Some(0), output: Some(7), ..Usage::default() });
+        assert_eq!(usage, Usage { input: Some(10), output: Some(7), ..Usage::default() });
+    }
+
+    #[test]
+    fn anthropic_input_is_the_sum_with_the_cache() {
+        let wire: AnthropicUsage = serde_json::from_str(
+            r#"{"input_tokens":3,"cache_creation_input_tokens":4,"cache_read_input_tokens":5,"output_tokens":6}"#,
+        )
+        .expect("valid");
+        let usage = Usage::from(wire);
+        assert_eq!((usage.input, usage.output, usage.cached_input), (Some(12), Some(6), Some(5)));
+    }
+}

@@ -1,0 +1,125 @@
+//! Which target is asked next.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::balance::{Candidate, Turn};
+use crate::protocol::registry::Operation;
+use crate::state::{Admission, BreakerStatus, ProbePermit};
+use crate::table::{Resolution, Route, Target, Upstream};
+
+/// A target that may be asked now.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// Its index in the route.
+    pub index: usize,
+    pub target: Arc<Target>,
+    /// Held while this request is the probe of a half-open breaker.
+    pub permit: Option<ProbePermit>,
+    /// The breaker's state as it was when the target was chosen.
+    pub breaker: &'static str,
+}
+
+/// Why a target may not be asked now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spared<'t> {
+    /// Something it refers to is missing or forbidden.
+    Unresolved(&'t str),
+    /// It speaks another protocol, or its vendor lacks this operation.
+    CannotServe,
+    /// It or all of its keys were asked to be left alone.
+    Resting(Instant),
+    /// Its breaker is open, until then if that is known.
+    Open(Option<Instant>),
+}
+
+impl Spared<'_> {
+    /// When it is worth asking again, if that is a matter of time.
+    pub fn until(self) -> Option<Instant> {
+        match self {
+            Self::Resting(until) => Some(until),
+            Self::Open(until) => until,
+            Self::Unresolved(_) | Self::CannotServe => None,
+        }
+    }
+}
+
+/// Whether a target may be asked for this operation now.
+pub(super) fn eligible<'t>(
+    target: &'t Target,
+    operation: &Operation,
+    now: Instant,
+) -> Result<&'t Upstream, Spared<'t>> {
+    let upstream = match &target.resolution {
+        Resolution::Ready(upstream) => upstream,
+        Resolution::Unresolved { message, .. } => return Err(Spared::Unresolved(message)),
+    };
+    if !can_serve(upstream, operation) {
+        return Err(Spared::CannotServe);
+    }
+    let keys_rest = upstream.keys.as_ref().and_then(|keys| keys.rested_at(now));
+    if let Some(until) = upstream.state.resting_until(now).or(keys_rest) {
+        return Err(Spared::Resting(until));
+    }
+    match upstream.state.breaker.status(&upstream.breaker, now) {
+        BreakerStatus::Closed | BreakerStatus::HalfOpen => Ok(upstream),
+        BreakerStatus::Open { until } => Err(Spared::Open(Some(until))),
+    }
+}
+
+/// Whether the target's vendor has this operation at all.
+pub(super) fn can_serve(upstream: &Upstream, operation: &Operation) -> bool {
+    upstream.provider.protocol == operation.protocol
+        && !upstream.provider.lacks.contains(&operation.upstream_path)
+}
+
+/// The next target of the route that may be asked, leaving out those in `tried`.
+pub(super) fn choose(
+    route: &Route,
+    operation: &Operation,
+    tried: &[usize],
+    now: Instant,
+) -> Option<Chosen> {
+    for tier in &route.tiers {
+        let mut indexes: Vec<usize> =
+            tier.members.iter().copied().filter(|index| !tried.contains(index)).collect();
+        while !indexes.is_empty() {
+            let mut candidates = Vec::with_capacity(indexes.len());
+            indexes.retain(|index| {
+                let target = &route.targets[*index];
+                let Ok(upstream) = eligible(target, operation, now) else { return false };
+                candidates.push(Candidate {
+                    weight: target.weight,
+                    in_flight: upstream.state.in_flight.count(),
+                    latency: upstream.state.latency.estimate(now),
+                });
+                true
+            });
+            let turn = Turn { sequence: tier.next_turn(), random: fastrand::u64(..) };
+            let Some(position) = route.strategy.pick(&candidates, turn) else { break };
+            // Another request may have taken a half-open breaker's one permit in the meantime.
+            match admit(route, indexes[position], operation, now) {
+                Some(chosen) => return Some(chosen),
+                None => indexes.swap_remove(position),
+            };
+        }
+    }
+    None
+}
+
+/// Asks the breaker of one target for admission.
+pub(super) fn admit(
+    route: &Route,
+    index: usize,
+    operation: &Operation,
+    now: Instant,
+) -> Option<Chosen> {
+    let target = route.targets.get(index)?;
+    let upstream = eligible(target, operation, now).ok()?;
+    let (permit, breaker) = match upstream.state.breaker.admit(&upstream.breaker, now) {
+        Admission::Closed => (None, "closed"),
+        Admission::Probe(permit) => (Some(permit), "half-open"),
+        Admission::Refused { .. } => return None,
+    };
+    Some(Chosen { index, target: Arc::clone(target), permit, breaker })
+}

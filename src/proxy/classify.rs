@@ -1,0 +1,277 @@
+//! What a target's failure means: for the target, for its key, and for the request.
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, StatusCode};
+
+use super::headers::names;
+use crate::protocol::error::ErrorFacts;
+use crate::state::BreakerPolicy;
+
+/// What became of a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// It answered.
+    Success,
+    /// The target is at fault: no connection, an error of its own, too slow, garbage.
+    Failure,
+    /// Too slow: a failure that is answered with 504 if nothing better comes.
+    TimedOut,
+    /// The target asks to be left alone for a while.
+    Throttled,
+    /// The target refuses the gateway's key.
+    CredentialFault,
+    /// The target does not have the model that the route configured, or fails in a way that the
+    /// route calls permanent.
+    Permanent,
+    /// The request is at fault: every target would refuse it.
+    ClientFault,
+    /// The prompt is longer than the model's context.
+    TooLong,
+    /// The content was refused by policy.
+    Refused,
+    /// The client went away.
+    Cancelled,
+}
+
+impl Class {
+    /// The word in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::TimedOut => "timeout",
+            Self::Throttled => "throttled",
+            Self::CredentialFault => "credential_fault",
+            Self::Permanent => "permanent_failure",
+            Self::ClientFault => "client_fault",
+            Self::TooLong => "too_long",
+            Self::Refused => "refused",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether another target may be asked after this.
+    pub fn fails_over(self) -> bool {
+        match self {
+            Self::Failure
+            | Self::TimedOut
+            | Self::Throttled
+            | Self::CredentialFault
+            | Self::Permanent => true,
+            Self::Success
+            | Self::ClientFault
+            | Self::TooLong
+            | Self::Refused
+            | Self::Cancelled => false,
+        }
+    }
+}
+
+/// Codes and texts by which providers say that the account behind a key cannot pay. They come as
+/// 400, 402, 403 and 429, and another key may still work.
+const EMPTY_ACCOUNT: &[&str] =
+    &["insufficient_quota", "credit_balance", "credit balance is too low", "billing_error"];
+/// ... that the prompt is too long.
+const TOO_LONG: &[&str] = &[
+    "context_length_exceeded",
+    "prompt is too long",
+    "maximum context length",
+    "input is too long",
+    "too many total text bytes",
+    "exceeds the maximum number of tokens",
+    "exceed context limit",
+];
+/// ... that the content was refused by policy.
+const REFUSED: &[&str] =
+    &["content_policy_violation", "content_filter", "responsibleaipolicyviolation", "moderation"];
+/// ... that the key is not valid, under a status that does not say so.
+const BAD_KEY: &[&str] = &["invalid_api_key", "api key not valid", "incorrect api key"];
+
+fn mentions_any(facts: &ErrorFacts, needles: &[&str]) -> bool {
+    needles.iter().any(|needle| facts.mentions(needle))
+}
+
+/// Classifies an answer that is no success. `configured` is the upstream model where the route
+/// names one; a model that the client chose is the client's fault.
+pub fn classify(
+    status: StatusCode,
+    facts: &ErrorFacts,
+    configured: Option<&str>,
+    policy: &BreakerPolicy,
+) -> Class {
+    if policy.permanent_status_codes.contains(&status.as_u16())
+        || policy.permanent_patterns.iter().any(|pattern| facts.mentions(pattern))
+    {
+        return Class::Permanent;
+    }
+    match status.as_u16() {
+        401 | 402 => Class::CredentialFault,
+        403 if mentions_any(facts, REFUSED) => Class::Refused,
+        403 => Class::CredentialFault,
+        404 => missing(facts, configured),
+        429 if mentions_any(facts, EMPTY_ACCOUNT) => Class::CredentialFault,
+        429 | 529 => Class::Throttled,
+        408 | 409 | 424 => Class::Failure,
+        400..=499 => client_fault(facts, configured),
+        // 5xx; and 1xx, 3xx, which no API of this kind answers with. Redirects are never followed:
+        // they would carry the key to wherever they point.
+        _ => Class::Failure,
+    }
+}
+
+fn missing(facts: &ErrorFacts, configured: Option<&str>) -> Class {
+    let Some(model) = configured else {
+        return if facts.mentions("model") { Class::ClientFault } else { Class::Failure };
+    };
+    let names_it = facts.mentions("model_not_found")
+        || facts.mentions("deploymentnotfound")
+        || facts.mentions(model);
+    if names_it { Class::Permanent } else { Class::Failure }
+}
+
+fn client_fault(facts: &ErrorFacts, configured: Option<&str>) -> Class {
+    if mentions_any(facts, EMPTY_ACCOUNT) || mentions_any(facts, BAD_KEY) {
+        Class::CredentialFault
+    } else if mentions_any(facts, TOO_LONG) {
+        Class::TooLong
+    } else if mentions_any(facts, REFUSED) {
+        Class::Refused
+    } else if configured.is_some() && facts.mentions("model_not_found") {
+        Class::Permanent
+    } else {
+        Class::ClientFault
+    }
+}
+
+/// Classifies an error that came inside a stream or under a status of success: there is no status,
+/// only type and code.
+pub fn classify_in_band(
+    facts: &ErrorFacts,
+    configured: Option<&str>,
+    policy: &BreakerPolicy,
+) -> Class {
+    let status = match &*facts.kind {
+        "overloaded_error" => 529,
+        "rate_limit_error" | "rate_limit_exceeded" => 429,
+        "authentication_error" => 401,
+        "billing_error" => 402,
+        "permission_error" => 403,
+        "not_found_error" => 404,
+        "invalid_request_error" => 400,
+        _ => match &*facts.code {
+            "rate_limit_exceeded" | "slow_down" => 429,
+            "insufficient_quota" => 402,
+            code => code.parse().ok().filter(|code| (400..600).contains(code)).unwrap_or(500),
+        },
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    classify(status, facts, configured, policy)
+}
+
+/// How long the target asks to be left alone: `retry-after-ms`, else `retry-after` in seconds or as
+/// a date (RFC 9110, section 10.2.3).
+pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    /// A day: beyond that a clock is wrong somewhere, or an account is closed.
+    const LONGEST: f64 = 86_400.0;
+
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let number = |name: &str| text(name)?.parse::<f64>().ok();
+    let seconds = number(names::RETRY_AFTER_MS.as_str())
+        .map(|ms| ms / 1000.0)
+        .or_else(|| number("retry-after"))
+        .or_else(|| {
+            let date = jiff::fmt::rfc2822::parse(text("retry-after")?).ok()?;
+            let then = date.timestamp().as_second();
+            let now = now.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+            i64::try_from(now).ok().map(|now| {
+                #[allow(clippy::cast_precision_loss, reason = "a difference of seconds")]
+                let left = (then - now) as f64;
+                left
+            })
+        })?;
+    seconds.is_finite().then(|| Duration::from_secs_f64(seconds.clamp(0.0, LONGEST)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(kind: &str, code: &str, message: &str) -> ErrorFacts {
+        ErrorFacts { kind: kind.into(), code: code.into(), message: message.into() }
+    }
+
+    fn class(status: u16, code: &str, message: &str) -> Class {
+        let status = StatusCode::from_u16(status).expect("a status");
+        classify(status, &facts("", code, message), Some("gpt-x"), &BreakerPolicy::built_in())
+    }
+
+    #[test]
+    fn every_failure_has_its_class() {
+        let cases = [
+            (500, "", "", Class::Failure),
+            (408, "", "", Class::Failure),
+            (302, "", "", Class::Failure),
+            (429, "rate_limit_exceeded", "", Class::Throttled),
+            (529, "", "Overloaded", Class::Throttled),
+            (429, "insufficient_quota", "", Class::CredentialFault),
+            (429, "credit_balance_exhausted", "", Class::CredentialFault),
+            (400, "", "Your credit balance is too low", Class::CredentialFault),
+            (401, "invalid_api_key", "", Class::CredentialFault),
+            (403, "", "country not supported", Class::CredentialFault),
+            (403, "", "flagged by moderation", Class::Refused),
+            (404, "model_not_found", "", Class::Permanent),
+            (404, "", "model: gpt-x", Class::Permanent),
+            (404, "", "Not Found", Class::Failure),
+            (400, "context_length_exceeded", "", Class::TooLong),
+            (400, "", "prompt is too long: 200001 tokens", Class::TooLong),
+            (400, "content_filter", "", Class::Refused),
+            (400, "unsupported_value", "", Class::ClientFault),
+            (422, "", "", Class::ClientFault),
+        ];
+        for (status, code, message, expected) in cases {
+            assert_eq!(class(status, code, message), expected, "{status} {code} {message}");
+        }
+    }
+
+    #[test]
+    fn a_model_that_the_client_chose_is_the_clients_fault() {
+        let status = StatusCode::NOT_FOUND;
+        let facts = facts("", "model_not_found", "The model `x` does not exist");
+        assert_eq!(
+            classify(status, &facts, None, &BreakerPolicy::built_in()),
+            Class::ClientFault
+        );
+    }
+
+    #[test]
+    fn in_band_errors_are_classified_by_type_and_code() {
+        let policy = BreakerPolicy::built_in();
+        let class = |kind, code| classify_in_band(&facts(kind, code, ""), None, &policy);
+        assert_eq!(class("overloaded_error", ""), Class::Throttled);
+        assert_eq!(class("", "502"), Class::Failure);
+        assert_eq!(class("", "429"), Class::Throttled);
+        assert_eq!(class("invalid_request_error", ""), Class::ClientFault);
+        assert_eq!(class("api_error", ""), Class::Failure);
+    }
+
+    #[test]
+    fn retry_after_is_read_in_all_its_forms() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let read = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().expect("a value"));
+            retry_after(&headers, now)
+        };
+        assert_eq!(read("retry-after", "2"), Some(Duration::from_secs(2)));
+        assert_eq!(read("retry-after", "0.5"), Some(Duration::from_millis(500)));
+        assert_eq!(read("retry-after-ms", "1500"), Some(Duration::from_millis(1500)));
+        assert_eq!(
+            read("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT"),
+            Some(Duration::from_secs(10))
+        );
+        assert_eq!(read("retry-after", "-5"), Some(Duration::ZERO));
+        assert_eq!(read("retry-after", "NaN"), None);
+        assert_eq!(read("retry-after", "soon"), None);
+    }
+}

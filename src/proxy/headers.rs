@@ -1,0 +1,139 @@
+//! Which headers cross the gateway, and in which direction.
+
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    USER_AGENT,
+};
+
+use crate::protocol::registry::ProtocolId;
+
+/// The names of the gateway's own headers, and of those it reads.
+pub(super) mod names {
+    use http::HeaderName;
+
+    pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+    pub const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+    pub const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+    pub const BACKEND: HeaderName = HeaderName::from_static("x-backend");
+    pub const ROUTE: HeaderName = HeaderName::from_static("x-pilothouse-route");
+    pub const ATTEMPTS: HeaderName = HeaderName::from_static("x-pilothouse-attempts");
+    pub const USED_PROVIDER: HeaderName = HeaderName::from_static("x-used-provider");
+    pub const USED_FALLBACK: HeaderName = HeaderName::from_static("x-used-fallback");
+    pub const BREAKER_STATE: HeaderName = HeaderName::from_static("x-circuit-breaker-state");
+    pub const PROVIDER_TIME: HeaderName = HeaderName::from_static("x-provider-response-time");
+    pub const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+    pub const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+    pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+    pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+    pub const GOOGLE_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+}
+
+/// Sent by clients, meant for a target of the same protocol.
+const FORWARDED: &[&str] = &[
+    "anthropic-version",
+    "anthropic-beta",
+    "openai-beta",
+    "idempotency-key",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+];
+
+/// The version that Anthropic's API requires, where the client did not send one (Anthropic API
+/// reference, versioning: the one that every model takes).
+const ANTHROPIC_DEFAULT_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("pilothouse/", env!("CARGO_PKG_VERSION")));
+
+/// The headers of a request to a target, without its key.
+pub(super) fn to_target(client: &HeaderMap, protocol: ProtocolId, stream: bool) -> HeaderMap {
+    // The forwarded ones, five of ours, `host` and the key.
+    let mut headers = HeaderMap::with_capacity(16);
+    for name in FORWARDED {
+        for value in client.get_all(*name) {
+            headers.append(HeaderName::from_static(name), value.clone());
+        }
+    }
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(ACCEPT, if stream { EVENT_STREAM } else { JSON });
+    // Answers are read as they pass: a compressed stream would have to be unpacked and packed again.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.entry(USER_AGENT).or_insert(AGENT);
+    if protocol == ProtocolId::Anthropic {
+        headers.entry(names::ANTHROPIC_VERSION).or_insert(ANTHROPIC_DEFAULT_VERSION);
+    }
+    headers
+}
+
+/// Answered by targets, passed to the client as they are.
+fn passes_to_client(name: &str) -> bool {
+    matches!(
+        name,
+        "retry-after" | "retry-after-ms" | "x-should-retry" | "openai-processing-ms" | "openai-model"
+            | "openai-version" | "x-generation-id" | "request-id"
+    ) || name.starts_with("x-ratelimit-")
+        || name.starts_with("anthropic-ratelimit-")
+        || name.starts_with("anthropic-priority-")
+}
+
+/// The headers of a target's answer that the client may see.
+pub(super) fn from_target(target: &HeaderMap) -> HeaderMap {
+    // Those, and about eight of ours.
+    let mut headers = HeaderMap::with_capacity(target.len() + 8);
+    for (name, value) in target {
+        if name == CONTENT_TYPE || name == CONTENT_ENCODING || passes_to_client(name.as_str()) {
+            headers.append(name.clone(), value.clone());
+        } else if name == names::REQUEST_ID {
+            headers.insert(names::UPSTREAM_REQUEST_ID, value.clone());
+        }
+    }
+    headers
+}
+
+/// The query that may go to a target: everything but a key of ours.
+pub(super) fn query_to_target(query: Option<&str>) -> Option<String> {
+    let kept: Vec<&str> =
+        query?.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("key=")).collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn client_credentials_and_cookies_stay_here() {
+        let mut client = HeaderMap::new();
+        for name in ["authorization", "x-api-key", "x-goog-api-key", "cookie", "x-forwarded-for"] {
+            client.insert(name, HeaderValue::from_static("secret"));
+        }
+        client.insert("anthropic-beta", HeaderValue::from_static("a"));
+        client.append("anthropic-beta", HeaderValue::from_static("b"));
+        let sent = to_target(&client, ProtocolId::Anthropic, false);
+        assert!(sent.values().all(|value| value != "secret"), "{sent:?}");
+        assert_eq!(sent.get_all("anthropic-beta").iter().count(), 2);
+        assert_eq!(sent["anthropic-version"], "2023-06-01");
+    }
+
+    #[test]
+    fn a_key_in_the_query_stays_here() {
+        assert_eq!(query_to_target(Some("beta=true&key=s3cret")), Some("beta=true".into()));
+        assert_eq!(query_to_target(Some("key=s3cret")), None);
+        assert_eq!(query_to_target(None), None);
+    }
+
+    #[test]
+    fn a_targets_cookies_and_organisation_stay_there() {
+        let mut target = HeaderMap::new();
+        for name in ["set-cookie", "openai-organization", "cf-ray", "x-envoy-upstream", "server"] {
+            target.insert(name, HeaderValue::from_static("x"));
+        }
+        target.insert("x-ratelimit-remaining-tokens", HeaderValue::from_static("1"));
+        target.insert("x-request-id", HeaderValue::from_static("theirs"));
+        let passed = from_target(&target);
+        assert_eq!(passed.len(), 2);
+        assert_eq!(passed["x-upstream-request-id"], "theirs");
+    }
+}
