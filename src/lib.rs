@@ -27,3 +27,4 @@ pub mod protocol;
 pub mod provider;
 pub mod state;
 pub mod table;
+pub mod wire;
