@@ -21,6 +21,7 @@ use http_body_util::Full;
 pub use address::AddressPolicy;
 pub use auth::authorize;
 pub use body::UpstreamBody;
+pub(crate) use connect::configure_socket;
 pub use connect::{ConnectError, Connector};
 pub use pool::PoolLimits;
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::balance::{Candidate, Turn};
 use crate::protocol::registry::Operation;
-use crate::state::{Admission, BreakerStatus, ProbePermit};
+use crate::state::{Admission, BreakerStatus, Phase, ProbePermit};
 use crate::table::{Resolution, Route, Target, Upstream};
 
 /// A target that may be asked now.
@@ -117,9 +117,9 @@ pub(super) fn admit(
     let target = route.targets.get(index)?;
     let upstream = eligible(target, operation, now).ok()?;
     let (permit, breaker) = match upstream.state.breaker.admit(&upstream.breaker, now) {
-        Admission::Closed => (None, "closed"),
-        Admission::Probe(permit) => (Some(permit), "half-open"),
+        Admission::Closed => (None, Phase::Closed),
+        Admission::Probe(permit) => (Some(permit), Phase::HalfOpen),
         Admission::Refused { .. } => return None,
     };
-    Some(Chosen { index, target: Arc::clone(target), permit, breaker })
+    Some(Chosen { index, target: Arc::clone(target), permit, breaker: breaker.as_str() })
 }

@@ -59,11 +59,9 @@ impl Class {
             | Self::Throttled
             | Self::CredentialFault
             | Self::Permanent => true,
-            Self::Success
-            | Self::ClientFault
-            | Self::TooLong
-            | Self::Refused
-            | Self::Cancelled => false,
+            Self::Success | Self::ClientFault | Self::TooLong | Self::Refused | Self::Cancelled => {
+                false
+            }
         }
     }
 }
@@ -238,10 +236,7 @@ mod tests {
     fn a_model_that_the_client_chose_is_the_clients_fault() {
         let status = StatusCode::NOT_FOUND;
         let facts = facts("", "model_not_found", "The model `x` does not exist");
-        assert_eq!(
-            classify(status, &facts, None, &BreakerPolicy::built_in()),
-            Class::ClientFault
-        );
+        assert_eq!(classify(status, &facts, None, &BreakerPolicy::built_in()), Class::ClientFault);
     }
 
     #[test]

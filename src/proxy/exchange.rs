@@ -242,9 +242,7 @@ fn millis(duration: Duration) -> f64 {
 
 /// RFC 3339 in UTC with milliseconds.
 fn timestamp(now: SystemTime) -> String {
-    jiff::Timestamp::try_from(now)
-        .map(|now| format!("{now:.3}"))
-        .unwrap_or_default()
+    jiff::Timestamp::try_from(now).map(|now| format!("{now:.3}")).unwrap_or_default()
 }
 
 /// The status as text without allocating.

@@ -45,7 +45,8 @@ const ANTHROPIC_DEFAULT_VERSION: HeaderValue = HeaderValue::from_static("2023-06
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("pilothouse/", env!("CARGO_PKG_VERSION")));
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("pilothouse/", env!("CARGO_PKG_VERSION")));
 
 /// The headers of a request to a target, without its key.
 pub(super) fn to_target(client: &HeaderMap, protocol: ProtocolId, stream: bool) -> HeaderMap {
@@ -71,8 +72,14 @@ pub(super) fn to_target(client: &HeaderMap, protocol: ProtocolId, stream: bool) 
 fn passes_to_client(name: &str) -> bool {
     matches!(
         name,
-        "retry-after" | "retry-after-ms" | "x-should-retry" | "openai-processing-ms" | "openai-model"
-            | "openai-version" | "x-generation-id" | "request-id"
+        "retry-after"
+            | "retry-after-ms"
+            | "x-should-retry"
+            | "openai-processing-ms"
+            | "openai-model"
+            | "openai-version"
+            | "x-generation-id"
+            | "request-id"
     ) || name.starts_with("x-ratelimit-")
         || name.starts_with("anthropic-ratelimit-")
         || name.starts_with("anthropic-priority-")

@@ -120,7 +120,7 @@ impl Connector {
     async fn connect_unbounded(&self, base: &BaseUrl) -> Result<Connected, ConnectError> {
         let addresses = self.resolve(base).await?;
         let stream = connect_any(&addresses).await.map_err(ConnectError::Tcp)?;
-        configure(&stream).map_err(ConnectError::Tcp)?;
+        configure_socket(&stream).map_err(ConnectError::Tcp)?;
         if !base.is_https() {
             return Ok(Connected::Plain(stream));
         }
@@ -178,7 +178,7 @@ async fn connect_any(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
 }
 
 /// Socket options for both sides of the gateway: small events leave at once, dead peers are noticed.
-pub(crate) fn configure(stream: &TcpStream) -> io::Result<()> {
+pub(crate) fn configure_socket(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(

@@ -1,0 +1,245 @@
+//! The data plane: a request's whole life.
+//!
+//! ```text
+//! accept ─ admit ─ resolve ─┬─ attempt: choose → guard → encode → authorize → send ─ classify ─┐
+//!                           └──────────── again? (nothing sent to the client yet) ◄────────────┤
+//!                                               relay (stream) ◄──────────────────────────────┘
+//!                                               settle exactly once (end, error, or client gone)
+//! ```
+//!
+//! Each stage is a file. A request loads the routing table once and keeps it; it is settled once,
+//! by whoever finishes it, or by being dropped because the client went away. Nothing here knows
+//! where the table comes from.
+
+mod admit;
+mod attempt;
+pub mod body;
+mod budget;
+mod choose;
+mod classify;
+mod encode;
+mod error;
+mod events;
+mod exchange;
+mod failover;
+mod guard;
+mod headers;
+mod identify;
+mod models;
+mod relay;
+mod resolve;
+mod respond;
+pub mod server;
+mod stall;
+pub mod tls;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::UPGRADE;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use tokio_util::sync::CancellationToken;
+
+use crate::protocol::registry::{Operation, operation};
+use crate::table::{Caller, TableCell};
+use crate::telemetry::{AccessLog, Metrics};
+use crate::upstream::Client;
+use body::GatewayBody;
+use budget::Budget;
+use error::{ProxyError, Reason};
+use exchange::Exchange;
+use failover::Unanswered;
+use resolve::Taken;
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct Gateway {
+    cell: Arc<TableCell>,
+    client: Client,
+    metrics: Arc<Metrics>,
+    access_log: Arc<AccessLog>,
+    budget: Budget,
+    max_body: usize,
+    /// Set when the time to drain is over: streams end with an honest error.
+    cut: CancellationToken,
+}
+
+/// Limits on what requests may hold in memory, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    /// One request's body.
+    pub max_body: usize,
+    /// All bodies together.
+    pub max_buffered: usize,
+}
+
+impl Gateway {
+    /// A gateway that serves the table in `cell`.
+    pub fn new(
+        cell: Arc<TableCell>,
+        client: Client,
+        metrics: Arc<Metrics>,
+        access_log: Arc<AccessLog>,
+        limits: BodyLimits,
+        cut: CancellationToken,
+    ) -> Self {
+        let budget = Budget::new(limits.max_buffered, metrics.buffered_bytes.clone());
+        Self { cell, client, metrics, access_log, budget, max_body: limits.max_body, cut }
+    }
+}
+
+/// Answers one request.
+pub async fn handle<B>(gateway: Arc<Gateway>, request: Request<B>) -> Response<GatewayBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut exchange = Exchange::begin(&gateway, &request);
+    match endpoint(&request) {
+        Ok(Endpoint::Operation { operation, forced_stream }) => {
+            exchange.operation = Some(operation);
+            exchange.protocol = operation.protocol;
+            call(exchange, request, operation, forced_stream).await
+        }
+        Ok(local) => match answer_locally(&mut exchange, &request, &local) {
+            Ok(body) => respond::local(exchange, StatusCode::OK, body),
+            Err(error) => respond::refused(exchange, &error),
+        },
+        Err(error) => respond::refused(exchange, &error),
+    }
+}
+
+/// A call of a model.
+async fn call<B>(
+    mut exchange: Exchange,
+    request: Request<B>,
+    operation: &'static Operation,
+    forced_stream: bool,
+) -> Response<GatewayBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let gateway = Arc::clone(&exchange.gateway);
+    // The body's memory is given back when an answer has begun: until then it may be sent again.
+    let (resolved, _reservation) =
+        match take(&gateway, &mut exchange, request, operation, forced_stream).await {
+            Ok(taken) => taken,
+            Err(error) => return respond::refused(exchange, &error),
+        };
+    exchange.route = Some(Arc::clone(&resolved.route));
+    match failover::answer(&mut exchange, &resolved).await {
+        Ok(answered) => respond::answered(exchange, answered),
+        Err(Unanswered::PassedOn { class, status, headers, body }) => {
+            respond::passed_on(exchange, class, status, headers, body)
+        }
+        Err(Unanswered::Error(error)) => respond::refused(exchange, &error),
+    }
+}
+
+/// Admits a request and finds its route.
+async fn take<B>(
+    gateway: &Gateway,
+    exchange: &mut Exchange,
+    request: Request<B>,
+    operation: &'static Operation,
+    forced_stream: bool,
+) -> Result<(resolve::Resolved, budget::Reservation), ProxyError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let caller = identify(exchange, &request)?;
+    let announced = admit::check_head(request.headers(), gateway.max_body)?;
+    let headers = request.headers().clone();
+    let query = request.uri().query().map(str::to_owned);
+    let body = admit::take_body(request, announced, gateway.max_body, &gateway.budget).await?;
+    exchange.request_bytes = body.bytes.len() as u64;
+    let taken = Taken { operation, forced_stream, headers, query, body: body.bytes };
+    let (object, facts) = resolve::read_facts(&taken)?;
+    exchange.model.clone_from(&facts.model);
+    exchange.stream = facts.stream;
+    let resolved = resolve::resolve(&exchange.table, &caller, taken, object, facts)?;
+    Ok((resolved, body.reservation))
+}
+
+fn identify<B>(exchange: &mut Exchange, request: &Request<B>) -> Result<Arc<Caller>, ProxyError> {
+    let caller = identify::identify(&exchange.table, request)?;
+    exchange.caller = Some(Arc::clone(&caller));
+    Ok(caller)
+}
+
+/// What a path and method ask for.
+enum Endpoint {
+    Operation {
+        operation: &'static Operation,
+        forced_stream: bool,
+    },
+    /// SDKs and load balancers look whether anybody is there.
+    Root,
+    Health,
+    DetailedHealth,
+    Models,
+    Model(String),
+}
+
+fn endpoint<B>(request: &Request<B>) -> Result<Endpoint, ProxyError> {
+    let path = request.uri().path();
+    if request.headers().contains_key(UPGRADE) {
+        let message = "websockets are not spoken here: use `stream: true` over HTTP";
+        return Err(ProxyError::new(Reason::UpgradeRequired, message).permanent());
+    }
+    if let Some((operation, forced_stream)) = operation(path) {
+        return match *request.method() {
+            Method::POST => Ok(Endpoint::Operation { operation, forced_stream }),
+            _ => Err(wrong_method(path, "POST")),
+        };
+    }
+    let local = match path {
+        "/" => Endpoint::Root,
+        "/health" => Endpoint::Health,
+        "/health/detailed" => Endpoint::DetailedHealth,
+        "/v1/models" => Endpoint::Models,
+        _ => match path.strip_prefix("/v1/models/").filter(|id| !id.is_empty()) {
+            Some(id) => Endpoint::Model(id.to_owned()),
+            None => {
+                let message = format!("there is nothing at `{path}`");
+                return Err(ProxyError::new(Reason::NotFound, message).permanent());
+            }
+        },
+    };
+    match *request.method() {
+        Method::GET | Method::HEAD => Ok(local),
+        _ => Err(wrong_method(path, "GET")),
+    }
+}
+
+fn wrong_method(path: &str, right: &str) -> ProxyError {
+    let message = format!("`{path}` is called with {right}");
+    ProxyError::new(Reason::MethodNotAllowed, message).permanent()
+}
+
+fn answer_locally<B>(
+    exchange: &mut Exchange,
+    request: &Request<B>,
+    endpoint: &Endpoint,
+) -> Result<Bytes, ProxyError> {
+    let protocol = exchange.protocol;
+    match endpoint {
+        Endpoint::Root => Ok(Bytes::from_static(b"{\"name\":\"pilothouse\"}")),
+        Endpoint::Health => Ok(Bytes::from_static(b"{\"status\":\"ok\"}")),
+        Endpoint::DetailedHealth => {
+            let caller = identify(exchange, request)?;
+            Ok(models::health(&exchange.table, &caller))
+        }
+        Endpoint::Models => {
+            let caller = identify(exchange, request)?;
+            models::list(&exchange.table, &caller, protocol, request.uri().query())
+        }
+        Endpoint::Model(id) => {
+            let caller = identify(exchange, request)?;
+            models::retrieve(&exchange.table, &caller, protocol, id)
+        }
+        Endpoint::Operation { .. } => {
+            Err(ProxyError::new(Reason::Internal, "not a local endpoint"))
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Taking a request in: everything that can be refused is refused before its body is read.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, Request};
+use http_body::Body;
+use http_body_util::BodyExt;
+use tokio::time::timeout;
+
+use super::budget::{Budget, Exhausted, Reservation};
+use super::error::{ProxyError, Reason};
+
+/// Between two pieces of a body. A client that sends nothing for so long will not go on; a slow one
+/// that keeps sending is not cut off.
+const BODY_IDLE: Duration = Duration::from_secs(30);
+/// When the memory for bodies is used up, it frees itself within the time of an answer.
+const RETRY_WHEN_FULL: Duration = Duration::from_secs(1);
+
+/// A body and the memory it was given. The reservation lives as long as the body may be sent again.
+#[derive(Debug)]
+pub(super) struct TakenBody {
+    pub bytes: Bytes,
+    pub reservation: Reservation,
+}
+
+/// Checks what the head says about the body.
+pub(super) fn check_head(
+    headers: &HeaderMap,
+    max_body: usize,
+) -> Result<Option<usize>, ProxyError> {
+    let unsupported = |message: String| ProxyError::new(Reason::UnsupportedMediaType, message);
+    if let Some(encoding) = headers.get(CONTENT_ENCODING).filter(|value| *value != "identity") {
+        let message = format!(
+            "request bodies in `content-encoding: {}` are not read: send them uncompressed",
+            encoding.to_str().unwrap_or("?")
+        );
+        return Err(unsupported(message).permanent());
+    }
+    // No content type at all is what many scripts send; another one than JSON is a mistake.
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if let Some(media_type) = media_type
+        && !is_json(media_type)
+    {
+        let message = format!("the body is `{media_type}`: send `content-type: application/json`");
+        return Err(unsupported(message).permanent());
+    }
+    let Some(length) = headers.get(CONTENT_LENGTH) else { return Ok(None) };
+    let length = length.to_str().ok().and_then(|text| text.parse::<u64>().ok());
+    let length = length.ok_or_else(|| {
+        ProxyError::new(Reason::InvalidRequest, "`content-length` is not a number").permanent()
+    })?;
+    match usize::try_from(length) {
+        Ok(length) if length <= max_body => Ok(Some(length)),
+        _ => Err(too_large(max_body)),
+    }
+}
+
+fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+        || essence.to_ascii_lowercase().ends_with("+json")
+        // What `curl -d` says when nobody tells it otherwise.
+        || essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// Reads the body within its limits.
+pub(super) async fn take_body<B>(
+    request: Request<B>,
+    announced: Option<usize>,
+    max_body: usize,
+    budget: &Budget,
+) -> Result<TakenBody, ProxyError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut reservation = budget.reserve(announced.unwrap_or(0)).map_err(full)?;
+    let mut body = request.into_body();
+    let mut first = Bytes::new();
+    let mut more = BytesMut::new();
+    loop {
+        let frame = timeout(BODY_IDLE, body.frame()).await.map_err(|_| {
+            ProxyError::new(Reason::RequestTimeout, "the request body stopped arriving")
+        })?;
+        let data = match frame {
+            None => break,
+            // The client broke off in the middle: nobody is there to read an answer.
+            Some(Err(_)) => return Err(ProxyError::new(Reason::Cancelled, "the client went away")),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => data,
+                Err(_trailers) => continue,
+            },
+        };
+        let so_far = first.len().max(more.len()) + data.len();
+        if so_far > max_body {
+            return Err(too_large(max_body));
+        }
+        reservation.grow_to(so_far).map_err(full)?;
+        if first.is_empty() && more.is_empty() {
+            first = data;
+        } else {
+            if more.is_empty() {
+                more.reserve(announced.unwrap_or(0).max(so_far));
+                more.extend_from_slice(&first);
+                first = Bytes::new();
+            }
+            more.extend_from_slice(&data);
+        }
+    }
+    let bytes = if more.is_empty() { first } else { more.freeze() };
+    Ok(TakenBody { bytes, reservation })
+}
+
+fn too_large(max_body: usize) -> ProxyError {
+    let message = format!("the request body is larger than {max_body} bytes (`--max-body-size`)");
+    ProxyError::new(Reason::RequestTooLarge, message).permanent()
+}
+
+fn full(_: Exhausted) -> ProxyError {
+    let message = "the gateway's memory for bodies is used up (`--max-buffered-bytes`)";
+    ProxyError::new(Reason::Overloaded, message).retry_after(Some(RETRY_WHEN_FULL))
+}

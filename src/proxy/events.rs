@@ -1,0 +1,271 @@
+//! A provider's stream as a sequence of batches: what it means, and the bytes to pass on.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use memchr::memmem;
+
+use crate::protocol::error::ErrorFacts;
+use crate::protocol::registry::Operation;
+use crate::protocol::stream::{Meaning, StreamReader};
+use crate::protocol::usage::Usage;
+use crate::upstream::UpstreamBody;
+use crate::wire::json::Object;
+use crate::wire::sse::{Frame, FrameKind, SseParser};
+
+/// Largest single event. Images in a Responses stream come as one event of some megabytes.
+const MAX_EVENT: usize = 16 * 1024 * 1024;
+
+/// A provider's stream, read as it passes.
+pub(super) struct EventStream {
+    body: UpstreamBody,
+    parser: SseParser,
+    reader: Box<dyn StreamReader>,
+    operation: &'static Operation,
+    /// Usage was asked for by the gateway: the caller must not see it.
+    hide_usage: bool,
+    /// The answer must fit a schema: no event of it can be left out.
+    structured: bool,
+    malformed: u32,
+    ended: bool,
+    /// What ends the stream after the batch that was read with it.
+    fault: Option<StreamFault>,
+}
+
+/// What the last bytes brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Progress {
+    /// Nothing that counts as life: a role, a comment, a ping.
+    None,
+    /// Reasoning, or a tool that the provider runs.
+    Thinking,
+    /// Text or tool arguments.
+    Output,
+    /// Every choice has finished.
+    Finished,
+    /// The stream's own end.
+    Ended,
+}
+
+/// Some events that came together.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub bytes: Bytes,
+    pub progress: Progress,
+}
+
+/// Why a stream is no whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum StreamFault {
+    /// It closed before it had finished.
+    Cut,
+    /// Its connection broke.
+    Broken(String),
+    /// The provider said so.
+    Error(ErrorFacts),
+    /// An event that cannot be read, where leaving it out would change the answer.
+    Garbled,
+    /// One event of more than [`MAX_EVENT`] bytes.
+    TooLarge,
+}
+
+impl StreamFault {
+    /// For messages: `the stream of target X ...`.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Cut => "closed before the answer had finished".into(),
+            Self::Broken(cause) => format!("broke off: {cause}"),
+            Self::Error(_) => "reported an error".into(),
+            Self::Garbled => "sent an event that cannot be read".into(),
+            Self::TooLarge => format!("sent an event of more than {MAX_EVENT} bytes"),
+        }
+    }
+}
+
+impl std::fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventStream").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+impl EventStream {
+    pub(super) fn new(
+        body: UpstreamBody,
+        operation: &'static Operation,
+        choices: usize,
+        structured: bool,
+        hide_usage: bool,
+    ) -> Self {
+        Self {
+            body,
+            parser: SseParser::new(MAX_EVENT),
+            reader: operation.answers.stream(choices),
+            operation,
+            hide_usage,
+            structured,
+            malformed: 0,
+            ended: false,
+            fault: None,
+        }
+    }
+
+    /// The next events; `None` once the stream has ended as it should. After an error nothing.
+    pub(super) fn poll_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Batch, StreamFault>>> {
+        loop {
+            if let Some(fault) = self.fault.take() {
+                return Poll::Ready(Some(Err(fault)));
+            }
+            match ready!(self.body.poll_data(cx)) {
+                // What follows the end marker belongs to nobody; it is read to keep the connection.
+                Some(Ok(_)) if self.ended => {}
+                Some(Ok(chunk)) => {
+                    if let Some(batch) = self.read_chunk(chunk) {
+                        return Poll::Ready(Some(Ok(batch)));
+                    }
+                }
+                Some(Err(_)) | None if self.ended => return Poll::Ready(None),
+                Some(Err(error)) => self.fault = Some(StreamFault::Broken(error.to_string())),
+                None => match self.read_rest() {
+                    Some(batch) => return Poll::Ready(Some(Ok(batch))),
+                    None if self.ended => return Poll::Ready(None),
+                    None => self.fault = Some(StreamFault::Cut),
+                },
+            }
+        }
+    }
+
+    /// Whether every choice has its finish reason.
+    pub(super) fn finished(&self) -> bool {
+        self.reader.finished()
+    }
+
+    /// Ends a finished stream whose end marker does not come: what was missing of it.
+    pub(super) fn end(&mut self) -> Bytes {
+        self.ended = true;
+        Bytes::from_static(self.operation.answers.end_marker())
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        self.reader.usage()
+    }
+
+    pub(super) fn malformed(&self) -> u32 {
+        self.malformed
+    }
+
+    /// Reads what a chunk completes. `None` if it completes nothing.
+    fn read_chunk(&mut self, chunk: Bytes) -> Option<Batch> {
+        self.parser.feed(chunk);
+        let mut batch = Joined::default();
+        loop {
+            match self.parser.next_frame() {
+                Ok(Some(frame)) => self.read_frame(frame, &mut batch),
+                Ok(None) => break,
+                Err(_) => self.fault = Some(StreamFault::TooLarge),
+            }
+            if self.fault.is_some() || self.ended {
+                break;
+            }
+        }
+        batch.finish()
+    }
+
+    /// What is left when the provider closes: perhaps an end marker without its blank line, and for
+    /// a finished stream the marker that it forgot.
+    fn read_rest(&mut self) -> Option<Batch> {
+        let mut batch = Joined::default();
+        if let Some(rest) = self.parser.finish()
+            && matches!(self.reader.read(rest.event(), rest.data()), Ok(Meaning::End))
+        {
+            self.ended = true;
+            batch.push(rest.into_raw(), Progress::Ended);
+            batch.push(Bytes::from_static(b"\n\n"), Progress::Ended);
+        } else if self.reader.finished() {
+            let marker = self.end();
+            batch.push(marker, Progress::Ended);
+        }
+        batch.finish()
+    }
+
+    fn read_frame(&mut self, frame: Frame, batch: &mut Joined) {
+        if frame.kind() == FrameKind::Comment {
+            batch.push(frame.into_raw(), Progress::None);
+            return;
+        }
+        let progress = match self.reader.read(frame.event(), frame.data()) {
+            Ok(Meaning::Preamble) => Progress::None,
+            Ok(Meaning::Thinking) => Progress::Thinking,
+            Ok(Meaning::Output | Meaning::Structured) => Progress::Output,
+            Ok(Meaning::Finished) => Progress::Finished,
+            Ok(Meaning::UsageOnly) if self.hide_usage => return,
+            Ok(Meaning::UsageOnly) => Progress::None,
+            Ok(Meaning::End) => {
+                self.ended = true;
+                Progress::Ended
+            }
+            Ok(Meaning::Error(facts)) => {
+                self.fault = Some(StreamFault::Error(facts));
+                return;
+            }
+            Err(_) if self.structured || self.reader.structured() => {
+                self.fault = Some(StreamFault::Garbled);
+                return;
+            }
+            Err(_) => {
+                self.malformed += 1;
+                return;
+            }
+        };
+        let bytes = if self.hide_usage { without_null_usage(frame) } else { frame.into_raw() };
+        batch.push(bytes, progress);
+    }
+}
+
+/// With usage asked for, every chunk says `"usage":null`: taken out again for a caller that did not
+/// ask. Counts on a chunk with choices are the provider's own doing and stay.
+fn without_null_usage(frame: Frame) -> Bytes {
+    if memmem::find(frame.data(), b"\"usage\"").is_none() {
+        return frame.into_raw();
+    }
+    let Ok(object) = Object::parse(frame.data_bytes()) else { return frame.into_raw() };
+    if !matches!(object.raw("usage"), Ok(Some(b"null"))) {
+        return frame.into_raw();
+    }
+    let mut edit = object.edit();
+    if edit.remove("usage").is_err() {
+        return frame.into_raw();
+    }
+    crate::wire::sse::encode_event(frame.event(), &edit.finish())
+}
+
+/// Frames joined into one piece; a single one stays the slice that it is.
+#[derive(Default)]
+struct Joined {
+    first: Bytes,
+    more: Option<BytesMut>,
+    progress: Option<Progress>,
+}
+
+impl Joined {
+    fn push(&mut self, bytes: Bytes, progress: Progress) {
+        self.progress = self.progress.max(Some(progress));
+        if let Some(more) = &mut self.more {
+            more.extend_from_slice(&bytes);
+        } else if self.first.is_empty() {
+            self.first = bytes;
+        } else {
+            let mut joined = BytesMut::with_capacity(2 * (self.first.len() + bytes.len()));
+            joined.extend_from_slice(&self.first);
+            joined.extend_from_slice(&bytes);
+            self.more = Some(joined);
+        }
+    }
+
+    fn finish(self) -> Option<Batch> {
+        let bytes = self.more.map_or(self.first, BytesMut::freeze);
+        self.progress.map(|progress| Batch { bytes, progress })
+    }
+}

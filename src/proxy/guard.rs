@@ -1,0 +1,121 @@
+//! What holds a target while one try runs there, and records what became of it.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+
+use super::Gateway;
+use super::choose::Chosen;
+use super::classify::Class;
+use crate::state::{BreakerPolicy, InFlightGuard, Phase, ProbePermit, Signal};
+use crate::table::{Route, Target, Timeouts, Upstream};
+
+/// Holds a target while one try runs there, streams until their last byte. Records what became of
+/// it exactly once; dropped without a record, it counts for nothing: the client went away.
+#[derive(Debug)]
+pub(super) struct AttemptGuard {
+    gateway: Arc<Gateway>,
+    route: Arc<Route>,
+    target: Arc<Target>,
+    permit: Option<ProbePermit>,
+    started: Instant,
+    recorded: bool,
+    _in_flight: Option<InFlightGuard>,
+}
+
+impl AttemptGuard {
+    pub(super) fn new(gateway: &Arc<Gateway>, route: &Arc<Route>, chosen: Chosen) -> Self {
+        let in_flight = chosen.target.upstream().map(|upstream| upstream.state.in_flight.enter());
+        Self {
+            gateway: Arc::clone(gateway),
+            route: Arc::clone(route),
+            target: chosen.target,
+            permit: chosen.permit,
+            started: Instant::now(),
+            recorded: false,
+            _in_flight: in_flight,
+        }
+    }
+
+    pub(super) fn target_name(&self) -> &str {
+        &self.target.name
+    }
+
+    pub(super) fn elapsed(&self) -> std::time::Duration {
+        self.started.elapsed()
+    }
+
+    pub(super) fn timeouts(&self) -> Timeouts {
+        self.target.upstream().map_or(Timeouts::BUILT_IN, |upstream| upstream.timeouts)
+    }
+
+    /// What in-band errors of this target are classified by.
+    pub(super) fn classifying(&self) -> (Option<&str>, &BreakerPolicy) {
+        static BUILT_IN: LazyLock<BreakerPolicy> = LazyLock::new(BreakerPolicy::built_in);
+        match self.target.upstream() {
+            Some(upstream) => (upstream.model.as_deref(), &upstream.breaker),
+            None => (None, &BUILT_IN),
+        }
+    }
+
+    /// The first output has come: a fact about the target's speed, and, if this is the probe of a
+    /// half-open breaker, proof enough that the target is back. A stream may go on for minutes, and
+    /// others need not wait for its end.
+    pub(super) fn first_output(&mut self) {
+        let target = Arc::clone(&self.target);
+        let Some(upstream) = target.upstream() else { return };
+        let now = Instant::now();
+        upstream.state.latency.observe(now.duration_since(self.started), now);
+        if self.permit.is_some() {
+            self.signal(upstream, Signal::Success, now);
+        }
+    }
+
+    /// Records what became of the try; only the first record counts.
+    pub(super) fn record(&mut self, class: Class) {
+        if std::mem::replace(&mut self.recorded, true) {
+            return;
+        }
+        self.gateway
+            .metrics
+            .attempts
+            .with_label_values(&[&*self.route.label, &*self.target.name, class.as_str()])
+            .inc();
+        let target = Arc::clone(&self.target);
+        let Some(upstream) = target.upstream() else { return };
+        let signal = match class {
+            Class::Success => Signal::Success,
+            Class::Failure | Class::TimedOut => Signal::Failure,
+            Class::Permanent => Signal::Permanent,
+            // The target did its part, or was never to blame; a probe that ends so proves nothing.
+            Class::Throttled
+            | Class::CredentialFault
+            | Class::ClientFault
+            | Class::TooLong
+            | Class::Refused
+            | Class::Cancelled => {
+                self.permit = None;
+                return;
+            }
+        };
+        self.signal(upstream, signal, Instant::now());
+    }
+
+    fn signal(&mut self, upstream: &Upstream, signal: Signal, now: Instant) {
+        let permit = self.permit.take();
+        let Some(change) = upstream.state.breaker.settle(permit, signal, &upstream.breaker, now)
+        else {
+            return;
+        };
+        let (route, target) = (&*self.route.label, &*self.target.name);
+        if change.to == Phase::Open {
+            self.gateway.metrics.breaker_opened.with_label_values(&[route, target]).inc();
+        }
+        tracing::warn!(
+            route,
+            target,
+            from = change.from.as_str(),
+            to = change.to.as_str(),
+            "a circuit breaker changed"
+        );
+    }
+}

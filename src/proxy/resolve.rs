@@ -1,0 +1,147 @@
+//! From a body to a route.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+
+use super::error::{ProxyError, Reason};
+use super::headers::{names, query_to_target};
+use crate::protocol::registry::Operation;
+use crate::protocol::request::RequestFacts;
+use crate::table::{Caller, Route, RouteTable};
+use crate::wire::json::Object;
+
+/// A request whose route is known.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    pub operation: &'static Operation,
+    pub route: Arc<Route>,
+    /// The name inside the route, which a target without a model of its own gets.
+    pub model: String,
+    pub facts: RequestFacts,
+    pub object: Object,
+    pub headers: HeaderMap,
+    pub query: Option<String>,
+    /// The path alone asked for a stream.
+    pub forced_stream: bool,
+    /// The target that the caller picked, by its index.
+    pub backend: Option<usize>,
+}
+
+impl Resolved {
+    /// Whether the answer is to be streamed.
+    pub fn streams(&self) -> bool {
+        self.facts.stream
+    }
+}
+
+/// What `admit` took in.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub operation: &'static Operation,
+    pub forced_stream: bool,
+    pub headers: HeaderMap,
+    pub query: Option<String>,
+    pub body: Bytes,
+}
+
+/// Reads what must be known of the body.
+pub(super) fn read_facts(taken: &Taken) -> Result<(Object, RequestFacts), ProxyError> {
+    let invalid = |error: String| ProxyError::new(Reason::InvalidRequest, error).permanent();
+    let object = Object::parse(taken.body.clone())
+        .map_err(|error| invalid(format!("the request body is not valid: {error}")))?;
+    let mut facts = RequestFacts::read(&object).map_err(|error| invalid(error.to_string()))?;
+    facts.stream = taken.operation.streams && (facts.stream || taken.forced_stream);
+    Ok((object, facts))
+}
+
+/// Finds the route for a request and checks that the caller may have it.
+pub(super) fn resolve(
+    table: &RouteTable,
+    caller: &Caller,
+    taken: Taken,
+    object: Object,
+    facts: RequestFacts,
+) -> Result<Resolved, ProxyError> {
+    let asked = &*facts.model;
+    if !caller.models.allows(asked) {
+        let who = caller.consumer.as_deref().unwrap_or("the anonymous caller");
+        let message = format!("`{who}` may not use model `{asked}` (see its `spec.allowedModels`)");
+        return Err(ProxyError::new(Reason::ModelNotAllowed, message).permanent());
+    }
+    let (route, model) = match taken.headers.get(names::ROUTE) {
+        Some(address) => (addressed(table, caller, address, asked)?, asked.to_owned()),
+        None => {
+            let found = table.resolve(caller, asked);
+            let (route, model) = found.ok_or_else(|| unknown_model(asked))?;
+            (Arc::clone(route), model.to_owned())
+        }
+    };
+    let backend = match taken.headers.get(names::BACKEND) {
+        Some(name) => Some(picked(&route, name)?),
+        None => None,
+    };
+    Ok(Resolved {
+        operation: taken.operation,
+        route,
+        model,
+        facts,
+        object,
+        query: query_to_target(taken.query.as_deref()),
+        headers: taken.headers,
+        forced_stream: taken.forced_stream,
+        backend,
+    })
+}
+
+fn unknown_model(model: &str) -> ProxyError {
+    let message =
+        format!("no route serves model `{model}` for this key: GET /v1/models lists them");
+    ProxyError::new(Reason::ModelNotFound, message).permanent()
+}
+
+/// `x-pilothouse-route: NAMESPACE/ROUTE`. The route must name the model: a header must not open the
+/// way to whatever else the provider has.
+fn addressed(
+    table: &RouteTable,
+    caller: &Caller,
+    address: &HeaderValue,
+    model: &str,
+) -> Result<Arc<Route>, ProxyError> {
+    let address = address.to_str().unwrap_or_default();
+    let Some((namespace, name)) = address.split_once('/') else {
+        let message = "`x-pilothouse-route` must be NAMESPACE/ROUTE";
+        return Err(ProxyError::new(Reason::InvalidRequest, message).permanent());
+    };
+    match table.route(caller, namespace, name) {
+        Some(route) if route.serves(model) => Ok(Arc::clone(route)),
+        Some(_) => {
+            let message = format!("route `{address}` does not serve model `{model}`");
+            Err(ProxyError::new(Reason::ModelNotFound, message).permanent())
+        }
+        None => {
+            let message = format!("there is no route `{address}` for this key");
+            Err(ProxyError::new(Reason::ModelNotFound, message).permanent())
+        }
+    }
+}
+
+/// `x-backend: TARGET`.
+fn picked(route: &Route, name: &HeaderValue) -> Result<usize, ProxyError> {
+    if !route.target_selection {
+        let message = format!(
+            "route `{}` does not let callers pick a target with `x-backend` (its \
+             `spec.targetSelection` is not `Allowed`)",
+            route.label
+        );
+        return Err(ProxyError::new(Reason::TargetSelectionDenied, message).permanent());
+    }
+    let name = name.to_str().unwrap_or_default();
+    route.targets.iter().position(|target| &*target.name == name).ok_or_else(|| {
+        let names: Vec<&str> = route.targets.iter().map(|target| &*target.name).collect();
+        let message =
+            format!("route `{}` has no target `{name}`; it has {}", route.label, names.join(", "));
+        ProxyError::new(Reason::InvalidRequest, message).permanent()
+    })
+}

@@ -1,0 +1,173 @@
+//! The head of every answer: what the gateway says about itself and about the target.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+
+use super::attempt::Answer;
+use super::body::GatewayBody;
+use super::classify::Class;
+use super::error::ProxyError;
+use super::exchange::{Exchange, Outcome};
+use super::failover::Answered;
+use super::headers::names;
+use super::relay::StreamBody;
+use crate::protocol::error::ErrorView;
+use crate::protocol::registry::ProtocolId;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// nginx and its kin hold back what they proxy; this asks them not to.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The answer of a target.
+pub(super) fn answered(mut exchange: Exchange, answered: Answered) -> Response<GatewayBody> {
+    let Answered { answer, mut guard, breaker, fallback } = answered;
+    let about = |exchange: &Exchange, headers: &mut HeaderMap| {
+        about_target(exchange, headers, breaker, fallback);
+    };
+    match answer {
+        Answer::Reply { status, mut headers, body, usage } => {
+            about(&exchange, &mut headers);
+            exchange.usage = usage;
+            exchange.response_bytes = body.len() as u64;
+            guard.first_output();
+            guard.record(Class::Success);
+            exchange.settle(Outcome::Answered(status));
+            response(status, headers, GatewayBody::full(body))
+        }
+        Answer::LongReply { mut headers, held, rest } => {
+            about(&exchange, &mut headers);
+            guard.first_output();
+            let body = StreamBody::plain(rest, held, exchange, guard);
+            response(StatusCode::OK, headers, GatewayBody::Stream(Box::new(body)))
+        }
+        Answer::Stream { mut headers, held, progress, events } => {
+            about(&exchange, &mut headers);
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+            let body = StreamBody::events(*events, held, progress, exchange, guard);
+            response(StatusCode::OK, headers, GatewayBody::Stream(Box::new(body)))
+        }
+    }
+}
+
+/// A target's own refusal.
+pub(super) fn passed_on(
+    mut exchange: Exchange,
+    class: Class,
+    status: StatusCode,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Response<GatewayBody> {
+    about_target(&exchange, &mut headers, "closed", exchange.failures.len() > 1);
+    exchange.response_bytes = body.len() as u64;
+    exchange.settle(Outcome::PassedOn(status, class));
+    response(status, headers, GatewayBody::full(body))
+}
+
+/// An answer that the gateway gives by itself.
+pub(super) fn local(
+    mut exchange: Exchange,
+    status: StatusCode,
+    body: Bytes,
+) -> Response<GatewayBody> {
+    let mut headers = HeaderMap::with_capacity(4);
+    if !body.is_empty() {
+        headers.insert(CONTENT_TYPE, JSON);
+    }
+    about_request(&exchange, &mut headers);
+    exchange.response_bytes = body.len() as u64;
+    exchange.settle(Outcome::Local(status));
+    response(status, headers, GatewayBody::full(body))
+}
+
+/// An error of the gateway's own, in the shape of the client's protocol.
+pub(super) fn refused(mut exchange: Exchange, error: &ProxyError) -> Response<GatewayBody> {
+    let status = error.reason.status();
+    let body = exchange.protocol.protocol().write_error(&ErrorView {
+        status,
+        code: error.reason.as_str(),
+        message: &error.message,
+        request_id: &exchange.request_id,
+    });
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(CONTENT_TYPE, JSON);
+    about_request(&exchange, &mut headers);
+    if exchange.attempts > 0 {
+        about_attempts(&exchange, &mut headers);
+    }
+    if let Some(after) = error.retry_after {
+        say_retry_after(&mut headers, after);
+    }
+    if error.permanent {
+        headers.insert(names::SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    exchange.response_bytes = body.len() as u64;
+    exchange.settle(Outcome::Refused(error.reason));
+    response(status, headers, GatewayBody::full(body))
+}
+
+/// Whole seconds, rounded up so that nobody comes too early, and milliseconds for those who read
+/// them (the official OpenAI SDKs do).
+fn say_retry_after(headers: &mut HeaderMap, after: Duration) {
+    let seconds = after.as_millis().div_ceil(1000).max(1);
+    if let Ok(value) = HeaderValue::from_str(itoa::Buffer::new().format(seconds)) {
+        headers.insert(RETRY_AFTER, value);
+    }
+    if let Ok(value) = HeaderValue::from_str(itoa::Buffer::new().format(after.as_millis())) {
+        headers.insert(names::RETRY_AFTER_MS, value);
+    }
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: GatewayBody) -> Response<GatewayBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn about_request(exchange: &Exchange, headers: &mut HeaderMap) {
+    if let Ok(id) = HeaderValue::from_str(&exchange.request_id) {
+        // Anthropic's SDKs look for the id under their own name; a provider's own id stays.
+        if exchange.protocol == ProtocolId::Anthropic {
+            headers.entry(names::ANTHROPIC_REQUEST_ID).or_insert_with(|| id.clone());
+        }
+        headers.insert(names::REQUEST_ID, id);
+    }
+    if let Some(route) = &exchange.route
+        && let Ok(label) = HeaderValue::from_str(&route.label)
+    {
+        headers.insert(names::ROUTE, label);
+    }
+}
+
+fn about_attempts(exchange: &Exchange, headers: &mut HeaderMap) {
+    if let Ok(attempts) = HeaderValue::from_str(itoa::Buffer::new().format(exchange.attempts)) {
+        headers.insert(names::ATTEMPTS, attempts);
+    }
+}
+
+fn about_target(
+    exchange: &Exchange,
+    headers: &mut HeaderMap,
+    breaker: &'static str,
+    fallback: bool,
+) {
+    about_request(exchange, headers);
+    about_attempts(exchange, headers);
+    if let Some(target) = &exchange.target
+        && let Ok(name) = HeaderValue::from_str(&target.name)
+    {
+        headers.insert(names::USED_PROVIDER, name);
+    }
+    let fallback = HeaderValue::from_static(if fallback { "true" } else { "false" });
+    headers.insert(names::USED_FALLBACK, fallback);
+    headers.insert(names::BREAKER_STATE, HeaderValue::from_static(breaker));
+    if let Some(time) = exchange.provider_time
+        && let Ok(ms) = HeaderValue::from_str(itoa::Buffer::new().format(time.as_millis()))
+    {
+        headers.insert(names::PROVIDER_TIME, ms);
+    }
+}

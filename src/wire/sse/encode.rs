@@ -1,0 +1,48 @@
+//! Frames of our own.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use memchr::memchr2;
+
+/// A comment, which every reader of events skips: it only shows that the stream is alive.
+pub static KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
+
+/// An event. Data with line breaks becomes several `data` lines; a name is cut at its first line
+/// break, since nothing may break out of its line.
+pub fn encode_event(name: Option<&str>, data: &[u8]) -> Bytes {
+    // `event: `, `data: ` and the line ends; more lines of data make it grow.
+    let mut frame = BytesMut::with_capacity(data.len() + name.map_or(0, str::len) + 18);
+    if let Some(name) = name {
+        frame.put_slice(b"event: ");
+        frame.put_slice(first_line(name.as_bytes()));
+        frame.put_u8(b'\n');
+    }
+    put_lines(&mut frame, b"data: ", data);
+    frame.put_u8(b'\n');
+    frame.freeze()
+}
+
+/// A comment of its own text.
+pub fn encode_comment(text: &str) -> Bytes {
+    let mut frame = BytesMut::with_capacity(text.len() + 4);
+    put_lines(&mut frame, b": ", text.as_bytes());
+    frame.put_u8(b'\n');
+    frame.freeze()
+}
+
+fn first_line(text: &[u8]) -> &[u8] {
+    memchr2(b'\n', b'\r', text).map_or(text, |end| &text[..end])
+}
+
+fn put_lines(frame: &mut BytesMut, prefix: &[u8], mut text: &[u8]) {
+    loop {
+        let line = first_line(text);
+        frame.put_slice(prefix);
+        frame.put_slice(line);
+        frame.put_u8(b'\n');
+        let rest = &text[line.len()..];
+        text = match rest {
+            [] => return,
+            [b'\r', b'\n', rest @ ..] | [_, rest @ ..] => rest,
+        };
+    }
+}
