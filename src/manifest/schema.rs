@@ -112,7 +112,11 @@ fn schema_of(crd: &CustomResourceDefinition, kind: Kind) -> Option<JSONSchemaPro
 }
 
 impl Schema {
-    fn new(kind: Kind, props: JSONSchemaProps) -> Result<Self, SchemaError> {
+    fn new(kind: Kind, mut props: JSONSchemaProps) -> Result<Self, SchemaError> {
+        if let Some(fields) = &mut props.properties {
+            // Written by the controller alone; see `check`.
+            fields.remove("status");
+        }
         let at_kind = |problem: Problem| SchemaError {
             kind: kind.name(),
             field: problem.field,
@@ -126,7 +130,7 @@ impl Schema {
     /// Checks and completes an object; says whether rules were left out because of other problems.
     fn check(&self, value: &mut Value, problems: &mut Vec<Problem>) -> bool {
         if let Value::Object(fields) = value {
-            // Written by the controller alone: the API server drops it from what users apply.
+            // The API server drops it from what users apply.
             fields.remove("status");
         }
         unknown::check(&self.props, value, problems);

@@ -63,8 +63,8 @@ fn unknown<'k>(path: &str, name: &str, known: impl Iterator<Item = &'k str>) -> 
     Problem::new(path, format!("unknown field{hint}"))
 }
 
-/// How many letters must be added, removed or changed to get from one name to the other, letter
-/// case aside; `None` if the names are not alike.
+/// How many letters must be added, removed, changed or swapped with the next to get from one name
+/// to the other, letter case aside; `None` if the names are not alike.
 fn distance(from: &str, to: &str) -> Option<usize> {
     let (from, to) = (from.to_ascii_lowercase().into_bytes(), to.to_ascii_lowercase().into_bytes());
     // A third of the letters wrong is no longer a slip. Long names are not compared at all: the
@@ -73,15 +73,20 @@ fn distance(from: &str, to: &str) -> Option<usize> {
     if from.len().max(to.len()) > 64 || from.len().abs_diff(to.len()) > limit {
         return None;
     }
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+    let mut before_last = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for i in 1..=from.len() {
+        let mut row = vec![i];
+        for j in 1..=to.len() {
+            let changed = last[j - 1] + usize::from(from[i - 1] != to[j - 1]);
+            let mut best = changed.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                let swapped: usize = before_last[j - 2];
+                best = best.min(swapped + 1);
+            }
+            row.push(best);
         }
+        before_last = std::mem::replace(&mut last, row);
     }
-    row.last().copied().filter(|&distance| distance <= limit)
+    last.last().copied().filter(|&distance| distance <= limit)
 }
