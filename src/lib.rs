@@ -23,6 +23,7 @@
 pub mod api;
 pub mod balance;
 pub mod compile;
+pub mod manifest;
 pub mod protocol;
 pub mod provider;
 pub mod proxy;

@@ -1,0 +1,299 @@
+//! ModelRoute: which models are served, by whom, and what happens when one fails.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::schema::{default_gateway, model_patterns};
+use super::{
+    AllowedNamespaces, CircuitBreakerSpec, LoadBalancingSpec, ParametersSpec, RawParameters,
+    StreamingSpec, TargetTimeoutsSpec, TimeoutsSpec,
+};
+
+/// What a route answers for, and how.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[kube(
+    group = "pilothouse.dev",
+    version = "v1alpha1",
+    kind = "ModelRoute",
+    plural = "modelroutes",
+    singular = "modelroute",
+    shortname = "mr",
+    category = "ai",
+    namespaced,
+    cel,
+    status = "ModelRouteStatus",
+    derive = "PartialEq",
+    doc = "A ModelRoute says which model names are answered, and by which providers: in what order, in what shares, and what happens when one fails.",
+    printcolumn(name = "Models", type_ = "string", json_path = ".spec.models"),
+    printcolumn(
+        name = "Accepted",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Accepted\")].status"
+    ),
+    printcolumn(
+        name = "Resolved",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"ResolvedRefs\")].status"
+    ),
+    printcolumn(
+        name = "Programmed",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Programmed\")].status"
+    ),
+    printcolumn(
+        name = "Targets",
+        type_ = "string",
+        json_path = ".status.usableTargets",
+        description = "Targets that can be asked, of all targets"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Programmed\")].reason",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"ResolvedRefs\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelRouteSpec {
+    /// Which installation serves this route: the one that was started with this `--gateway-name`.
+    #[serde(default = "default_gateway")]
+    #[schemars(length(min = 1, max = 63))]
+    pub gateway: String,
+
+    /// The names that clients ask for: exact names, or patterns with one `*` at the start or the
+    /// end (`gpt-*`, `*-latest`, `*`). Default: the route's own name. Case matters. Where several
+    /// routes of one namespace want the same name, the oldest route has it and the others say
+    /// `Conflict`; an exact name wins over a pattern, a longer pattern over a shorter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 256), regex(pattern = r"^\S+$")))]
+    #[x_kube(validation = model_patterns("models"), merge_strategy = ListMerge::Set)]
+    pub models: Vec<String>,
+
+    /// Whose Consumers are answered. Default: those of the route's own namespace. To others the
+    /// route does not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_namespaces: Option<AllowedNamespaces>,
+
+    /// Whether a caller may pick one target by its name with the header `x-backend`: `Allowed` or
+    /// `Denied`.
+    #[serde(default)]
+    pub target_selection: TargetSelection,
+
+    /// Who answers. Targets of the lowest priority number are used while one of them is available.
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub targets: Vec<TargetSpec>,
+
+    /// How targets of equal priority share the traffic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_balancing: Option<LoadBalancingSpec>,
+
+    /// How streamed answers are treated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streaming: Option<StreamingSpec>,
+
+    /// Limits in time. A target may set its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeouts: Option<TimeoutsSpec>,
+
+    /// When a target that fails is left alone. A target may set its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<CircuitBreakerSpec>,
+
+    /// What is changed in requests. A target may set its own, which add to these name by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<ParametersSpec>,
+}
+
+/// Whether callers may pick a target.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TargetSelection {
+    /// The header `x-backend` picks a target.
+    Allowed,
+    /// The header is not looked at.
+    #[default]
+    Denied,
+}
+
+/// One provider that can answer.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetSpec {
+    /// The target's name in this route, as it stands in `x-backend`, `x-used-provider`, logs and
+    /// metrics.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+
+    /// Who answers: a name that the gateway knows, such as `openai`, `anthropic`, `mistral`,
+    /// `groq`, `vllm`, or `openai-compatible` for any server that speaks OpenAI's API.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub provider: String,
+
+    /// The model to ask the provider for. Default: the name that the client asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^\S+$"))]
+    pub model: Option<String>,
+
+    /// The CredentialStore whose keys are used. Without one the provider is asked without
+    /// authentication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_ref: Option<CredentialRef>,
+
+    /// Lower is tried first; targets of equal priority share the traffic.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1000))]
+    pub priority: i32,
+
+    /// Share of the traffic among targets of equal priority. With 0 the target is used only by
+    /// callers that pick it with `x-backend`.
+    #[serde(default = "default_weight")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub weight: i32,
+
+    /// Where the provider's API is, as its own SDK takes it: providers that speak OpenAI's API end
+    /// in `/v1`. Default: the provider's public address; required where it has none. Plain `http`
+    /// and private addresses need the operator's permission.
+    #[serde(default, rename = "baseURL", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    #[x_kube(
+        validation = Rule::new("self.startsWith('https://') || self.startsWith('http://')")
+            .message("baseURL must begin with https:// or http://"),
+        validation = Rule::new("!self.contains('?') && !self.contains('#')")
+            .message("baseURL must not hold a query or a fragment"),
+        validation = Rule::new("!self.matches('^[^/]*//[^/]*@')")
+            .message("baseURL must not hold a user name or password: use credentialRef")
+    )]
+    pub base_url: Option<String>,
+
+    /// Limits in time of this target; those that are unset come from the route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeouts: Option<TargetTimeoutsSpec>,
+
+    /// The breaker of this target; what is unset comes from the route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<CircuitBreakerSpec>,
+
+    /// What is changed in requests to this target. A name that is given here, in `defaults`,
+    /// `overrides` or `drop`, wins over what the route says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<ParametersSpec>,
+
+    /// Merged last into the request's own JSON, under the provider's own names: for what
+    /// `parameters` has no name for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_parameters: Option<RawParameters>,
+}
+
+fn default_weight() -> i32 {
+    // Round enough to be split in percent.
+    100
+}
+
+/// The CredentialStore of a target.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialRef {
+    /// The CredentialStore's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Its namespace. Default: the route's. Another namespace's store must list the route's
+    /// namespace in its `allowedNamespaces`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: Option<String>,
+}
+
+/// How a route fares.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelRouteStatus {
+    /// `Accepted`: the spec makes sense. `ResolvedRefs`: what it refers to was found and may be
+    /// used. `Programmed`: every ready replica serves it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// The route's names, and whether they are its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub models: Vec<ModelStatus>,
+
+    /// The route's targets and how they fare.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub targets: Vec<TargetStatus>,
+
+    /// How many targets can be asked, of how many: `2/3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub usable_targets: Option<String>,
+}
+
+/// One name of a route.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelStatus {
+    /// The name or pattern.
+    #[schemars(length(max = 256))]
+    pub name: String,
+    /// `Owned`, or `Conflict` if an older route of the namespace has it.
+    pub state: ModelState,
+    /// The route that owns the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub owner: Option<String>,
+}
+
+/// Whether a route has a name.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelState {
+    /// This route answers for it.
+    Owned,
+    /// An older route of the namespace answers for it.
+    Conflict,
+}
+
+/// How one target fares.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetStatus {
+    /// The target's name.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// A summary over all replicas.
+    pub state: TargetState,
+    /// Why, in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub reason: Option<String>,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_transition_time: Option<Time>,
+}
+
+/// How a target fares.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetState {
+    /// It answers.
+    Available,
+    /// Some replicas have opened its breaker.
+    Degraded,
+    /// It is left alone because it failed.
+    Unavailable,
+    /// It cannot be asked, because something it refers to is missing or not allowed.
+    Unresolved,
+    /// Nothing has been asked of it yet.
+    Unknown,
+}
