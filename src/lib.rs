@@ -25,5 +25,6 @@ pub mod balance;
 pub mod compile;
 pub mod protocol;
 pub mod provider;
+pub mod simulate;
 pub mod state;
 pub mod table;
