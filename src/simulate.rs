@@ -61,6 +61,7 @@
 
 mod answer;
 mod anthropic;
+mod command;
 mod content;
 mod delivery;
 mod endpoint;
@@ -90,6 +91,7 @@ use tokio::task::JoinHandle;
 
 use self::provider::Provider;
 pub use self::{
+    command::{SimulateArgs, SimulateError, StandingFault, run},
     fault::{Cut, Ending, Fault, FaultSyntax, Mute, Replacement},
     observe::{Captured, Snapshot, WaitedInVain},
 };
@@ -108,9 +110,10 @@ const LONGEST_NAME: usize = 20;
 const MODELS: [&str; 4] = ["gpt-sim", "gpt-sim-mini", "claude-sim", "text-embedding-sim"];
 
 /// Which API a simulated provider speaks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Flavor {
     /// Chat completions, completions, embeddings, responses, models.
+    #[value(name = "openai")]
     OpenAi,
     /// Messages, token counts, models.
     Anthropic,

@@ -131,7 +131,6 @@ impl Speech {
 
     fn kind(self, status: StatusCode) -> &'static str {
         match (self, status.as_u16()) {
-            (Self::Anthropic, 400) => "invalid_request_error",
             (Self::Anthropic, 401) => "authentication_error",
             (Self::Anthropic, 402) => "billing_error",
             (Self::Anthropic, 403) => "permission_error",

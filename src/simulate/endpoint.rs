@@ -40,6 +40,7 @@ pub(super) enum Endpoint {
     Chat,
     Completions,
     Embeddings,
+    Responses,
     Messages,
     CountTokens,
     Models(Speech),
@@ -57,11 +58,10 @@ impl Endpoint {
     pub(super) fn of(flavor: Flavor, head: &Parts) -> Result<Self, Lost> {
         let path = head.uri.path();
         let speech = match flavor {
-            Flavor::OpenAi => Speech::OpenAi,
             Flavor::Anthropic => Speech::Anthropic,
             Flavor::Both if path.starts_with("/v1/messages") => Speech::Anthropic,
             Flavor::Both if head.headers.contains_key("anthropic-version") => Speech::Anthropic,
-            Flavor::Both => Speech::OpenAi,
+            Flavor::OpenAi | Flavor::Both => Speech::OpenAi,
         };
         let lost = |status, message| Lost { speech, refusal: Refusal::new(status, message) };
         let (openai, anthropic) = (flavor != Flavor::Anthropic, flavor != Flavor::OpenAi);
@@ -69,6 +69,7 @@ impl Endpoint {
             "/v1/chat/completions" if openai => (Method::POST, Self::Chat),
             "/v1/completions" if openai => (Method::POST, Self::Completions),
             "/v1/embeddings" if openai => (Method::POST, Self::Embeddings),
+            "/v1/responses" if openai => (Method::POST, Self::Responses),
             "/v1/messages" if anthropic => (Method::POST, Self::Messages),
             "/v1/messages/count_tokens" if anthropic => (Method::POST, Self::CountTokens),
             "/v1/models" => (Method::GET, Self::Models(speech)),
@@ -93,6 +94,7 @@ impl Endpoint {
     pub(super) fn speech(&self) -> Speech {
         match self {
             Self::Chat | Self::Completions | Self::Embeddings => Speech::OpenAi,
+            Self::Responses => Speech::Responses,
             Self::Messages | Self::CountTokens => Speech::Anthropic,
             Self::Models(speech) | Self::Model(speech, _) => *speech,
         }
@@ -103,6 +105,7 @@ impl Endpoint {
             Self::Chat => openai::chat::answer(ask),
             Self::Completions => openai::completions::answer(ask),
             Self::Embeddings => openai::embeddings::answer(ask),
+            Self::Responses => openai::responses::answer(ask),
             Self::Messages => anthropic::messages::answer(ask),
             Self::CountTokens => anthropic::messages::count_tokens(ask),
             Self::Models(Speech::Anthropic) => anthropic::models::list(ask),
@@ -115,20 +118,29 @@ impl Endpoint {
 
 /// Percent-decoded; model names contain slashes, which some clients encode.
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.filter(|_| first == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let byte = part.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match byte {
             Some(byte) => {
                 bytes.push(byte);
-                rest = &tail[2..];
+                bytes.extend_from_slice(&part.as_bytes()[2..]);
             }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
+            None => bytes.extend([b"%", part.as_bytes()].concat()),
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_what_is_encoded_and_nothing_else() {
+        assert_eq!(decoded("org%2Fb%20%c3%a9"), "org/b é");
+        assert_eq!(decoded("100%"), "100%");
+        assert_eq!(decoded("%zz%"), "%zz%");
+    }
 }

@@ -10,6 +10,7 @@ use std::{num::NonZeroUsize, time::Duration};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 pub use grammar::FaultSyntax;
+pub(super) use grammar::{OPTIONS, parse_time};
 
 /// Everything that may go wrong with one answer. The default is a healthy, immediate one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,6 +4,7 @@ pub(super) mod chat;
 pub(super) mod completions;
 pub(super) mod embeddings;
 pub(super) mod models;
+pub(super) mod responses;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

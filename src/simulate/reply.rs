@@ -172,12 +172,14 @@ fn prose(prompt: &Prompt, words: Option<usize>, server: &str, choice: usize) -> 
     let Some(words) = words else {
         return text + FILLER + &signature;
     };
-    let opening = tokens::count(&text);
     let closing = tokens::count(&signature);
-    if words < opening + closing {
+    let Some(room) = words.checked_sub(tokens::count(&text)) else {
         return tokens::tokens(&text).take(words).collect();
+    };
+    match room.checked_sub(closing) {
+        Some(between) => text + &filler(between) + &signature,
+        None => text + &filler(room),
     }
-    text + &filler(words - opening - closing) + &signature
 }
 
 /// So many tokens of the filler, each followed by a space.
@@ -188,3 +190,6 @@ fn filler(count: usize) -> String {
 fn echo(prompt: &Prompt) -> String {
     prompt.said.chars().take(ECHO).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The simulator over real sockets, as a client sees it.
 
-mod client;
+pub(super) mod client;
 mod faults;
 
 use serde_json::{Value, json};
@@ -156,6 +156,7 @@ async fn nonsense_is_refused_with_a_reason() {
         ("/v1/chat/completions", json!({"model": "m"}), "messages"),
         ("/v1/completions", json!({"model": "m"}), "prompt"),
         ("/v1/embeddings", json!({"model": "m"}), "input"),
+        ("/v1/responses", json!({"model": "m"}), "input"),
     ] {
         let got = post(&simulator, path, &body).await;
         assert_eq!((got.status, &got.json()["error"]["param"]), (400, &json!(field)), "{path}");

@@ -28,8 +28,8 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
     Ok(if stream {
         Answer::Events(stream::frames(ask, &reply, &blocks))
     } else {
-        let content = blocks.iter().map(Block::whole).collect();
-        Answer::json(&message(ask, content, Some(&reply.finish), usage(reply.usage)))
+        let content: Vec<_> = blocks.iter().map(Block::whole).collect();
+        Answer::json(&message(ask, &content, Some(&reply.finish), &usage(reply.usage)))
     })
 }
 
@@ -82,7 +82,7 @@ fn signature(reply: &Reply) -> Option<String> {
         .then(|| BASE64_STANDARD.encode(format!("signed:{}", reply.reasoning)))
 }
 
-fn message(ask: &Ask<'_>, content: Vec<Value>, finish: Option<&Finish>, usage: Value) -> Value {
+fn message(ask: &Ask<'_>, content: &[Value], finish: Option<&Finish>, usage: &Value) -> Value {
     json!({
         "id": ask.id("msg_", 0),
         "type": "message",
@@ -121,3 +121,6 @@ fn usage(usage: Usage) -> Value {
         "service_tier": "standard",
     })
 }
+
+#[cfg(test)]
+mod tests;

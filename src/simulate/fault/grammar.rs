@@ -15,17 +15,43 @@ const MAX_EVENT: usize = 64 << 20;
 /// Event size of a bare `huge`: over the buffer that stream parsers usually allow.
 const HUGE: usize = 1 << 20;
 
-/// One line per option; shown whole whenever a text does not follow it.
-const GRAMMAR: &str = "options are separated by `;`: status=CODE, code=TEXT, type=TEXT, \
-    message=TEXT, retry-after=SECONDS|DATE, retry-after-ms=MS, should-retry=true|false, \
-    header=NAME:VALUE, content-type=TEXT, reset, close, silent, body=empty|html, delay=TIME, \
-    first=TIME, pace=TIME, cut=N[:end|close|reset], stall=N, drip[=BYTES], garbage=N, error=N, \
-    huge[=BYTES], no-end, times=N, words=N, reasoning=N; TIME is 250ms, 2s or 1m, N counts events \
-    from 0";
+/// Every option and its effect, as the command's help shows them.
+pub(in crate::simulate) const OPTIONS: [(&str, &str); 26] = [
+    ("status=CODE", "an error of this status (300 to 599) in the protocol's shape"),
+    ("code=TEXT", "the code of that error"),
+    ("type=TEXT", "the type of that error"),
+    ("message=TEXT", "the message of that error"),
+    ("retry-after=SECONDS|DATE", "this header"),
+    ("retry-after-ms=MS", "this header"),
+    ("should-retry=true|false", "the header `x-should-retry`"),
+    ("header=NAME:VALUE", "any header, in place of the usual value"),
+    ("content-type=TEXT", "this header, in place of the usual value"),
+    ("reset", "the connection is reset before the headers"),
+    ("close", "the connection is closed before the headers"),
+    ("silent", "the request is read and never answered"),
+    ("body=empty|html", "the body is empty, or a load balancer's page"),
+    ("delay=TIME", "before the headers"),
+    ("first=TIME", "between the headers and the first event"),
+    ("pace=TIME", "between two events"),
+    ("cut=N[:end|close|reset]", "after N events the body or the connection ends"),
+    ("stall=N", "after N events nothing more comes"),
+    ("drip[=BYTES]", "pieces of one byte (or so many), each sent alone"),
+    ("garbage=N", "after N events comes one that is no JSON"),
+    ("error=N", "after N events comes an error event, and the stream ends"),
+    ("huge[=BYTES]", "after the first event comes a big one without content"),
+    ("no-end", "the end marker is missing"),
+    ("times=N", "only the first N requests with this model and fault suffer"),
+    ("words=N", "the text has exactly N tokens"),
+    ("reasoning=N", "reasoning of N tokens comes first"),
+];
 
 /// A fault text that does not follow the grammar.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("fault option `{option}`: {problem}; {GRAMMAR}")]
+#[error(
+    "fault option `{option}`: {problem}; options are separated by `;`: {options}; TIME is 250ms, \
+     2s or 1m; N counts events from 0",
+    options = OPTIONS.map(|(option, _)| option).join(", ")
+)]
 pub struct FaultSyntax {
     option: String,
     problem: String,
@@ -165,7 +191,11 @@ fn status(value: Option<&str>) -> Result<StatusCode, String> {
 }
 
 fn time(value: Option<&str>) -> Result<Duration, String> {
-    let text = needed(value)?;
+    parse_time(needed(value)?)
+}
+
+/// Reads `250ms`, `2s` or `1m`, up to an hour.
+pub(in crate::simulate) fn parse_time(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let count: u64 = digits.parse().map_err(|_| "needs a time such as `250ms`, `2s` or `1m`")?;
     let milliseconds = match &text[digits.len()..] {

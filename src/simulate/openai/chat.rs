@@ -85,3 +85,6 @@ fn message(ask: &Ask<'_>, reply: &Reply, index: usize) -> Value {
 fn call_id(ask: &Ask<'_>, choice: usize, position: usize) -> String {
     ask.id("call_", choice * 16 + position)
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,7 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
     } else {
         let choices = choices.iter().enumerate();
         let choices = choices.map(|(i, r)| choice(i, &r.text, Some(finish_reason(&r.finish))));
-        let mut whole = object(ask, now(), choices.collect());
+        let mut whole = object(ask, now(), &choices.collect::<Vec<_>>());
         whole["usage"] = usage(sum);
         Answer::json(&whole)
     })
@@ -105,7 +105,7 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
 fn frames(ask: &Ask<'_>, replies: &[Reply], sum: Usage, include_usage: bool) -> Frames {
     let mut frames = Frames::for_events(sum.output + replies.len() + 2);
     let created = now();
-    let mut chunk = |choices: Vec<Value>, usage: Value| {
+    let mut chunk = |choices: &[Value], usage: Value| {
         let mut chunk = object(ask, created, choices);
         if include_usage {
             chunk["usage"] = usage;
@@ -114,20 +114,20 @@ fn frames(ask: &Ask<'_>, replies: &[Reply], sum: Usage, include_usage: bool) -> 
     };
     for (index, reply) in replies.iter().enumerate() {
         for token in tokens::tokens(&reply.text) {
-            chunk(vec![choice(index, token, None)], Value::Null);
+            chunk(&[choice(index, token, None)], Value::Null);
         }
         let finish = finish_reason(&reply.finish);
-        chunk(vec![choice(index, "", Some(finish))], Value::Null);
+        chunk(&[choice(index, "", Some(finish))], Value::Null);
     }
     if include_usage {
-        chunk(Vec::new(), usage(sum));
+        chunk(&[], usage(sum));
     }
     frames.end_marker_follows();
     frames.raw(b"data: [DONE]\n\n");
     frames
 }
 
-fn object(ask: &Ask<'_>, created: u64, choices: Vec<Value>) -> Value {
+fn object(ask: &Ask<'_>, created: u64, choices: &[Value]) -> Value {
     json!({"id": ask.id("cmpl-", 0), "object": "text_completion", "created": created,
         "model": ask.model, "system_fingerprint": format!("fp_{}", ask.provider.name),
         "choices": choices})

@@ -10,22 +10,22 @@ use crate::simulate::Simulator;
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Got {
-    pub(super) status: u16,
+pub(in crate::simulate) struct Got {
+    pub(in crate::simulate) status: u16,
     head: String,
-    pub(super) body: Vec<u8>,
+    pub(in crate::simulate) body: Vec<u8>,
     /// Whether HTTP's own end of the body was there.
-    pub(super) whole: bool,
+    pub(in crate::simulate) whole: bool,
 }
 
 #[derive(Debug)]
-pub(super) struct Event {
-    pub(super) name: Option<String>,
-    pub(super) data: String,
+pub(in crate::simulate) struct Event {
+    pub(in crate::simulate) name: Option<String>,
+    pub(in crate::simulate) data: String,
 }
 
 impl Event {
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::simulate) fn json(&self) -> Value {
         serde_json::from_str(&self.data).unwrap_or_else(|_| panic!("no JSON: {}", self.data))
     }
 }
@@ -47,7 +47,7 @@ impl Got {
         Some(got)
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(in crate::simulate) fn header(&self, name: &str) -> Option<&str> {
         self.head
             .lines()
             .filter_map(|line| line.split_once(": "))
@@ -55,15 +55,15 @@ impl Got {
             .map(|(_, value)| value)
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(in crate::simulate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::simulate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
     }
 
-    pub(super) fn events(&self) -> Vec<Event> {
+    pub(in crate::simulate) fn events(&self) -> Vec<Event> {
         let text = self.text();
         text.split_terminator("\n\n")
             .map(|event| {
@@ -96,7 +96,7 @@ fn unchunked(mut rest: &[u8]) -> (Vec<u8>, bool) {
 }
 
 /// Opens a connection and sends a request.
-pub(super) async fn send(
+pub(in crate::simulate) async fn send(
     simulator: &Simulator,
     start: &str,
     headers: &[(&str, &str)],
@@ -117,7 +117,7 @@ pub(super) async fn send(
 }
 
 /// What came before the connection ended, and whether it ended by reset.
-pub(super) async fn read(mut stream: TcpStream) -> (Option<Got>, bool) {
+pub(in crate::simulate) async fn read(mut stream: TcpStream) -> (Option<Got>, bool) {
     let mut bytes = Vec::new();
     let reset = match stream.read_to_end(&mut bytes).await {
         Ok(_) => false,
@@ -136,19 +136,23 @@ async fn exchange(
     read(send(simulator, start, headers, body).await).await.0.expect("an answer")
 }
 
-pub(super) async fn get(simulator: &Simulator, path: &str) -> Got {
+pub(in crate::simulate) async fn get(simulator: &Simulator, path: &str) -> Got {
     get_with(simulator, path, &[]).await
 }
 
-pub(super) async fn get_with(simulator: &Simulator, path: &str, headers: &[(&str, &str)]) -> Got {
+pub(in crate::simulate) async fn get_with(
+    simulator: &Simulator,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Got {
     exchange(simulator, &format!("GET {path}"), headers, b"").await
 }
 
-pub(super) async fn post(simulator: &Simulator, path: &str, body: &Value) -> Got {
+pub(in crate::simulate) async fn post(simulator: &Simulator, path: &str, body: &Value) -> Got {
     post_with(simulator, path, body, &[]).await
 }
 
-pub(super) async fn post_with(
+pub(in crate::simulate) async fn post_with(
     simulator: &Simulator,
     path: &str,
     body: &Value,
@@ -157,6 +161,6 @@ pub(super) async fn post_with(
     exchange(simulator, &format!("POST {path}"), headers, body.to_string().as_bytes()).await
 }
 
-pub(super) async fn raw_post(simulator: &Simulator, path: &str, body: &[u8]) -> Got {
+pub(in crate::simulate) async fn raw_post(simulator: &Simulator, path: &str, body: &[u8]) -> Got {
     exchange(simulator, &format!("POST {path}"), &[], body).await
 }
