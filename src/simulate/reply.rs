@@ -163,11 +163,8 @@ fn calls(prompt: &Prompt) -> Vec<Call> {
 /// signature last where there is room.
 fn prose(prompt: &Prompt, words: Option<usize>, server: &str, choice: usize) -> String {
     let verb = if prompt.tools_returned { "The tools returned" } else { "You said" };
-    let mut text = match choice {
-        0 => String::new(),
-        choice => format!("({}) ", choice + 1),
-    };
-    text.push_str(&format!("{verb}: \"{}\". ", echo(prompt)));
+    let number = if choice == 0 { String::new() } else { format!("({}) ", choice + 1) };
+    let text = format!("{number}{verb}: \"{}\". ", echo(prompt));
     let signature = format!("Served by {server}.");
     let Some(words) = words else {
         return text + FILLER + &signature;

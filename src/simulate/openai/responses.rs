@@ -114,16 +114,16 @@ impl Response<'_> {
     }
 
     fn begun(&self) -> Value {
-        self.object("in_progress", Vec::new(), Value::Null)
+        self.object("in_progress", &[], &Value::Null)
     }
 
     fn finished(&self) -> Value {
         let status = self.status();
-        let output = self.items.iter().map(|item| item.finished(status)).collect();
-        self.object(status, output, usage(self.reply.usage))
+        let output: Vec<_> = self.items.iter().map(|item| item.finished(status)).collect();
+        self.object(status, &output, &usage(self.reply.usage))
     }
 
-    fn object(&self, status: &str, output: Vec<Value>, usage: Value) -> Value {
+    fn object(&self, status: &str, output: &[Value], usage: &Value) -> Value {
         let reason = (status == "incomplete").then(|| json!({"reason": "max_output_tokens"}));
         let Value::Object(mut object) = json!({
             "id": self.ask.id("resp_", 0),

@@ -103,14 +103,10 @@ pub(in crate::simulate) async fn send(
     body: &[u8],
 ) -> TcpStream {
     let mut stream = TcpStream::connect(simulator.addr()).await.expect("it listens");
-    let mut head = format!(
-        "{start} HTTP/1.1\r\nhost: sim\r\nconnection: close\r\ncontent-length: {}\r\n",
-        body.len()
-    );
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    head += "\r\n";
+    let length = body.len().to_string();
+    let fixed = [("host", "sim"), ("connection", "close"), ("content-length", &*length)];
+    let lines = fixed.iter().chain(headers).map(|(name, value)| format!("{name}: {value}\r\n"));
+    let head = format!("{start} HTTP/1.1\r\n{}\r\n", lines.collect::<String>());
     let request = [head.as_bytes(), body].concat();
     stream.write_all(&request).await.expect("it reads");
     stream
