@@ -28,6 +28,7 @@ pub mod protocol;
 pub mod provider;
 pub mod proxy;
 pub mod settings;
+pub mod simulate;
 pub mod state;
 pub mod table;
 pub mod telemetry;

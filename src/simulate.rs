@@ -1,0 +1,195 @@
+//! Simulated providers: real HTTP servers that speak OpenAI's and Anthropic's APIs.
+//!
+//! They are behind `pilothouse demo`, `pilothouse simulate`, the tests and the benchmarks: HTTP/1.1
+//! and cleartext HTTP/2 with prior knowledge, every event of a stream flushed alone. They keep to
+//! the vendors' formats closely enough for the official SDKs, and know nothing of the gateway.
+//!
+//! # What they answer
+//!
+//! Always the same to the same request, but for ids (which name the simulator and count its
+//! requests) and times. The text repeats what the user said last, goes on with fixed sentences and
+//! ends in `Served by NAME.`; a prompt that ends in an assistant's message is continued, so that a
+//! second simulator can finish what a first one began.
+//!
+//! **Tokens** are runs of characters up to and including a space, at most 16 characters, so about
+//! one a word. A stream carries one in each event. Prompts count their texts, 4 for each message,
+//! their tool declarations as JSON, and 85 for each image.
+//!
+//! **Tools** are called when `tool_choice` forces it, when the user says the name of one, or
+//! `tool` (the first is taken). `parallel` in what the user says calls all of them at once (an only
+//! one twice) unless the request forbids that. Arguments are the plainest value of the tool's
+//! schema. After a tool's result comes text.
+//!
+//! **Structured output** is the plainest value of the schema. **Reasoning** comes where the request
+//! asks for it; in chat completions, where OpenAI shows none, only by `reasoning=N`. Any model name
+//! is answered; `GET /v1/models` lists a few.
+//!
+//! # Faults
+//!
+//! A fault is chosen for one request by the header `x-simulate: FAULT` or after a `;` in the model
+//! name (`gpt-sim;status=429;retry-after=2`), or stands for all requests that bring none
+//! ([`Simulator::set_fault`]). Keys are checked first; otherwise a fault comes before anything the
+//! endpoint itself would complain of. Options are separated by `;`:
+//!
+//! | option | effect |
+//! |---|---|
+//! | `status=CODE` | an error of this status (300 to 599) in the protocol's shape |
+//! | `code=TEXT` `type=TEXT` `message=TEXT` | what that error says (also of `error=N`) |
+//! | `retry-after=SECONDS` (or a date), `retry-after-ms=MS`, `should-retry=BOOL` | these headers |
+//! | `header=NAME:VALUE`, `content-type=TEXT` | any header, in place of the usual value |
+//! | `reset`, `close` | the connection breaks before the headers |
+//! | `silent` | the request is read and never answered |
+//! | `body=empty`, `body=html` | the body is empty, or a load balancer's page |
+//! | `delay=TIME` | before the headers |
+//! | `first=TIME` | between the headers and the first event |
+//! | `pace=TIME` | between two events |
+//! | `cut=N` | after N events the connection closes; `cut=N:reset` resets it, `cut=N:end` ends the body properly but early |
+//! | `stall=N` | after N events nothing more comes, and the connection stays open |
+//! | `drip`, `drip=BYTES` | pieces of one byte (or so many), each flushed alone |
+//! | `garbage=N` | after N events comes one that is no JSON; the rest follows |
+//! | `error=N` | after N events comes an error event, and the stream ends |
+//! | `huge`, `huge=BYTES` | after the first event comes a legal one of 1 MiB (or so many bytes) without content |
+//! | `no-end` | the end marker is missing (`[DONE]`, `message_stop`, `response.completed`) |
+//! | `times=N` | only the first N requests with this model and fault suffer |
+//! | `words=N` | the text has exactly N tokens |
+//! | `reasoning=N` | reasoning of N tokens comes first |
+//!
+//! `TIME` is `250ms`, `2s` or `1m`. N counts from 0; events 0 and 1 of a stream of chat are the
+//! role and the first text, those of an Anthropic stream `message_start` and `content_block_start`,
+//! then come `ping` and the text. A plain body counts as one event: `cut=0` breaks off before it,
+//! `cut=1` in its middle. On HTTP/2 a break resets the stream, not the connection that others share.
+
+mod answer;
+mod anthropic;
+mod builder;
+mod command;
+mod content;
+mod delivery;
+mod endpoint;
+mod exchange;
+mod fault;
+mod frames;
+mod instance;
+mod observe;
+mod openai;
+mod playback;
+mod prompt;
+mod provider;
+mod reply;
+mod server;
+mod socket;
+mod tokens;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::task::JoinHandle;
+
+use self::provider::Provider;
+pub use self::{
+    builder::Builder,
+    command::{SimulateArgs, SimulateError, StandingFault, run},
+    fault::{Cut, Ending, Fault, FaultSyntax, Mute, Replacement},
+    observe::{Captured, Snapshot, WaitedInVain},
+};
+
+/// How long [`Simulator::wait_for`] waits: far longer than any loopback exchange on a busy
+/// machine, short enough to be reported before a test runner gives up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Which API a simulated provider speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Flavor {
+    /// Chat completions, completions, embeddings, responses, models.
+    #[value(name = "openai")]
+    OpenAi,
+    /// Messages, token counts, models.
+    Anthropic,
+    /// All of them; `GET /v1/models` has Anthropic's shape when `anthropic-version` is sent.
+    #[default]
+    Both,
+}
+
+/// A running simulated provider. Dropping it ends it and all its connections at once.
+#[derive(Debug)]
+pub struct Simulator {
+    addr: SocketAddr,
+    provider: Arc<Provider>,
+    serving: JoinHandle<()>,
+}
+
+impl Simulator {
+    /// A healthy provider called `sim` that speaks both APIs on a free port of 127.0.0.1 and takes
+    /// any key, to be changed.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The origin, without a slash at the end: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// The address that is listened on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The last requests, oldest first; see [`Builder::kept_requests`].
+    pub fn requests(&self) -> Vec<Captured> {
+        self.provider.ledger.requests()
+    }
+
+    /// All counters at one moment.
+    pub fn snapshot(&self) -> Snapshot {
+        self.provider.ledger.snapshot()
+    }
+
+    /// Requests that were read to the end of their body.
+    pub fn count(&self) -> u64 {
+        self.snapshot().requests
+    }
+
+    /// Exchanges going on now.
+    pub fn in_flight(&self) -> u64 {
+        self.snapshot().in_flight
+    }
+
+    /// Exchanges whose client went away before the end.
+    pub fn cancelled(&self) -> u64 {
+        self.snapshot().cancelled
+    }
+
+    /// Waits until the counters meet a condition.
+    ///
+    /// # Errors
+    ///
+    /// When they do not within 20 seconds.
+    pub async fn wait_for(
+        &self,
+        met: impl FnMut(&Snapshot) -> bool,
+    ) -> Result<Snapshot, WaitedInVain> {
+        self.provider.ledger.wait_for(PATIENCE, met).await
+    }
+
+    /// From now on requests that bring no fault suffer this one; its `times` counts anew.
+    pub fn set_fault(&self, fault: Fault) {
+        self.provider.set_fault(fault);
+    }
+
+    /// Stops listening, breaks off what stalls, lets other answers finish for up to 5 seconds.
+    pub async fn stop(mut self) {
+        self.provider.stopping.cancel();
+        // An error would mean that it ended before; either way it has ended.
+        let _ = (&mut self.serving).await;
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.provider.stopping.cancel();
+        self.serving.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! What an endpoint answers, before any fault touches it.
+
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+
+use super::frames::Frames;
+
+/// The API whose shapes an answer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speech {
+    /// OpenAI's, except for streams of responses.
+    OpenAi,
+    /// OpenAI's responses: as [`Speech::OpenAi`], but stream events have names.
+    Responses,
+    /// Anthropic's.
+    Anthropic,
+}
+
+/// A healthy answer.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// One JSON document.
+    Plain(Vec<u8>),
+    /// A stream of events.
+    Events(Frames),
+}
+
+impl Answer {
+    pub(super) fn json(value: &impl Serialize) -> Self {
+        Self::Plain(to_json(value))
+    }
+}
+
+/// An error that the API would answer with.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    /// `error.type`; by status when none.
+    pub(super) kind: Option<String>,
+    /// `error.code`; by status when none.
+    pub(super) code: Option<String>,
+    /// The request field at fault.
+    pub(super) param: Option<&'static str>,
+    pub(super) message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, kind: None, code: None, param: None, message: message.into() }
+    }
+
+    /// A request that makes no sense.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// A field that is missing or makes no sense.
+    pub(super) fn field(param: &'static str, message: impl Into<String>) -> Self {
+        Self { param: Some(param), ..Self::invalid(message) }
+    }
+
+    pub(super) fn with_code(mut self, code: &str) -> Self {
+        self.code = Some(code.to_owned());
+        self
+    }
+}
+
+impl Speech {
+    /// The body of an error.
+    pub(super) fn error(self, refusal: &Refusal, request_id: &str) -> Vec<u8> {
+        let Refusal { param, message, .. } = refusal;
+        let kind = refusal.kind.as_deref().unwrap_or_else(|| self.kind(refusal.status));
+        match self {
+            Self::OpenAi | Self::Responses => {
+                let code = refusal.code.as_deref().or_else(|| code(refusal.status));
+                to_json(&json!({"error":
+                    {"message": message, "type": kind, "param": param, "code": code}}))
+            }
+            Self::Anthropic => to_json(&json!({"type": "error",
+                "error": {"type": kind, "message": message}, "request_id": request_id})),
+        }
+    }
+
+    /// An event in mid-stream that says that the answer failed.
+    pub(super) fn error_event(self, refusal: &Refusal, request_id: &str) -> Vec<u8> {
+        match self {
+            Self::OpenAi => event("", &self.error(refusal, request_id)),
+            Self::Responses => {
+                let code = refusal.code.as_deref().or_else(|| code(refusal.status));
+                let error = json!({"type": "error", "code": code.unwrap_or("server_error"),
+                    "message": refusal.message, "param": refusal.param, "sequence_number": 0});
+                event("event: error\n", &to_json(&error))
+            }
+            Self::Anthropic => event("event: error\n", &self.error(refusal, request_id)),
+        }
+    }
+
+    /// An event whose data is no JSON.
+    pub(super) fn garbage_event(self) -> Vec<u8> {
+        let name = match self {
+            Self::OpenAi => "",
+            Self::Responses => "event: response.output_text.delta\n",
+            Self::Anthropic => "event: content_block_delta\n",
+        };
+        event(name, b"{\"garbage\": <<<")
+    }
+
+    /// A legal event without content whose data has at least `bytes` bytes.
+    pub(super) fn huge_event(self, bytes: usize) -> Vec<u8> {
+        let padding = "x".repeat(bytes);
+        match self {
+            Self::OpenAi => event(
+                "",
+                &to_json(&json!({
+                "id": "chatcmpl-huge", "object": "chat.completion.chunk", "created": 0,
+                "model": "huge", "choices": [], "obfuscation": padding})),
+            ),
+            Self::Responses => event(
+                "event: keepalive\n",
+                &to_json(&json!({
+                "type": "keepalive", "sequence_number": 0, "obfuscation": padding})),
+            ),
+            Self::Anthropic => event(
+                "event: ping\n",
+                &to_json(&json!({
+                "type": "ping", "padding": padding})),
+            ),
+        }
+    }
+
+    fn kind(self, status: StatusCode) -> &'static str {
+        match (self, status.as_u16()) {
+            (Self::Anthropic, 401) => "authentication_error",
+            (Self::Anthropic, 402) => "billing_error",
+            (Self::Anthropic, 403) => "permission_error",
+            (Self::Anthropic, 404) => "not_found_error",
+            (Self::Anthropic, 409) => "conflict_error",
+            (Self::Anthropic, 413) => "request_too_large",
+            (Self::Anthropic, 429) => "rate_limit_error",
+            (Self::Anthropic, 504) => "timeout_error",
+            (Self::Anthropic, 529) => "overloaded_error",
+            (Self::Anthropic, 500..) => "api_error",
+            (_, 429) => "rate_limit_exceeded",
+            (_, 503) => "service_unavailable_error",
+            (_, 500..) => "server_error",
+            _ => "invalid_request_error",
+        }
+    }
+}
+
+/// OpenAI's code of an error that has no more special one.
+fn code(status: StatusCode) -> Option<&'static str> {
+    match status.as_u16() {
+        401 => Some("invalid_api_key"),
+        404 => Some("model_not_found"),
+        429 => Some("rate_limit_exceeded"),
+        503 => Some("server_is_overloaded"),
+        _ => None,
+    }
+}
+
+/// As bytes; the values written here cannot fail to be JSON.
+pub(super) fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("these values have string keys only")
+}
+
+fn event(name: &str, data: &[u8]) -> Vec<u8> {
+    [name.as_bytes(), b"data: ", data, b"\n\n"].concat()
+}

@@ -1,0 +1,126 @@
+//! How a simulated provider is set up.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use secrecy::SecretString;
+
+use super::{Fault, Flavor, Simulator, provider::Provider, server};
+
+/// Requests that are kept for [`Simulator::requests`] unless told otherwise.
+const KEPT_REQUESTS: usize = 1024;
+
+/// Longest name: tool call ids, which carry it, may have 40 characters at OpenAI.
+const LONGEST_NAME: usize = 20;
+
+/// The models that `GET /v1/models` lists unless told otherwise.
+const MODELS: [&str; 4] = ["gpt-sim", "gpt-sim-mini", "claude-sim", "text-embedding-sim"];
+
+/// How a [`Simulator`] is to be.
+#[derive(Debug)]
+pub struct Builder {
+    flavor: Flavor,
+    name: String,
+    fault: Fault,
+    keys: Vec<SecretString>,
+    models: Vec<String>,
+    addr: SocketAddr,
+    kept_requests: usize,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            flavor: Flavor::default(),
+            name: "sim".to_owned(),
+            fault: Fault::default(),
+            keys: Vec::new(),
+            models: MODELS.map(str::to_owned).to_vec(),
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            kept_requests: KEPT_REQUESTS,
+        }
+    }
+}
+
+impl Builder {
+    /// Which API it speaks.
+    #[must_use]
+    pub fn provider(mut self, flavor: Flavor) -> Self {
+        self.flavor = flavor;
+        self
+    }
+
+    /// What it calls itself in ids, texts and the header `x-simulator`: 1 to 20 letters, digits
+    /// and hyphens.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The fault of requests that bring none.
+    #[must_use]
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.fault = fault;
+        self
+    }
+
+    /// The keys that are accepted; none = everything is.
+    #[must_use]
+    pub fn keys(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.keys = keys.into_iter().map(|key| SecretString::from(key.into())).collect();
+        self
+    }
+
+    /// The models that `GET /v1/models` lists.
+    #[must_use]
+    pub fn models(mut self, models: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.models = models.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Where it listens; port 0 takes a free one.
+    #[must_use]
+    pub fn bind(mut self, addr: SocketAddr) -> Self {
+        self.addr = addr;
+        self
+    }
+
+    /// How many requests are kept to be looked into; 0 for benchmarks.
+    #[must_use]
+    pub fn kept_requests(mut self, count: usize) -> Self {
+        self.kept_requests = count;
+        self
+    }
+
+    /// Starts it on the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the name is not legal or the address cannot be listened on.
+    pub async fn start(self) -> io::Result<Simulator> {
+        let legal = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+        if !(1..=LONGEST_NAME).contains(&self.name.len()) || !self.name.chars().all(legal) {
+            let message = format!(
+                "the name `{}` of a simulated provider needs 1 to {LONGEST_NAME} letters, digits \
+                 and hyphens",
+                self.name
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let (listener, addr) = server::listen(self.addr).await?;
+        let provider = Arc::new(Provider::new(
+            self.name,
+            self.flavor,
+            self.keys,
+            self.models,
+            self.fault,
+            self.kept_requests,
+        ));
+        let serving = tokio::spawn(server::serve(listener, Arc::clone(&provider)));
+        Ok(Simulator { addr, provider, serving })
+    }
+}

@@ -1,0 +1,146 @@
+//! Which endpoint a request is for.
+
+use http::{HeaderMap, Method, StatusCode, request::Parts};
+
+use super::{
+    Flavor,
+    answer::{Answer, Refusal, Speech},
+    anthropic,
+    fault::Fault,
+    openai,
+    provider::Provider,
+};
+
+/// What an endpoint is asked.
+#[derive(Clone, Copy)]
+pub(super) struct Ask<'a> {
+    pub(super) provider: &'a Provider,
+    /// Only what shapes the content matters to an endpoint.
+    pub(super) fault: &'a Fault,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) query: &'a str,
+    pub(super) body: &'a [u8],
+    /// The model without the fault it may have brought.
+    pub(super) model: &'a str,
+    /// The request's number at this simulator, from 1.
+    pub(super) number: u64,
+}
+
+impl Ask<'_> {
+    /// An id that names the simulator and no other answer of its has; `part` tells several of one
+    /// answer apart. Ids of tool calls must stay within OpenAI's 40 characters.
+    pub(super) fn id(&self, prefix: &str, part: usize) -> String {
+        format!("{prefix}{}_{:06x}{part:02x}", self.provider.name, self.number)
+    }
+}
+
+/// What can be asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Chat,
+    Completions,
+    Embeddings,
+    Responses,
+    Messages,
+    CountTokens,
+    Models(Speech),
+    Model(Speech, String),
+}
+
+/// A request for nothing that is here.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) speech: Speech,
+    pub(super) refusal: Refusal,
+}
+
+impl Endpoint {
+    pub(super) fn of(flavor: Flavor, head: &Parts) -> Result<Self, Lost> {
+        let path = head.uri.path();
+        let speech = match flavor {
+            Flavor::Anthropic => Speech::Anthropic,
+            Flavor::Both if path.starts_with("/v1/messages") => Speech::Anthropic,
+            Flavor::Both if head.headers.contains_key("anthropic-version") => Speech::Anthropic,
+            Flavor::OpenAi | Flavor::Both => Speech::OpenAi,
+        };
+        let lost = |status, message| Lost { speech, refusal: Refusal::new(status, message) };
+        let (openai, anthropic) = (flavor != Flavor::Anthropic, flavor != Flavor::OpenAi);
+        let (method, endpoint) = match path {
+            "/v1/chat/completions" if openai => (Method::POST, Self::Chat),
+            "/v1/completions" if openai => (Method::POST, Self::Completions),
+            "/v1/embeddings" if openai => (Method::POST, Self::Embeddings),
+            "/v1/responses" if openai => (Method::POST, Self::Responses),
+            "/v1/messages" if anthropic => (Method::POST, Self::Messages),
+            "/v1/messages/count_tokens" if anthropic => (Method::POST, Self::CountTokens),
+            "/v1/models" => (Method::GET, Self::Models(speech)),
+            _ => match path.strip_prefix("/v1/models/") {
+                Some(id) if !id.is_empty() => (Method::GET, Self::Model(speech, decoded(id))),
+                _ => {
+                    let message = format!("Unknown request URL: {} {path}.", head.method);
+                    let mut lost = lost(StatusCode::NOT_FOUND, message);
+                    lost.refusal.code = Some("unknown_url".to_owned());
+                    return Err(lost);
+                }
+            },
+        };
+        if head.method == method {
+            Ok(endpoint)
+        } else {
+            let message = format!("Not allowed to {} on {path}; use {method}.", head.method);
+            Err(lost(StatusCode::METHOD_NOT_ALLOWED, message))
+        }
+    }
+
+    pub(super) fn speech(&self) -> Speech {
+        match self {
+            Self::Chat | Self::Completions | Self::Embeddings => Speech::OpenAi,
+            Self::Responses => Speech::Responses,
+            Self::Messages | Self::CountTokens => Speech::Anthropic,
+            Self::Models(speech) | Self::Model(speech, _) => *speech,
+        }
+    }
+
+    pub(super) fn answer(&self, ask: &Ask<'_>) -> Result<Answer, Refusal> {
+        match self {
+            Self::Chat => openai::chat::answer(ask),
+            Self::Completions => openai::completions::answer(ask),
+            Self::Embeddings => openai::embeddings::answer(ask),
+            Self::Responses => openai::responses::answer(ask),
+            Self::Messages => anthropic::messages::answer(ask),
+            Self::CountTokens => anthropic::messages::count_tokens(ask),
+            Self::Models(Speech::Anthropic) => anthropic::models::list(ask),
+            Self::Models(_) => Ok(openai::models::list(ask)),
+            Self::Model(Speech::Anthropic, id) => anthropic::models::one(ask, id),
+            Self::Model(_, id) => openai::models::one(ask, id),
+        }
+    }
+}
+
+/// Percent-decoded; model names contain slashes, which some clients encode.
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let byte = part.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match byte {
+            Some(byte) => {
+                bytes.push(byte);
+                bytes.extend_from_slice(&part.as_bytes()[2..]);
+            }
+            None => bytes.extend([b"%", part.as_bytes()].concat()),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_what_is_encoded_and_nothing_else() {
+        assert_eq!(decoded("org%2Fb%20%c3%a9"), "org/b é");
+        assert_eq!(decoded("100%"), "100%");
+        assert_eq!(decoded("%zz%"), "%zz%");
+    }
+}

@@ -1,0 +1,96 @@
+//! What all exchanges of one simulator share.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::{Mutex, RwLock};
+use tokio_util::sync::CancellationToken;
+
+use super::{Flavor, fault::Fault, observe::Ledger};
+
+/// Most distinct faults with `times` that are counted. Their texts come from clients, so the
+/// memory has to end somewhere; beyond it such a fault is always on.
+const MAX_COUNTED: usize = 4096;
+
+/// One simulated provider.
+#[derive(Debug)]
+pub(super) struct Provider {
+    pub(super) name: String,
+    pub(super) flavor: Flavor,
+    pub(super) keys: Vec<secrecy::SecretString>,
+    pub(super) models: Vec<String>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) stopping: CancellationToken,
+    standing: RwLock<Standing>,
+    /// How often a fault with `times` has struck, by model and fault text.
+    struck: Mutex<HashMap<String, u64>>,
+}
+
+/// The fault of every request that brings none of its own.
+#[derive(Debug)]
+struct Standing {
+    fault: Arc<Fault>,
+    struck: AtomicU64,
+}
+
+impl Provider {
+    pub(super) fn new(
+        name: String,
+        flavor: Flavor,
+        keys: Vec<secrecy::SecretString>,
+        models: Vec<String>,
+        fault: Fault,
+        capacity: usize,
+    ) -> Self {
+        Self {
+            name,
+            flavor,
+            keys,
+            models,
+            ledger: Arc::new(Ledger::new(capacity)),
+            stopping: CancellationToken::new(),
+            standing: RwLock::new(Standing::new(fault)),
+            struck: Mutex::default(),
+        }
+    }
+
+    /// From now on, and counted anew.
+    pub(super) fn set_fault(&self, fault: Fault) {
+        *self.standing.write() = Standing::new(fault);
+    }
+
+    /// The fault of a request that brings none.
+    pub(super) fn standing_fault(&self) -> Arc<Fault> {
+        let standing = self.standing.read();
+        match standing.fault.times {
+            Some(times) if standing.struck.fetch_add(1, Ordering::Relaxed) >= times => {
+                Arc::new(standing.fault.healed())
+            }
+            _ => Arc::clone(&standing.fault),
+        }
+    }
+
+    /// The fault that a request for `model` brought as `text`, which reads as `fault`.
+    pub(super) fn brought_fault(&self, model: &str, text: &str, fault: Fault) -> Fault {
+        let Some(times) = fault.times else { return fault };
+        let mut struck = self.struck.lock();
+        let key = format!("{model};{text}");
+        if !struck.contains_key(&key) && struck.len() >= MAX_COUNTED {
+            return fault;
+        }
+        let struck = struck.entry(key).or_default();
+        *struck += 1;
+        if *struck > times { fault.healed() } else { fault }
+    }
+}
+
+impl Standing {
+    fn new(fault: Fault) -> Self {
+        Self { fault: Arc::new(fault), struck: AtomicU64::new(0) }
+    }
+}
