@@ -1,1 +1,46 @@
-fn main() {}
+//! The one binary: allocator, TLS provider, command line.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use pilothouse::cli::{Cli, Command};
+use pilothouse::{api, app, balance, demo, simulate, validate};
+
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "pilothouse: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    match command {
+        Command::Serve(settings) => app::serve(*settings)?,
+        Command::Demo(args) => demo::run(&args)?,
+        Command::Simulate(args) => {
+            app::runtime()?.block_on(simulate::run(args, app::interrupted()))?;
+        }
+        Command::Validate(args) => {
+            let report = validate::run(&args, io::stdin())?;
+            report.print(args.output, &mut io::stdout().lock())?;
+            return Ok(if report.failed(&args) { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        }
+        Command::Crds => {
+            let strategies: Vec<&str> = balance::registry::names().collect();
+            io::stdout().write_all(api::yaml(&strategies)?.as_bytes())?;
+        }
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "pilothouse", &mut io::stdout());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

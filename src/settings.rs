@@ -22,10 +22,6 @@ pub struct Settings {
     #[arg(long, env = "PILOTHOUSE_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
     pub admin_listen: SocketAddr,
 
-    /// Bearer token that `/admin/` asks for; without one it answers callers on loopback alone
-    #[arg(long, env = "PILOTHOUSE_ADMIN_TOKEN_FILE", value_name = "FILE")]
-    pub admin_token_file: Option<PathBuf>,
-
     /// Serve these files or folders instead of a cluster, and follow their changes (repeatable)
     #[arg(long, env = "PILOTHOUSE_MANIFESTS", value_name = "PATH", value_delimiter = ',')]
     pub manifests: Vec<PathBuf>,
@@ -151,7 +147,7 @@ pub struct LogSettings {
 
 /// A duration as resources have it (GEP-2257), such as `1m30s`.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    text.parse::<api::Duration>().map(Duration::from).map_err(|error| error.to_string())
+    text.parse::<api::Duration>().map(api::Duration::get).map_err(|error| error.to_string())
 }
 
 /// A number of bytes with an optional unit: `1048576`, `32MiB`, `32Mi`, `32MB`.

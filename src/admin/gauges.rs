@@ -1,0 +1,94 @@
+//! What is true at the moment of a scrape: computed from the table and the controller's report, so
+//! that a route which is gone leaves no series behind.
+
+use std::time::{Instant, SystemTime};
+
+use prometheus::{Encoder, Gauge, GaugeVec, Opts, Registry, TextEncoder};
+
+use super::Admin;
+use crate::compile::Severity;
+use crate::state::Phase;
+use crate::table::RouteTable;
+
+/// The gauges in Prometheus' text format.
+pub(super) fn render(admin: &Admin) -> Vec<u8> {
+    let mut text = Vec::new();
+    let gathered = gather(admin).map(|registry| registry.gather());
+    match gathered.and_then(|families| TextEncoder::new().encode(&families, &mut text)) {
+        Ok(()) => text,
+        Err(error) => {
+            tracing::error!(%error, "gauges cannot be written");
+            Vec::new()
+        }
+    }
+}
+
+fn gather(admin: &Admin) -> Result<Registry, prometheus::Error> {
+    let registry = Registry::new();
+    let gauge = |name: &str, help: &str, value: f64| {
+        let gauge = Gauge::new(name, help)?;
+        gauge.set(value);
+        registry.register(Box::new(gauge))
+    };
+    let table = admin.cell.current();
+    let report = admin.report.borrow().clone();
+    gauge(
+        "pilothouse_table_generation",
+        "Generation of the routing table that is served; 0 before the first.",
+        number(table.generation),
+    )?;
+    let age = SystemTime::now().duration_since(table.compiled_at).unwrap_or_default();
+    let age = if table.generation == 0 { 0.0 } else { age.as_secs_f64() };
+    gauge("pilothouse_table_age_seconds", "Time since the routing table was compiled.", age)?;
+    gauge("pilothouse_routes", "Routes in the routing table.", number(table.routes.len()))?;
+    gauge(
+        "pilothouse_skipped_objects",
+        "Objects and files that cannot be read now.",
+        number(report.skipped.len()),
+    )?;
+    gauge(
+        "pilothouse_access_log_dropped_lines",
+        "Lines of the access log that were lost because nobody read it.",
+        number(admin.access_log.dropped()),
+    )?;
+    let findings = GaugeVec::new(
+        Opts::new("pilothouse_findings", "What is wrong with the resources now."),
+        &["severity"],
+    )?;
+    for severity in [Severity::Error, Severity::Warning] {
+        let count = report.findings.iter().filter(|found| found.severity == severity).count();
+        findings.with_label_values(&[severity.as_str()]).set(number(count));
+    }
+    registry.register(Box::new(findings))?;
+    registry.register(Box::new(breakers(&table)?))?;
+    Ok(registry)
+}
+
+fn breakers(table: &RouteTable) -> Result<GaugeVec, prometheus::Error> {
+    let states = GaugeVec::new(
+        Opts::new(
+            "pilothouse_breaker_state",
+            "State of each target's circuit breaker: 0 closed, 1 half-open, 2 open.",
+        ),
+        &["route", "target"],
+    )?;
+    let now = Instant::now();
+    for route in &table.routes {
+        for target in &route.targets {
+            let Some(upstream) = target.upstream() else { continue };
+            let value = match upstream.state.breaker.status(&upstream.breaker, now).phase() {
+                Phase::Closed => 0.0,
+                Phase::HalfOpen => 1.0,
+                Phase::Open => 2.0,
+            };
+            states.with_label_values(&[&*route.label, &*target.name]).set(value);
+        }
+    }
+    Ok(states)
+}
+
+/// Gauges are floating-point numbers by definition.
+#[allow(clippy::cast_precision_loss, reason = "no count here comes near 2^52")]
+fn number(count: impl TryInto<u64>) -> f64 {
+    count.try_into().unwrap_or(u64::MAX) as f64
+}
