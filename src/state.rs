@@ -3,18 +3,22 @@
 //! Policy lives in the table and is passed in with every call; memory lives here and is found by
 //! identity. So editing a threshold acts at once and erases nothing, and a route that is deleted
 //! and made again finds its targets as sick or as healthy as it left them.
+//!
+//! Time is passed in too. Nothing here sleeps, logs or counts: who calls it knows what for.
 
 mod breaker;
 mod in_flight;
 mod key;
 mod latency;
+mod rest;
 mod store;
 mod target;
-mod window;
 
-pub use breaker::{Admission, Breaker, BreakerPolicy, BreakerStatus, ProbePermit, Signal};
+pub use breaker::{
+    Admission, Breaker, BreakerPolicy, BreakerStatus, Phase, ProbePermit, Signal, Transition,
+};
 pub use in_flight::{InFlight, InFlightGuard};
-pub use key::{KeyIdentity, KeyState};
+pub use key::{KeyIdentity, KeyRest, KeyState};
 pub use latency::Latency;
-pub use store::StateStore;
+pub use store::{Forgotten, StateStore};
 pub use target::{TargetIdentity, TargetState};

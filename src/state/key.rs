@@ -1,26 +1,189 @@
-//! (skeleton)
-#![allow(missing_docs)]
-use parking_lot::Mutex;
+//! Whether a key may be used now.
+//!
+//! A key rests for two reasons. One that was throttled waits as long as the provider said. One that
+//! the provider did not accept (revoked, out of credit) will hardly work a minute later, so each
+//! fault in a row doubles its rest. A success proves the key and ends both.
+
+use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::rest::Rest;
+
 /// A key is known by where it came from and by a digest of its value, so a rotated key starts fresh.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct KeyIdentity {
+    /// Namespace of the CredentialStore.
     pub namespace: Arc<str>,
+    /// Name of the CredentialStore.
     pub store: Arc<str>,
+    /// Name of the key in the store's pool.
     pub key: Arc<str>,
+    /// SHA-256 of the key's value.
     pub digest: [u8; 32],
 }
-#[derive(Debug, Default)]
-pub struct KeyState(Mutex<Option<Instant>>);
+
+/// Names the key; the digest is left out, because it identifies the secret wherever it is printed.
+impl fmt::Debug for KeyIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}:{}", self.namespace, self.store, self.key)
+    }
+}
+
+/// Why a key rests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyRest {
+    /// The provider asked for a pause.
+    Throttled,
+    /// The provider did not accept the key.
+    CredentialFault,
+}
+
+impl KeyRest {
+    /// The reason in status, log, metric and admin.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled => "Throttled",
+            Self::CredentialFault => "CredentialFault",
+        }
+    }
+}
+
+/// What is remembered of a key.
+#[derive(Debug)]
+pub struct KeyState {
+    identity: KeyIdentity,
+    throttled: Rest,
+    refused: Rest,
+    /// Credential faults since the last success.
+    faults: AtomicU32,
+}
+
 impl KeyState {
+    /// A key that nothing is known of.
+    pub fn new(identity: KeyIdentity) -> Self {
+        Self {
+            identity,
+            throttled: Rest::default(),
+            refused: Rest::default(),
+            faults: AtomicU32::default(),
+        }
+    }
+
+    /// Which key it is.
+    pub fn identity(&self) -> &KeyIdentity {
+        &self.identity
+    }
+
+    /// Until when it rests, if it does.
     pub fn resting_until(&self, now: Instant) -> Option<Instant> {
-        self.0.lock().filter(|at| *at > now)
+        self.resting(now).map(|(until, _)| until)
     }
-    pub fn rest(&self, until: Instant, _reason: &'static str) {
-        *self.0.lock() = Some(until);
+
+    /// Until when it rests and why, if it does. Of two reasons the one that holds longer.
+    pub fn resting(&self, now: Instant) -> Option<(Instant, KeyRest)> {
+        let throttled = self.throttled.until(now).map(|until| (until, KeyRest::Throttled));
+        let refused = self.refused.until(now).map(|until| (until, KeyRest::CredentialFault));
+        throttled.into_iter().chain(refused).max_by_key(|(until, _)| *until)
     }
+
+    /// The provider asked for a pause. A shorter one does not cut a longer one short.
+    pub fn throttle(&self, until: Instant) {
+        self.throttled.extend(until);
+    }
+
+    /// The provider did not accept the key: it rests for `base`, twice as long with every further
+    /// fault, `max` at most. Gives the end of the rest.
+    ///
+    /// Requests that were on their way when the first fault came back fail the same way; while the
+    /// key rests, faults therefore change nothing.
+    pub fn fault(&self, base: Duration, max: Duration, now: Instant) -> Instant {
+        let faults = self.faults();
+        if let Some(until) = self.refused.until(now) {
+            return until;
+        }
+        let until = now + base.saturating_mul(2u32.saturating_pow(faults)).min(max);
+        // Of two requests that fail at the same moment one counts.
+        let counted = self.faults.compare_exchange(
+            faults,
+            faults.saturating_add(1),
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+        if counted.is_ok() {
+            self.refused.extend(until);
+        }
+        until
+    }
+
+    /// Credential faults in a row.
+    pub fn faults(&self) -> u32 {
+        self.faults.load(Ordering::Relaxed)
+    }
+
+    /// The provider accepted the key: whatever was held against it is over.
     pub fn succeeded(&self) {
-        *self.0.lock() = None;
+        self.throttled.end();
+        self.refused.end();
+        // Every success comes by here: a read does not take the word from other cores.
+        if self.faults() != 0 {
+            self.faults.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn key() -> KeyState {
+        KeyState::new(KeyIdentity {
+            namespace: "ai".into(),
+            store: "openai".into(),
+            key: "primary".into(),
+            digest: [0xab; 32],
+        })
+    }
+
+    #[test]
+    fn faults_in_a_row_double_up_to_the_limit() {
+        let key = key();
+        let mut now = Instant::now();
+        for minutes in [1, 2, 4, 5, 5] {
+            let until = key.fault(MINUTE, 5 * MINUTE, now);
+            assert_eq!(until, now + minutes * MINUTE);
+            assert_eq!(key.resting(now), Some((until, KeyRest::CredentialFault)));
+            now = until;
+        }
+        assert_eq!((key.resting(now), key.faults()), (None, 5));
+        key.succeeded();
+        assert_eq!(key.fault(MINUTE, 5 * MINUTE, now), now + MINUTE);
+    }
+
+    #[test]
+    fn faults_of_requests_sent_together_count_once() {
+        let (key, now) = (key(), Instant::now());
+        let until = key.fault(MINUTE, 5 * MINUTE, now);
+        assert_eq!(key.fault(MINUTE, 5 * MINUTE, now + MINUTE / 2), until);
+        assert_eq!(key.faults(), 1);
+    }
+
+    #[test]
+    fn the_longer_rest_is_the_reason_and_a_success_ends_both() {
+        let (key, now) = (key(), Instant::now());
+        key.throttle(now + 2 * MINUTE);
+        key.fault(MINUTE, MINUTE, now);
+        assert_eq!(key.resting(now), Some((now + 2 * MINUTE, KeyRest::Throttled)));
+        key.succeeded();
+        assert_eq!((key.resting_until(now), key.faults()), (None, 0));
+    }
+
+    #[test]
+    fn debug_does_not_show_the_digest() {
+        let shown = format!("{:?}", key());
+        assert!(shown.contains("ai/openai:primary") && !shown.contains("171"), "{shown}");
     }
 }

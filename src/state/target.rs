@@ -1,28 +1,82 @@
-//! (skeleton)
-#![allow(missing_docs)]
-use super::{Breaker, InFlight, Latency};
+//! Everything that is remembered of a target.
+
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
+
+use super::rest::Rest;
+use super::{Breaker, InFlight, Latency};
+
+/// What makes a target the same one across tables and routes of a namespace.
+///
+/// Only what decides who answers: where it is, how it is spoken to, which model, with whose
+/// credential. Not weight, timeout or threshold, because tuning must not erase memory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TargetIdentity {
+    /// Namespace of the route: what happens in one must not show in another.
     pub namespace: Arc<str>,
+    /// Where requests go.
     pub base_url: Arc<str>,
+    /// The protocol's name in the registry.
     pub protocol: &'static str,
     /// Upstream model, or the route's pattern list where the target takes the client's name.
     pub model: Arc<str>,
     /// `namespace/name` of the CredentialStore, empty for none.
     pub credential: Arc<str>,
 }
-#[derive(Debug, Default)]
-pub struct TargetState {
-    pub breaker: Arc<Breaker>,
-    pub in_flight: InFlight,
-    pub latency: Latency,
+
+/// `namespace protocol model at URL`, for admin and logs.
+impl fmt::Display for TargetIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { namespace, base_url, protocol, model, .. } = self;
+        write!(f, "{namespace} {protocol} {model} at {base_url}")
+    }
 }
+
+/// What is remembered of a target.
+#[derive(Debug)]
+pub struct TargetState {
+    identity: TargetIdentity,
+    /// Whether it is healthy enough to be asked.
+    pub breaker: Arc<Breaker>,
+    /// How many requests it is answering.
+    pub in_flight: InFlight,
+    /// How long it usually takes.
+    pub latency: Latency,
+    throttled: Rest,
+}
+
 impl TargetState {
-    /// The target asked to be left alone (429): it rests without its breaker opening.
-    pub fn rest(&self, _until: Instant) {}
-    pub fn resting_until(&self, _now: Instant) -> Option<Instant> {
-        None
+    /// A target that nothing is known of.
+    pub fn new(identity: TargetIdentity) -> Self {
+        Self {
+            identity,
+            breaker: Arc::default(),
+            in_flight: InFlight::default(),
+            latency: Latency::default(),
+            throttled: Rest::default(),
+        }
+    }
+
+    /// Which target it is.
+    pub fn identity(&self) -> &TargetIdentity {
+        &self.identity
+    }
+
+    /// The target asked to be left alone (429): it rests without its breaker opening. A shorter
+    /// rest does not cut a longer one short.
+    pub fn rest(&self, until: Instant) {
+        self.throttled.extend(until);
+    }
+
+    /// Until when it asked to be left alone, if it did.
+    pub fn resting_until(&self, now: Instant) -> Option<Instant> {
+        self.throttled.until(now)
+    }
+
+    /// Forgets the rest and what the breaker holds against it: an operator knows better.
+    pub fn reset(&self) {
+        self.throttled.end();
+        self.breaker.reset();
     }
 }

@@ -1,0 +1,135 @@
+//! What a breaker remembers, and what a policy makes of it.
+
+use std::time::{Duration, Instant};
+
+use super::window::Window;
+use super::{BreakerPolicy, BreakerStatus, Signal};
+
+/// A rest never ends later than this, whatever was configured: `Instant`s do not reach for ever.
+const LONGEST_REST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// How far a rest may differ from what was configured, in thousandths: gateways that saw a target
+/// fail together shall not probe it together.
+const JITTER: std::ops::RangeInclusive<i32> = -200..=200;
+
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// Failures since the last success.
+    consecutive: u32,
+    /// Outcomes of requests that were let in while the breaker was closed.
+    window: Window,
+    pub(super) last_failure: Option<Failure>,
+    /// Permanent failures since the target was last seen healthy.
+    permanent: u32,
+    last_permanent: Option<Instant>,
+    /// The probe that is out.
+    probe: Option<u64>,
+    probes_begun: u64,
+}
+
+/// A failure, and by how many thousandths the rest that begins with it is longer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failure {
+    pub(super) at: Instant,
+    pub(super) jitter: i32,
+}
+
+impl Memory {
+    /// Whether there is anything that a policy could hold against the target.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.consecutive > 0 || self.permanent > 0 || self.window.has_failures()
+    }
+
+    pub(super) fn status(&self, policy: &BreakerPolicy, now: Instant) -> BreakerStatus {
+        if !self.is_tripped(policy) {
+            return BreakerStatus::Closed;
+        }
+        match self.rested_at(policy) {
+            Some(until) if until > now => BreakerStatus::Open { until },
+            _ => BreakerStatus::HalfOpen,
+        }
+    }
+
+    /// Takes the outcome of a request without a permit.
+    pub(super) fn record(&mut self, signal: Signal, policy: &BreakerPolicy, now: Instant) {
+        let tripped = self.is_tripped(policy);
+        match signal {
+            Signal::Permanent if policy.knows_permanent() => {
+                // Requests on their way fail alike: only a probe doubles the rest.
+                if self.permanent == 0 {
+                    self.fail_for_good(now);
+                }
+            }
+            _ if tripped => {}
+            Signal::Success => {
+                self.consecutive = 0;
+                self.window.success(now);
+            }
+            Signal::Failure | Signal::Permanent => {
+                self.window.failure(now);
+                self.fail(now);
+            }
+        }
+    }
+
+    /// Takes the outcome of the probe.
+    pub(super) fn record_probe(&mut self, signal: Signal, policy: &BreakerPolicy, now: Instant) {
+        match signal {
+            Signal::Success => self.clear(),
+            Signal::Permanent if policy.knows_permanent() => self.fail_for_good(now),
+            // Not in the window: where it looks less far back than the target rests, it would have
+            // moved past the failures that tripped it, and a failed probe would close the breaker.
+            Signal::Failure | Signal::Permanent => self.fail(now),
+        }
+    }
+
+    pub(super) fn begin_probe(&mut self) -> Option<u64> {
+        if self.probe.is_some() {
+            return None;
+        }
+        self.probes_begun += 1;
+        self.probe = Some(self.probes_begun);
+        self.probe
+    }
+
+    /// Frees the slot if that probe holds it; whether it did.
+    pub(super) fn end_probe(&mut self, id: u64) -> bool {
+        self.probe.take_if(|probe| *probe == id).is_some()
+    }
+
+    /// Forgets everything but how many probes there were, so that an old permit is told from a new.
+    pub(super) fn clear(&mut self) {
+        *self = Self { probes_begun: self.probes_begun, ..Self::default() };
+    }
+
+    fn fail(&mut self, now: Instant) {
+        self.consecutive = self.consecutive.saturating_add(1);
+        self.last_failure = Some(Failure { at: now, jitter: fastrand::i32(JITTER) });
+    }
+
+    fn fail_for_good(&mut self, now: Instant) {
+        self.permanent = self.permanent.saturating_add(1);
+        self.last_permanent = Some(now);
+    }
+
+    /// Whether any rule of the policy is against the target. Time plays no part: what tripped a
+    /// breaker is not undone by growing old, only by a probe.
+    fn is_tripped(&self, policy: &BreakerPolicy) -> bool {
+        let threshold = policy.failure_threshold;
+        (threshold > 0 && self.consecutive >= threshold)
+            || (self.permanent > 0 && policy.knows_permanent())
+            || self.window.exceeds(policy)
+    }
+
+    /// When all rests are over.
+    fn rested_at(&self, policy: &BreakerPolicy) -> Option<Instant> {
+        let end = |from: Instant, rest: Duration| from.checked_add(rest.min(LONGEST_REST));
+        let failure =
+            self.last_failure.and_then(|failure| end(failure.at, policy.rest(failure.jitter)));
+        let permanent = self
+            .last_permanent
+            .filter(|_| policy.knows_permanent())
+            .and_then(|at| end(at, policy.permanent_rest(self.permanent)));
+        failure.max(permanent)
+    }
+}

@@ -1,1 +1,0 @@
-//! (skeleton) sliding window of outcomes
