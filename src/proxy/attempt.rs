@@ -46,7 +46,7 @@ pub(super) struct Failure {
     pub detail: String,
     pub retry_after: Option<Duration>,
     /// The target's own answer, for failures that are the caller's to see.
-    pub passed_on: Option<(StatusCode, HeaderMap, Bytes)>,
+    pub passed_on: Option<Box<(StatusCode, HeaderMap, Bytes)>>,
 }
 
 impl Failure {
@@ -170,7 +170,7 @@ async fn refused(
         class,
         detail: describe(class, Some(head.status), &facts),
         retry_after: retry_after(&head.headers, SystemTime::now()),
-        passed_on: Some((head.status, headers::from_target(&head.headers), text)),
+        passed_on: Some(Box::new((head.status, headers::from_target(&head.headers), text))),
     }
 }
 
@@ -248,7 +248,7 @@ fn in_band(class: Class, facts: &ErrorFacts, headers: HeaderMap, text: Bytes) ->
         class,
         detail: describe(class, None, facts),
         retry_after: None,
-        passed_on: Some((StatusCode::BAD_REQUEST, headers, text)),
+        passed_on: Some(Box::new((StatusCode::BAD_REQUEST, headers, text))),
     }
 }
 

@@ -137,11 +137,6 @@ impl EventStream {
         }
     }
 
-    /// Whether every choice has its finish reason.
-    pub(super) fn finished(&self) -> bool {
-        self.reader.finished()
-    }
-
     /// Ends a finished stream whose end marker does not come: what was missing of it.
     pub(super) fn end(&mut self) -> Bytes {
         self.ended = true;

@@ -188,7 +188,8 @@ fn rest(upstream: &Upstream, key: Option<&Key>, failure: &Failure) {
 
 fn passed_on(failure: Failure, exchange: &Exchange, resolved: &Resolved) -> Unanswered {
     match failure.passed_on {
-        Some((status, headers, body)) => {
+        Some(answer) => {
+            let (status, headers, body) = *answer;
             Unanswered::PassedOn { class: failure.class, status, headers, body }
         }
         None => Unanswered::Error(ProxyError::new(

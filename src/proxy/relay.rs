@@ -43,7 +43,7 @@ pub struct StreamBody {
 
 #[derive(Debug)]
 enum Source {
-    Events(EventStream),
+    Events(Box<EventStream>),
     Plain(UpstreamBody),
 }
 
@@ -143,7 +143,7 @@ impl StreamBody {
     /// The rest of a stream of events. `held` are the bytes from before the commit, `progress` what
     /// they came to.
     pub(super) fn events(
-        events: EventStream,
+        events: Box<EventStream>,
         held: Bytes,
         progress: Progress,
         exchange: Exchange,

@@ -47,7 +47,7 @@ pub(super) fn answered(mut exchange: Exchange, answered: Answered) -> Response<G
             about(&exchange, &mut headers);
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-            let body = StreamBody::events(*events, held, progress, exchange, guard);
+            let body = StreamBody::events(events, held, progress, exchange, guard);
             response(StatusCode::OK, headers, GatewayBody::Stream(Box::new(body)))
         }
     }

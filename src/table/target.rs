@@ -25,6 +25,7 @@ pub struct Target {
 
 /// Whether everything a target refers to was found and allowed.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives in the `Arc` of its target, once each")]
 pub enum Resolution {
     /// It can be asked.
     Ready(Upstream),
