@@ -31,7 +31,12 @@ mod parameters;
 mod policy;
 mod schema;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use std::fmt;
+use std::sync::LazyLock;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps,
+};
 use kube::CustomResourceExt;
 
 pub use conditions::{ConditionType, Reason};
@@ -75,6 +80,42 @@ pub fn crds(strategies: &[&str]) -> Vec<CustomResourceDefinition> {
         .into_iter()
         .map(|crd| schema::finish(crd, strategies))
         .collect()
+}
+
+/// One of the kinds here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// [`ModelRoute`].
+    ModelRoute,
+    /// [`CredentialStore`].
+    CredentialStore,
+    /// [`Consumer`].
+    Consumer,
+}
+
+impl Kind {
+    /// As it stands in `kind:`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ModelRoute => "ModelRoute",
+            Self::CredentialStore => "CredentialStore",
+            Self::Consumer => "Consumer",
+        }
+    }
+
+    /// The schema of its `spec`, with no strategy listed: to learn which fields there are.
+    pub fn spec_schema(self) -> Option<&'static JSONSchemaProps> {
+        static CRDS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(|| crds(&[]));
+        let crd = CRDS.iter().find(|crd| crd.spec.names.kind == self.as_str())?;
+        let schema = crd.spec.versions.first()?.schema.as_ref()?.open_api_v3_schema.as_ref()?;
+        schema.properties.as_ref()?.get("spec")
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 #[cfg(test)]

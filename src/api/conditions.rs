@@ -105,8 +105,6 @@ reasons! {
     KeyConflict,
     /// `spec.disabled` is set.
     Disabled,
-    /// No target of the route can be asked.
-    NoUsableTarget,
     /// An older generation is served, because the newest cannot be.
     StaleGeneration,
 }

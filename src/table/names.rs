@@ -109,11 +109,12 @@ impl NameScope {
                 ModelPattern::Exact(name) => {
                     scope.exact.entry(name).or_insert(route);
                 }
-                pattern if scope.patterns.iter().any(|(known, _)| *known == pattern) => {}
                 pattern => scope.patterns.push((pattern, route)),
             }
         }
-        scope.patterns.sort();
+        // A stable sort keeps the owners of one pattern in the order in which they came.
+        scope.patterns.sort_by(|a, b| a.0.cmp(&b.0));
+        scope.patterns.dedup_by(|later, first| later.0 == first.0);
         scope
     }
 

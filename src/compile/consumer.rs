@@ -1,0 +1,226 @@
+//! Consumers: which key is whose.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::decode;
+use super::finding::{Fault, Notes};
+use super::report::{self, Details, ObjectReport, PartReport};
+use super::secret::Source;
+use super::{Raw, References, Snapshot, Tenancy};
+use crate::api::{ConditionType, ConsumerKey, ConsumerSpec, Kind, Reason};
+use crate::table::{Caller, KeyDigest, ModelPattern, ModelSet};
+
+/// The shortest key, in bytes. A key is looked up by a plain digest, which is safe only for what
+/// nobody can guess.
+const SHORTEST_KEY: usize = 16;
+
+/// Callers by the digest of their key, while Consumers are compiled one after the other, the oldest
+/// first.
+#[derive(Debug, Default)]
+pub(super) struct Callers {
+    callers: HashMap<KeyDigest, Arc<Caller>>,
+    /// Every key that some Consumer gave, also one that is disabled: its key must not begin to
+    /// speak for somebody else.
+    taken: HashSet<KeyDigest>,
+}
+
+impl Callers {
+    pub(super) fn into_map(self) -> HashMap<KeyDigest, Arc<Caller>> {
+        self.callers
+    }
+
+    /// Compiles one Consumer. One that cannot be read in full is refused: it may have lost a
+    /// restriction.
+    pub(super) fn add(
+        &mut self,
+        raw: &Raw,
+        notes: &mut Notes,
+        snapshot: &Snapshot,
+    ) -> ObjectReport {
+        let accepted = accept(raw);
+        let mut keys = Vec::new();
+        let mut disabled = false;
+        let is_accepted = accepted.is_ok();
+        match accepted {
+            Ok((spec, models)) => {
+                disabled = spec.disabled;
+                let caller = Arc::new(Caller {
+                    namespace: raw.name.namespace.clone(),
+                    consumer: Some(raw.name.name.clone()),
+                    models,
+                    admitted_everywhere: false,
+                });
+                keys = self.add_keys(raw, &spec, &caller, notes, snapshot);
+            }
+            Err(faults) => {
+                for fault in faults {
+                    notes.error(ConditionType::Accepted, fault);
+                }
+            }
+        }
+        if disabled {
+            let message = "the caller is turned away; remove it to let the caller in again";
+            let fault = Fault::new(Reason::Disabled, "spec.disabled", message);
+            notes.warning(ConditionType::Ready, fault);
+        }
+        let usable = keys.iter().filter(|key| key.fault.is_none()).count();
+        let ready = format!("{usable} of {} keys can be used", keys.len());
+        let mut readiness = report::condition(
+            notes,
+            ConditionType::Ready,
+            usable > 0 && !disabled,
+            (Reason::Ready, &ready),
+            if is_accepted {
+                (Reason::NoUsableKey, "there is no key")
+            } else {
+                (Reason::Invalid, report::UNREAD)
+            },
+        );
+        if disabled {
+            readiness.reason = Reason::Disabled;
+        }
+        ObjectReport {
+            object: notes.object().clone(),
+            uid: raw.uid.clone(),
+            generation: raw.generation,
+            conditions: vec![
+                report::condition(
+                    notes,
+                    ConditionType::Accepted,
+                    is_accepted,
+                    (Reason::Accepted, "the spec is valid"),
+                    (Reason::Invalid, ""),
+                ),
+                readiness,
+            ],
+            details: Details::Consumer { keys },
+        }
+    }
+
+    fn add_keys(
+        &mut self,
+        raw: &Raw,
+        spec: &ConsumerSpec,
+        caller: &Arc<Caller>,
+        notes: &mut Notes,
+        snapshot: &Snapshot,
+    ) -> Vec<PartReport> {
+        let mut own = HashSet::new();
+        let mut reports = Vec::new();
+        for (index, key) in spec.api_keys.iter().enumerate() {
+            let path = format!("spec.apiKeys[{index}]");
+            let added = digest(raw, key, &path, snapshot).and_then(|digest| {
+                // The same key twice in one Consumer is one key.
+                if own.insert(digest) && !self.taken.insert(digest) {
+                    // Not said whose: that would tell one tenant about another.
+                    let message = "this key belongs to an older Consumer: make a new one";
+                    return Err(Fault::new(Reason::KeyConflict, path, message));
+                }
+                if !spec.disabled {
+                    self.callers.insert(digest, caller.clone());
+                }
+                Ok(())
+            });
+            let fault = added.err().map(|fault| {
+                let reason = fault.reason;
+                super::note_unread(notes, ConditionType::Ready, fault);
+                reason
+            });
+            reports.push(PartReport { name: key.name.clone(), fault });
+        }
+        reports
+    }
+}
+
+/// Collects what the keys of a Consumer are to be read from. Also if it is disabled: its keys stay
+/// its own.
+pub(super) fn references(raw: &Raw, references: &mut References) {
+    let Ok((spec, _)) = accept(raw) else { return };
+    for key in &spec.api_keys {
+        if let (Some(from), None) = (&key.value_from, &key.sha256) {
+            Source::of_secret(&raw.name.namespace, &from.secret_key_ref).note(references);
+        }
+    }
+}
+
+/// The anonymous caller, where the operator allows one.
+pub(super) fn anonymous(tenancy: &Tenancy) -> Option<Arc<Caller>> {
+    if !tenancy.anonymous {
+        return None;
+    }
+    let namespace = match &tenancy.anonymous_namespace {
+        Some(namespace) => namespace.clone(),
+        None if tenancy.operator_owned => "default".into(),
+        // Somebody from nowhere must not be taken for somebody from somewhere.
+        None => return None,
+    };
+    Some(Arc::new(Caller {
+        namespace,
+        consumer: None,
+        models: ModelSet::new(vec![ModelPattern::Prefix("".into())]),
+        admitted_everywhere: tenancy.operator_owned,
+    }))
+}
+
+fn accept(raw: &Raw) -> Result<(ConsumerSpec, ModelSet), Vec<Fault>> {
+    let unknown = decode::unknown_fields(Kind::Consumer, raw);
+    if !unknown.is_empty() {
+        return Err(unknown);
+    }
+    let spec: ConsumerSpec = decode::spec(raw).map_err(|fault| vec![fault])?;
+    let mut patterns = Vec::with_capacity(spec.allowed_models.len());
+    for (index, text) in spec.allowed_models.iter().enumerate() {
+        let pattern = ModelPattern::parse(text).map_err(|error| {
+            let path = format!("spec.allowedModels[{index}]");
+            vec![Fault::new(Reason::Invalid, path, error.to_string())]
+        })?;
+        patterns.push(pattern);
+    }
+    Ok((spec, ModelSet::new(patterns)))
+}
+
+fn digest(
+    raw: &Raw,
+    key: &ConsumerKey,
+    path: &str,
+    snapshot: &Snapshot,
+) -> Result<KeyDigest, Fault> {
+    match (&key.value_from, &key.sha256) {
+        (None, Some(hex)) => parse_sha256(hex).map(KeyDigest::from_bytes).ok_or_else(|| {
+            let message = "must be 64 lower-case hex digits, as \
+                           `printf %s \"$KEY\" | sha256sum` prints them";
+            Fault::new(Reason::InvalidKey, format!("{path}.sha256"), message)
+        }),
+        (Some(from), None) => {
+            let path = format!("{path}.valueFrom");
+            let source = Source::of_secret(&raw.name.namespace, &from.secret_key_ref);
+            let value = source.read(snapshot, &path)?.expose();
+            if value.len() < SHORTEST_KEY {
+                let message = format!(
+                    "key `{}` has fewer than {SHORTEST_KEY} bytes: make a long random one, \
+                     for example with `openssl rand -hex 24`",
+                    key.name
+                );
+                return Err(Fault::new(Reason::InvalidKey, path, message));
+            }
+            Ok(KeyDigest::of(value.as_bytes()))
+        }
+        _ => {
+            let message = "set exactly one of `valueFrom` and `sha256`";
+            Err(Fault::new(Reason::Invalid, path, message))
+        }
+    }
+}
+
+fn parse_sha256(hex: &str) -> Option<[u8; 32]> {
+    let lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if hex.len() != 64 || !hex.bytes().all(lower) {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}

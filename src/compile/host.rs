@@ -1,0 +1,157 @@
+//! Where requests and credentials may go.
+
+use std::net::IpAddr;
+
+use super::Tenancy;
+use super::finding::Fault;
+use crate::api::Reason;
+use crate::provider::Provider;
+use crate::table::BaseUrl;
+
+/// The port of https, which is meant where a host is written without one.
+const HTTPS_PORT: u16 = 443;
+
+/// One entry of `spec.allowedHosts`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct AllowedHost {
+    /// In lower case; with the leading dot if it is a suffix.
+    name: Box<str>,
+    suffix: bool,
+    port: Option<u16>,
+}
+
+impl AllowedHost {
+    /// Reads `host`, `host:port`, `*.suffix` or `*.suffix:port`; IPv6 addresses in brackets.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse().ok()?)),
+            _ => (text, None),
+        };
+        let (name, suffix) = match host.strip_prefix('*') {
+            Some(suffix) => (suffix.strip_prefix('.').map(|_| suffix)?, true),
+            None => (host, false),
+        };
+        let bare = name.trim_start_matches('[').trim_end_matches(']');
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        let address = name.starts_with('[') && bare.parse::<IpAddr>().is_ok();
+        let valid = address || (name.len() > usize::from(suffix) && name.chars().all(plain));
+        valid.then(|| Self { name: bare.to_ascii_lowercase().into(), suffix, port })
+    }
+
+    fn covers(&self, url: &BaseUrl) -> bool {
+        let default = if url.is_https() { HTTPS_PORT } else { 80 };
+        let host = url.host().to_ascii_lowercase();
+        let named = if self.suffix {
+            host.len() > self.name.len() && host.ends_with(&*self.name)
+        } else {
+            *host == *self.name
+        };
+        named && url.port() == self.port.unwrap_or(default)
+    }
+}
+
+/// Whether a credential for `provider` may be sent to `url`. Where the store lists no host, the
+/// provider's own are meant: a key goes to whom it is a key of.
+pub(super) fn may_receive(
+    hosts: &[AllowedHost],
+    provider: &Provider,
+    url: &BaseUrl,
+    tenancy: &Tenancy,
+) -> bool {
+    if hosts.is_empty() {
+        let own = url.is_https() && url.port() == HTTPS_PORT && provider.owns_host(url.host());
+        return own || tenancy.operator_owned;
+    }
+    hosts.iter().any(|host| host.covers(url))
+}
+
+/// Refuses addresses that this installation never connects to, so that the mistake is told before
+/// the first request. What a name resolves to is checked when a connection is made.
+pub(super) fn check_reachable(url: &BaseUrl, path: &str, tenancy: &Tenancy) -> Result<(), Fault> {
+    if tenancy.operator_owned || tenancy.private_upstreams {
+        return Ok(());
+    }
+    let refuse = |message: &str| Err(Fault::new(Reason::AddressNotPermitted, path, message));
+    if !url.is_https() {
+        return refuse(
+            "must begin with `https://`: plain http needs an address that the operator allows \
+             with `--allow-upstream-cidr`",
+        );
+    }
+    if is_local(url.host()) {
+        return refuse(
+            "is a local or private address, which needs the operator's `--allow-upstream-cidr`",
+        );
+    }
+    Ok(())
+}
+
+fn is_local(host: &str) -> bool {
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => {
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()
+        }
+        Ok(IpAddr::V6(ip)) => match ip.to_ipv4_mapped() {
+            Some(mapped) => is_local(&mapped.to_string()),
+            None => {
+                ip.is_loopback()
+                    || ip.is_unique_local()
+                    || ip.is_unicast_link_local()
+                    || ip.is_unspecified()
+            }
+        },
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covers(entry: &str, url: &str) -> bool {
+        let host = AllowedHost::parse(entry).expect("a valid entry");
+        host.covers(&url.parse().expect("a valid url"))
+    }
+
+    #[test]
+    fn an_entry_without_port_means_the_usual_one() {
+        assert!(covers("a.example", "https://A.example/v1"));
+        assert!(covers("a.example", "https://a.example:443"));
+        assert!(covers("a.example", "http://a.example"));
+        assert!(!covers("a.example", "https://a.example:8443"));
+        assert!(covers("a.example:8443", "https://a.example:8443"));
+        assert!(!covers("a.example:8443", "https://a.example"));
+    }
+
+    #[test]
+    fn a_suffix_covers_names_below_it_and_no_lookalike() {
+        assert!(covers("*.a.example", "https://b.a.example"));
+        assert!(covers("*.a.example", "https://c.b.a.example"));
+        assert!(!covers("*.a.example", "https://a.example"));
+        assert!(!covers("*.a.example", "https://ba.example"));
+        assert!(!covers("*.a.example", "https://a.example.evil.test"));
+    }
+
+    #[test]
+    fn addresses_in_brackets_are_hosts() {
+        assert!(covers("[::1]:8080", "http://[::1]:8080"));
+        assert!(covers("[::1]", "https://[::1]"));
+        assert!(covers("10.0.0.1:80", "http://10.0.0.1"));
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for text in ["", "*", "*.", "*a", "https://a", "a/b", "a:b", "a:99999", "[a]", "a b"] {
+            assert_eq!(AllowedHost::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn local_addresses_are_known_in_every_spelling() {
+        for host in ["127.0.0.1", "10.1.2.3", "169.254.1.1", "::1", "fd00::1", "fe80::1"] {
+            assert!(is_local(host), "{host}");
+        }
+        assert!(is_local("::ffff:127.0.0.1") && is_local("LOCALHOST") && is_local("0.0.0.0"));
+        assert!(!is_local("1.1.1.1") && !is_local("api.example.com") && !is_local("2600::1"));
+    }
+}

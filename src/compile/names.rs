@@ -1,0 +1,77 @@
+//! Which route owns which model name.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::finding::Fault;
+use super::{Raw, Tenancy};
+use crate::api::{ModelRouteSpec, Reason};
+use crate::table::{ModelPattern, NameScope};
+
+/// The names of a route: those of its spec, or its own.
+pub(super) fn of_route(raw: &Raw, spec: &ModelRouteSpec) -> Result<Vec<ModelPattern>, Fault> {
+    if spec.models.is_empty() {
+        return Ok(vec![ModelPattern::Exact(Box::from(&*raw.name.name))]);
+    }
+    let mut patterns = Vec::with_capacity(spec.models.len());
+    for (index, text) in spec.models.iter().enumerate() {
+        let pattern = ModelPattern::parse(text).map_err(|error| {
+            Fault::new(Reason::Invalid, format!("spec.models[{index}]"), error.to_string())
+        })?;
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
+        }
+    }
+    Ok(patterns)
+}
+
+/// Who came first. The age of objects from files means nothing, so there only names count.
+pub(super) fn by_age(a: &Raw, b: &Raw, tenancy: &Tenancy) -> Ordering {
+    let age = |raw: &Raw| {
+        let created = raw.created.unwrap_or(i64::MAX);
+        if tenancy.operator_owned { 0 } else { created }
+    };
+    age(a).cmp(&age(b)).then_with(|| a.name.cmp(&b.name))
+}
+
+/// Who owns each name of each namespace, by index of the route.
+#[derive(Debug, Default)]
+pub(super) struct Ownership<'a>(HashMap<&'a Arc<str>, HashMap<&'a ModelPattern, usize>>);
+
+impl<'a> Ownership<'a> {
+    /// Gives each name to the first claim: claims come in the order of age.
+    pub(super) fn settle(
+        claims: impl Iterator<Item = (usize, &'a Raw, &'a [ModelPattern])>,
+    ) -> Self {
+        let mut owners: HashMap<_, HashMap<_, _>> = HashMap::new();
+        for (index, raw, patterns) in claims {
+            let scope = owners.entry(&raw.name.namespace).or_default();
+            for pattern in patterns {
+                scope.entry(pattern).or_insert(index);
+            }
+        }
+        Self(owners)
+    }
+
+    /// The index of the route that owns the name in that namespace.
+    pub(super) fn owner(&self, namespace: &Arc<str>, pattern: &ModelPattern) -> Option<usize> {
+        self.0.get(namespace)?.get(pattern).copied()
+    }
+
+    /// The scopes of the table.
+    pub(super) fn into_scopes(self) -> HashMap<Arc<str>, NameScope> {
+        let scope = |names: HashMap<&ModelPattern, usize>| {
+            NameScope::new(names.into_iter().map(|(pattern, index)| (pattern.clone(), index)))
+        };
+        self.0.into_iter().map(|(namespace, names)| (namespace.clone(), scope(names))).collect()
+    }
+}
+
+/// The names of a route as one text, in an order of their own.
+pub(super) fn joined(patterns: &[ModelPattern]) -> Arc<str> {
+    let mut sorted: Vec<_> = patterns.iter().collect();
+    sorted.sort();
+    let texts: Vec<_> = sorted.into_iter().map(ToString::to_string).collect();
+    texts.join(",").into()
+}

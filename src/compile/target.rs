@@ -1,0 +1,167 @@
+//! One target of a route: who is asked, where, and with which keys.
+
+use std::sync::Arc;
+
+use super::credential::Stores;
+use super::finding::{Fault, Notes};
+use super::{Tenancy, grant, host, policy};
+use crate::api::{ConditionType, ModelRouteSpec, Reason, TargetSpec};
+use crate::provider::{self, Provider};
+use crate::state::{StateStore, TargetIdentity};
+use crate::table::{BaseUrl, BaseUrlError, KeyPool, ObjectName, Resolution, Target, Upstream};
+
+/// What the targets of one route have in common.
+#[derive(Debug)]
+pub(super) struct Surroundings<'a> {
+    pub(super) route: &'a ObjectName,
+    pub(super) spec: &'a ModelRouteSpec,
+    /// The route's names as one text, which stands for the upstream model where a target names none.
+    pub(super) names: &'a Arc<str>,
+    pub(super) stores: &'a Stores,
+    pub(super) tenancy: &'a Tenancy,
+    pub(super) state: &'a StateStore,
+}
+
+/// Compiles one target. Whatever is wrong with it stays with it.
+pub(super) fn compile(
+    around: &Surroundings<'_>,
+    index: usize,
+    spec: &TargetSpec,
+    notes: &mut Notes,
+) -> (Target, Option<Reason>) {
+    let path = format!("spec.targets[{index}]");
+    let mut fault = None;
+    let resolution = match resolve(around, &path, spec, notes) {
+        Ok(upstream) => Resolution::Ready(upstream),
+        Err(found) => {
+            fault = Some(found.reason);
+            let message = format!("ModelRoute {}: {}: {}", around.route, found.path, found.message);
+            let reason = found.reason.as_str();
+            super::note_unread(notes, ConditionType::ResolvedRefs, found);
+            Resolution::Unresolved { reason, message: message.into() }
+        }
+    };
+    let target = Target {
+        name: spec.name.as_str().into(),
+        priority: spec.priority,
+        weight: spec.weight.unsigned_abs(),
+        resolution,
+    };
+    (target, fault)
+}
+
+fn resolve(
+    around: &Surroundings<'_>,
+    path: &str,
+    spec: &TargetSpec,
+    notes: &mut Notes,
+) -> Result<Upstream, Fault> {
+    if let Some((index, name)) = policy::unknown_drop(spec.parameters.as_ref()) {
+        let message = format!("`{name}` is no parameter that this version knows");
+        let path = format!("{path}.parameters.drop[{index}]");
+        return Err(Fault::new(Reason::UnsupportedValue, path, message));
+    }
+    let provider = provider::registry::find(&spec.provider)
+        .ok_or_else(|| unknown_provider(path, &spec.provider))?;
+    let base_url = base_url(around, path, spec, provider)?;
+    let keys = keys(around, path, spec, provider, &base_url, notes)?;
+    let model: Option<Arc<str>> = spec.model.as_deref().map(Into::into);
+    let identity = TargetIdentity {
+        namespace: around.route.namespace.clone(),
+        base_url: base_url.to_string().into(),
+        protocol: provider.protocol.as_str(),
+        model: model.clone().unwrap_or_else(|| around.names.clone()),
+        credential: keys.as_ref().map_or_else(|| "".into(), |pool| pool.store.to_string().into()),
+    };
+    let route = around.spec;
+    Ok(Upstream {
+        provider,
+        base_url,
+        model,
+        keys,
+        timeouts: policy::timeouts(route.timeouts.as_ref(), spec.timeouts.as_ref()),
+        breaker: policy::breaker(route.circuit_breaker.as_ref(), spec.circuit_breaker.as_ref()),
+        parameters: policy::parameters(route.parameters.as_ref(), spec),
+        state: around.state.target(&identity),
+    })
+}
+
+fn unknown_provider(path: &str, name: &str) -> Fault {
+    let known: Vec<_> = provider::registry::PROVIDERS.iter().map(|row| row.name).collect();
+    let message = format!(
+        "there is no provider `{name}`: use `openai-compatible` or `anthropic-compatible` with a \
+         `baseURL`, or one of {}",
+        known.join(", ")
+    );
+    Fault::new(Reason::UnknownProvider, format!("{path}.provider"), message)
+}
+
+fn base_url(
+    around: &Surroundings<'_>,
+    path: &str,
+    spec: &TargetSpec,
+    provider: &Provider,
+) -> Result<BaseUrl, Fault> {
+    let path = format!("{path}.baseURL");
+    let Some(text) = spec.base_url.as_deref().or(provider.base_url) else {
+        let message = format!("is required: provider `{}` has no public address", provider.name);
+        return Err(Fault::new(Reason::BaseUrlRequired, path, message));
+    };
+    let url: BaseUrl = text.parse().map_err(|error: BaseUrlError| {
+        Fault::new(Reason::Invalid, path.as_str(), error.to_string())
+    })?;
+    host::check_reachable(&url, &path, around.tenancy)?;
+    Ok(url)
+}
+
+fn keys(
+    around: &Surroundings<'_>,
+    path: &str,
+    spec: &TargetSpec,
+    provider: &Provider,
+    url: &BaseUrl,
+    notes: &mut Notes,
+) -> Result<Option<Arc<KeyPool>>, Fault> {
+    let path = format!("{path}.credentialRef");
+    let Some(reference) = &spec.credential_ref else {
+        if !provider.key_optional {
+            let message = format!(
+                "provider `{}` wants a key, and none is sent: name a CredentialStore",
+                provider.name
+            );
+            let fault = Fault::new(Reason::NoCredential, path, message);
+            notes.warning(ConditionType::ResolvedRefs, fault);
+        }
+        return Ok(None);
+    };
+    let own = &around.route.namespace;
+    let namespace = reference.namespace.as_deref().map_or_else(|| own.clone(), Into::into);
+    let name = ObjectName::new(namespace, reference.name.as_str());
+    let store = around.stores.get(&name).filter(|store| grant::admits(&store.admission, own));
+    let Some(store) = store else {
+        // One message for what is missing and what is forbidden: whether another tenant has a store
+        // of that name is nobody's business.
+        let message = format!(
+            "there is no CredentialStore `{name}` that admits namespace `{own}`: create it, or \
+             list the namespace in its `spec.allowedNamespaces`"
+        );
+        return Err(Fault::new(Reason::RefNotPermitted, format!("{path}.name"), message));
+    };
+    let Some(pool) = &store.pool else {
+        if store.pending {
+            let message = format!("the keys of CredentialStore `{name}` have not been read yet");
+            return Err(Fault::new(Reason::Pending, format!("{path}.name"), message));
+        }
+        let message = format!("CredentialStore `{name}` has no usable key: see its status");
+        return Err(Fault::new(Reason::NoUsableKey, format!("{path}.name"), message));
+    };
+    if !host::may_receive(&store.hosts, provider, url, around.tenancy) {
+        let message = format!(
+            "the keys of CredentialStore `{name}` may not be sent to `{}`: list it in the store's \
+             `spec.allowedHosts`",
+            url.authority()
+        );
+        return Err(Fault::new(Reason::DestinationNotAllowed, path, message));
+    }
+    Ok(Some(pool.clone()))
+}
