@@ -1,9 +1,15 @@
 //! How one target is chosen inside a priority tier.
 //!
 //! Health is decided before a strategy is asked: candidates are those that may be asked now, and a
-//! strategy never learns why another is missing.
+//! strategy never learns why another is missing. What a strategy knows of a target is its weight,
+//! what it is doing and how fast it usually is; what it knows of the moment is a number that counts
+//! on and a random one. It keeps nothing, so a new table loses nothing.
 
+mod fastest_response;
+mod least_connections;
 pub mod registry;
+mod round_robin;
+mod weighted;
 
 use std::fmt;
 use std::time::Duration;
@@ -33,3 +39,21 @@ pub trait Strategy: fmt::Debug + Send + Sync {
     /// The index of the chosen candidate; `None` if and only if none has a weight above 0.
     fn pick(&self, candidates: &[Candidate], turn: Turn) -> Option<usize>;
 }
+
+/// The candidates that may be chosen, each with its index.
+fn eligible(candidates: &[Candidate]) -> impl Iterator<Item = (usize, &Candidate)> + Clone {
+    candidates.iter().enumerate().filter(|(_, candidate)| candidate.weight > 0)
+}
+
+/// The candidate whose turn it is if all take turns.
+fn nth<'c>(
+    candidates: impl Iterator<Item = (usize, &'c Candidate)> + Clone,
+    turn: u64,
+) -> Option<usize> {
+    let count = candidates.clone().count() as u64;
+    let at = usize::try_from(turn.checked_rem(count)?).ok()?;
+    candidates.map(|(index, _)| index).nth(at)
+}
+
+#[cfg(test)]
+mod tests;
