@@ -20,7 +20,7 @@ const NAMES: [&str; 6] = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot
 /// The end of every example's body.
 const SAID: &str = r#""messages": [{"role": "user", "content": "hello"}]"#;
 
-/// What `pilothouse simulate` takes.
+/// Run simulated providers: HTTP servers that speak OpenAI's and Anthropic's APIs and fail as told
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = help())]
 pub struct SimulateArgs {
