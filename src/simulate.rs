@@ -57,7 +57,8 @@
 //! `TIME` is `250ms`, `2s` or `1m`. N counts from 0; events 0 and 1 of a stream of chat are the
 //! role and the first text, those of an Anthropic stream `message_start` and `content_block_start`,
 //! then come `ping` and the text. A plain body counts as one event: `cut=0` breaks off before it,
-//! `cut=1` in its middle. On HTTP/2 a break resets the stream, not the connection that others share.
+//! `cut=1` in its middle. What lies beyond the last event
+//! happens after it. On HTTP/2 a break resets the stream, not the connection that others share.
 
 mod answer;
 mod anthropic;

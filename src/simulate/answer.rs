@@ -82,14 +82,14 @@ impl Speech {
         }
     }
 
-    /// An event in mid-stream that says that the answer failed.
-    pub(super) fn error_event(self, refusal: &Refusal, request_id: &str) -> Vec<u8> {
+    /// The event after so many that says that the answer failed.
+    pub(super) fn error_event(self, refusal: &Refusal, request_id: &str, after: usize) -> Vec<u8> {
         match self {
             Self::OpenAi => event("", &self.error(refusal, request_id)),
             Self::Responses => {
                 let code = refusal.code.as_deref().or_else(|| code(refusal.status));
                 let error = json!({"type": "error", "code": code.unwrap_or("server_error"),
-                    "message": refusal.message, "param": refusal.param, "sequence_number": 0});
+                    "message": refusal.message, "param": refusal.param, "sequence_number": after});
                 event("event: error\n", &to_json(&error))
             }
             Self::Anthropic => event("event: error\n", &self.error(refusal, request_id)),

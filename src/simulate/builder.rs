@@ -4,6 +4,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use secrecy::SecretString;
@@ -22,13 +23,14 @@ const MODELS: [&str; 4] = ["gpt-sim", "gpt-sim-mini", "claude-sim", "text-embedd
 /// How a [`Simulator`] is to be.
 #[derive(Debug)]
 pub struct Builder {
-    flavor: Flavor,
-    name: String,
-    fault: Fault,
-    keys: Vec<SecretString>,
-    models: Vec<String>,
+    pub(super) flavor: Flavor,
+    pub(super) name: String,
+    pub(super) fault: Fault,
+    pub(super) keys: Vec<SecretString>,
+    pub(super) models: Vec<String>,
     addr: SocketAddr,
-    kept_requests: usize,
+    pub(super) latency: Duration,
+    pub(super) kept_requests: usize,
 }
 
 impl Default for Builder {
@@ -40,6 +42,7 @@ impl Default for Builder {
             keys: Vec::new(),
             models: MODELS.map(str::to_owned).to_vec(),
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            latency: Duration::ZERO,
             kept_requests: KEPT_REQUESTS,
         }
     }
@@ -65,6 +68,13 @@ impl Builder {
     #[must_use]
     pub fn fault(mut self, fault: Fault) -> Self {
         self.fault = fault;
+        self
+    }
+
+    /// Wait before the headers of every answer, unless its fault has a delay of its own.
+    #[must_use]
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
         self
     }
 
@@ -112,14 +122,7 @@ impl Builder {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         let (listener, addr) = server::listen(self.addr).await?;
-        let provider = Arc::new(Provider::new(
-            self.name,
-            self.flavor,
-            self.keys,
-            self.models,
-            self.fault,
-            self.kept_requests,
-        ));
+        let provider = Arc::new(Provider::new(self));
         let serving = tokio::spawn(server::serve(listener, Arc::clone(&provider)));
         Ok(Simulator { addr, provider, serving })
     }

@@ -20,7 +20,7 @@ const NAMES: [&str; 6] = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot
 /// The end of every example's body.
 const SAID: &str = r#""messages": [{"role": "user", "content": "hello"}]"#;
 
-/// What `pilothouse simulate` takes.
+/// Run simulated providers: HTTP servers that speak OpenAI's and Anthropic's APIs and fail as told
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = help())]
 pub struct SimulateArgs {
@@ -49,7 +49,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "[NAME:]FAULT")]
     pub fault: Vec<StandingFault>,
 
-    /// Wait before the headers of answers whose fault has no delay, such as `200ms`
+    /// Wait before the headers of every answer whose fault has no delay, such as `200ms`
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub latency: Option<Duration>,
 }
@@ -132,6 +132,7 @@ async fn start(args: &SimulateArgs) -> Result<Vec<(String, Simulator)>, Simulate
             .provider(args.provider)
             .name(&name)
             .fault(fault(args, &name))
+            .latency(args.latency.unwrap_or_default())
             .keys(keys)
             .bind(*addr)
             // Nobody looks into them here.
@@ -170,13 +171,8 @@ fn fault(args: &SimulateArgs, name: &str) -> Fault {
     let of = |owner: Option<&str>| {
         args.fault.iter().rev().find(move |fault| fault.name.as_deref() == owner)
     };
-    let mut fault = of(Some(name))
-        .or_else(|| of(None))
-        .map_or_else(Fault::default, |standing| standing.fault.clone());
-    if fault.delay.is_zero() {
-        fault.delay = args.latency.unwrap_or_default();
-    }
-    fault
+    let standing = of(Some(name)).or_else(|| of(None));
+    standing.map_or_else(Fault::default, |standing| standing.fault.clone())
 }
 
 fn greeting(simulators: &[(String, Simulator)], args: &SimulateArgs) -> String {

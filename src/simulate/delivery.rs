@@ -31,11 +31,10 @@ impl Fault {
     }
 
     fn refusal_of(&self, status: StatusCode) -> Refusal {
-        let message = self.message.clone();
         Refusal {
             kind: self.kind.clone(),
             code: self.code.clone(),
-            ..Refusal::new(status, message.unwrap_or_else(|| format!("Simulated error: {status}")))
+            ..Refusal::new(status, self.message.clone().unwrap_or_else(|| describe(status)))
         }
     }
 }
@@ -72,6 +71,13 @@ pub(super) fn deliver(
     Delivery { status, headers, score: timed(score, fault) }
 }
 
+fn describe(status: StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(reason) => format!("Simulated error {}: {reason}.", status.as_str()),
+        None => format!("Simulated error {}.", status.as_str()),
+    }
+}
+
 fn replaced(replacement: Replacement, headers: &mut HeaderMap) -> Score {
     match replacement {
         Replacement::Empty => {
@@ -92,7 +98,7 @@ fn spoil(frames: &mut Frames, speech: Speech, fault: &Fault, request_id: &str) {
     if let Some(after) = fault.error {
         let refusal = fault.refusal_of(StatusCode::INTERNAL_SERVER_ERROR);
         frames.truncate(after);
-        frames.insert(after, &speech.error_event(&refusal, request_id));
+        frames.insert(after, &speech.error_event(&refusal, request_id, after));
     }
     if let Some(after) = fault.garbage {
         frames.insert(after, &speech.garbage_event());

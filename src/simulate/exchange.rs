@@ -50,8 +50,9 @@ pub(super) async fn run(
     let (outcome, fault) = match ready {
         Err(refusal) => (Err(refusal), Arc::default()),
         Ok((body, Prepared { model, fault })) => {
-            if !fault.delay.is_zero() {
-                tokio::time::sleep(fault.delay).await;
+            let delay = if fault.delay.is_zero() { provider.latency } else { fault.delay };
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
             }
             if let Some(mute) = fault.refusal {
                 return Err(keep_silent(&provider, mute, &link, &mut exchange).await);

@@ -7,6 +7,9 @@ use http::{HeaderMap, Method, Uri, Version, header, request::Parts};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+/// Most bytes of bodies that are kept, so that a test with huge prompts does not keep a thousand.
+const KEPT_BYTES: usize = 256 << 20;
+
 /// Counters of one simulator at one moment; all count since its start unless said otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -68,14 +71,35 @@ pub struct WaitedInVain {
 #[derive(Debug)]
 pub(super) struct Ledger {
     counters: watch::Sender<Snapshot>,
-    requests: Mutex<VecDeque<Captured>>,
+    kept: Mutex<Kept>,
     /// How many requests are kept.
     capacity: usize,
 }
 
+#[derive(Debug, Default)]
+struct Kept {
+    requests: VecDeque<Captured>,
+    /// Of all their bodies.
+    bytes: usize,
+}
+
+impl Kept {
+    /// The newest request is always kept, whatever its size.
+    fn push(&mut self, captured: Captured, capacity: usize) {
+        self.bytes += captured.body.len();
+        self.requests.push_back(captured);
+        while self.requests.len() > capacity.max(1)
+            || (self.bytes > KEPT_BYTES && self.requests.len() > 1)
+        {
+            let Some(oldest) = self.requests.pop_front() else { break };
+            self.bytes -= oldest.body.len();
+        }
+    }
+}
+
 impl Ledger {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { counters: watch::Sender::default(), requests: Mutex::default(), capacity }
+        Self { counters: watch::Sender::default(), kept: Mutex::default(), capacity }
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
@@ -83,7 +107,7 @@ impl Ledger {
     }
 
     pub(super) fn requests(&self) -> Vec<Captured> {
-        self.requests.lock().iter().cloned().collect()
+        self.kept.lock().requests.iter().cloned().collect()
     }
 
     pub(super) async fn wait_for(
@@ -122,11 +146,7 @@ impl Ledger {
                 headers,
                 body: body.clone(),
             };
-            let mut requests = self.requests.lock();
-            if requests.len() == self.capacity {
-                requests.pop_front();
-            }
-            requests.push_back(captured);
+            self.kept.lock().push(captured, self.capacity);
         }
         let mut number = 0;
         self.counters.send_modify(|now| {

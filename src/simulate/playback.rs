@@ -148,8 +148,8 @@ impl Playback {
         let now = Instant::now();
         match &mut self.timer {
             Some(timer) => {
-                let due = (timer.deadline() + wait).max(now);
-                timer.as_mut().reset(due);
+                let due = timer.deadline() + wait;
+                timer.as_mut().reset(if due > now { due } else { now + wait });
             }
             None => self.timer = Some(Box::pin(sleep_until(now + wait))),
         }
@@ -224,3 +224,6 @@ impl Body for Playback {
         self.score.length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,12 +6,13 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
-use super::{Flavor, fault::Fault, observe::Ledger};
+use super::{Flavor, builder::Builder, fault::Fault, observe::Ledger};
 
 /// Most distinct faults with `times` that are counted. Their texts come from clients, so the
 /// memory has to end somewhere; beyond it such a fault is always on.
@@ -24,6 +25,8 @@ pub(super) struct Provider {
     pub(super) flavor: Flavor,
     pub(super) keys: Vec<secrecy::SecretString>,
     pub(super) models: Vec<String>,
+    /// Wait before the headers where a fault has none.
+    pub(super) latency: Duration,
     pub(super) ledger: Arc<Ledger>,
     pub(super) stopping: CancellationToken,
     standing: RwLock<Standing>,
@@ -39,20 +42,15 @@ struct Standing {
 }
 
 impl Provider {
-    pub(super) fn new(
-        name: String,
-        flavor: Flavor,
-        keys: Vec<secrecy::SecretString>,
-        models: Vec<String>,
-        fault: Fault,
-        capacity: usize,
-    ) -> Self {
+    pub(super) fn new(builder: Builder) -> Self {
+        let Builder { flavor, name, fault, keys, models, latency, kept_requests, .. } = builder;
         Self {
             name,
             flavor,
             keys,
             models,
-            ledger: Arc::new(Ledger::new(capacity)),
+            latency,
+            ledger: Arc::new(Ledger::new(kept_requests)),
             stopping: CancellationToken::new(),
             standing: RwLock::new(Standing::new(fault)),
             struck: Mutex::default(),

@@ -2,6 +2,9 @@
 
 pub(super) mod client;
 mod faults;
+mod http2;
+
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -54,6 +57,34 @@ async fn a_streamed_chat_says_the_same() {
         })
         .collect();
     assert_eq!(json!(text), plain.json()["choices"][0]["message"]["content"]);
+}
+
+#[tokio::test]
+async fn latency_comes_before_every_answer_without_a_delay() {
+    let latency = Duration::from_millis(20);
+    let simulator = Simulator::builder().latency(latency).start().await.expect("a free port");
+    let begun = Instant::now();
+    let got = post(&simulator, "/v1/chat/completions", &chat("m;status=500", false)).await;
+    assert!(got.status == 500 && begun.elapsed() >= latency);
+}
+
+#[tokio::test]
+async fn the_last_requests_are_kept() {
+    let simulator = Simulator::builder().kept_requests(2).start().await.expect("a free port");
+    for model in ["a", "b", "c"] {
+        post(&simulator, "/v1/chat/completions", &chat(model, false)).await;
+    }
+    let kept: Vec<_> =
+        simulator.requests().iter().map(|kept| kept.json()["model"].clone()).collect();
+    assert_eq!((kept, simulator.count()), (vec![json!("b"), json!("c")], 3));
+}
+
+#[tokio::test]
+async fn a_name_that_fits_no_id_is_refused() {
+    for name in ["", "with space", "a-name-that-is-too-long"] {
+        let error = Simulator::builder().name(name).start().await.expect_err(name);
+        assert!(error.to_string().contains("letters, digits and hyphens"), "{error}");
+    }
 }
 
 #[tokio::test]

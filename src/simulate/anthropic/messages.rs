@@ -91,6 +91,7 @@ fn message(ask: &Ask<'_>, content: &[Value], finish: Option<&Finish>, usage: &Va
         "content": content,
         "stop_reason": finish.map(stop_reason),
         "stop_sequence": finish.and_then(stop_sequence),
+        "stop_details": null,
         "usage": usage,
     })
 }
@@ -118,6 +119,7 @@ fn usage(usage: Usage) -> Value {
         "cache_read_input_tokens": 0,
         "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
         "output_tokens": usage.output,
+        "output_tokens_details": {"thinking_tokens": usage.reasoning},
         "service_tier": "standard",
     })
 }
