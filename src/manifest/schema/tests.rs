@@ -66,9 +66,9 @@ fn checker() -> Checker {
 }
 
 fn load(text: &str) -> Manifest {
-    let mut loader = Loader::default();
-    loader.add("file", text);
-    let mut loaded = loader.finish();
+    let mut files = Loader::default();
+    files.add("file", text);
+    let mut loaded = files.finish();
     assert_eq!(loaded.findings, []);
     loaded.manifests.remove(0)
 }
