@@ -1,0 +1,249 @@
+//! Drives one kube watch for ever: back-off after failures, relist when a watch will not resume,
+//! a limit on lists that hang.
+
+use std::fmt::Debug;
+use std::ops::ControlFlow;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures::StreamExt;
+use kube::runtime::watcher::{self, Config, Event};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use crate::control::SourceFailure;
+use crate::control::inventory::Inventory;
+
+/// The wait after the first failure: an API server that closed a connection is usually back at once.
+const BACKOFF_BASE: Duration = Duration::from_millis(250);
+/// The longest wait while nobody answers. A refused connection costs nobody anything, and an API
+/// server that returns should be followed again within seconds.
+const UNREACHABLE_MAX: Duration = Duration::from_secs(2);
+/// The longest wait while the API server answers with an error: it may be overloaded, and a few
+/// hundred watches of a few replicas must not hold it down.
+const REFUSED_MAX: Duration = Duration::from_secs(10);
+/// A list page that takes longer hangs: the API server's own limit for a list is 60 s.
+const LIST_LIMIT: Duration = Duration::from_secs(70);
+/// After so many refusals in a row the watch starts again with a list. An API
+/// server restored from a backup refuses to resume at a version that it does not have yet, and
+/// would refuse for ever.
+const REFUSALS_BEFORE_RELIST: u32 = 10;
+/// A failure this long after the last one is a new trouble: watches are quiet while nothing
+/// changes, so there may have been no event in between to show that all was well. Longer than it
+/// takes kube to give up connecting (30 s).
+const TROUBLE_OVER: Duration = Duration::from_secs(40);
+
+/// What a watch tells its listener.
+pub(in crate::control) enum Watched<K> {
+    /// A list begins: what follows up to `Listed` replaces everything known.
+    Listing,
+    /// One object of the list.
+    Listed(K),
+    /// The list is complete.
+    ListEnd,
+    /// An object is new or changed.
+    Applied(K),
+    /// An object is gone.
+    Deleted(K),
+    /// The API server could not be asked, or said no. The watch goes on trying.
+    Failed(watcher::Error),
+}
+
+/// Follows `api` until the listener breaks or the future is dropped.
+pub(in crate::control) async fn follow<K>(
+    api: Api<K>,
+    config: Config,
+    source: &Arc<str>,
+    inventory: &Inventory,
+    mut listener: impl FnMut(Watched<K>) -> ControlFlow<()>,
+) where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let mut trouble = Trouble::default();
+    loop {
+        let mut events = pin!(watcher::watcher(api.clone(), config.clone()));
+        let mut listing = true;
+        loop {
+            let limit = match (listing, trouble.failures) {
+                (true, _) => LIST_LIMIT,
+                (false, 0) => Duration::MAX,
+                (false, _) => TROUBLE_OVER,
+            };
+            let Ok(next) = tokio::time::timeout(limit, events.next()).await else {
+                if listing {
+                    note_failure(inventory, source, "the list took too long".into(), 1);
+                    break;
+                }
+                // No event and no error for so long: the watch stands, and nothing changes.
+                note_answer(inventory, source, &mut trouble);
+                continue;
+            };
+            let Some(next) = next else { break };
+            if let Ok(Event::Init | Event::InitDone) = next {
+                listing = matches!(next, Ok(Event::Init));
+            }
+            match next {
+                Ok(event) => {
+                    // `Init` is only the intention to list; everything else is an answer.
+                    if !matches!(event, Event::Init) {
+                        note_answer(inventory, source, &mut trouble);
+                    }
+                    if matches!(event, Event::InitDone) {
+                        inventory.note_health(source, |health| health.lists += 1);
+                    }
+                    if listener(event.into()).is_break() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    let wait = trouble.failed(Instant::now(), status_code(&error).is_some());
+                    note_failure(inventory, source, explain(&error), trouble.failures);
+                    if listener(Watched::Failed(error)).is_break() {
+                        return;
+                    }
+                    tokio::time::sleep(wait).await;
+                    if trouble.refused && trouble.step.is_multiple_of(REFUSALS_BEFORE_RELIST) {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<K> From<Event<K>> for Watched<K> {
+    fn from(event: Event<K>) -> Self {
+        match event {
+            Event::Init => Self::Listing,
+            Event::InitApply(object) => Self::Listed(object),
+            Event::InitDone => Self::ListEnd,
+            Event::Apply(object) => Self::Applied(object),
+            Event::Delete(object) => Self::Deleted(object),
+        }
+    }
+}
+
+/// Failures in a row, and how long to wait after each.
+#[derive(Debug, Default)]
+struct Trouble {
+    failures: u32,
+    /// The failures of the present sort: an API server that begins to answer, be it with errors,
+    /// is about to be well, and the long waits for one that is away no longer fit.
+    step: u32,
+    refused: bool,
+    last: Option<Instant>,
+}
+
+impl Trouble {
+    /// Counts a failure; the wait before the next try. `refused`: the API server answered.
+    fn failed(&mut self, now: Instant, refused: bool) -> Duration {
+        if self.last.is_some_and(|last| now.duration_since(last) > TROUBLE_OVER) {
+            self.failures = 0;
+        }
+        if self.failures == 0 || self.refused != refused {
+            self.step = 0;
+        }
+        (self.last, self.refused) = (Some(now), refused);
+        let doubled = BACKOFF_BASE.saturating_mul(1 << self.step.min(10));
+        self.failures += 1;
+        self.step += 1;
+        let longest = if refused { REFUSED_MAX } else { UNREACHABLE_MAX };
+        // Between half and all of it, so that the watches of many replicas do not return in step.
+        doubled.min(longest).mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    /// An answer came; whether there had been failures.
+    fn over(&mut self) -> bool {
+        std::mem::take(&mut self.failures) > 0
+    }
+}
+
+fn note_answer(inventory: &Inventory, source: &Arc<str>, trouble: &mut Trouble) {
+    if trouble.over() {
+        inventory.note_health(source, |health| health.failures_in_a_row = 0);
+        tracing::info!(source = &**source, "the API server answers again");
+    }
+}
+
+fn note_failure(inventory: &Inventory, source: &Arc<str>, error: String, in_a_row: u32) {
+    // The first of a row is news; the others would only fill the log while the API server is away.
+    if in_a_row == 1 {
+        tracing::warn!(
+            source = &**source,
+            error,
+            "cannot follow the API server; the last known state is kept"
+        );
+    } else {
+        tracing::debug!(source = &**source, error, in_a_row, "cannot follow the API server");
+    }
+    inventory.note_health(source, |health| {
+        health.failures += 1;
+        health.failures_in_a_row = in_a_row;
+        health.last_failure = Some(SourceFailure { at: SystemTime::now(), error: error.into() });
+    });
+}
+
+/// The error with what to do about it, where that is known.
+fn explain(error: &watcher::Error) -> String {
+    match status_code(error) {
+        Some(404) => {
+            format!("{error}; are the CustomResourceDefinitions installed? (`pilothouse crds`)")
+        }
+        Some(401) => format!("{error}; the service account's token is not accepted"),
+        Some(403) => format!("{error}; the service account's role does not allow it"),
+        _ => error.to_string(),
+    }
+}
+
+/// The HTTP status with which the API server refused, if it did.
+pub(in crate::control) fn status_code(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status.code),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_limit_and_an_answer_ends_the_row() {
+        let start = Instant::now();
+        let mut trouble = Trouble::default();
+        let waits: Vec<_> = (0..12).map(|_| trouble.failed(start, true)).collect();
+        assert!(waits[0] <= BACKOFF_BASE && waits[0] >= BACKOFF_BASE / 2);
+        assert!(waits.iter().all(|wait| *wait <= REFUSED_MAX));
+        assert!(waits[11] >= REFUSED_MAX / 2);
+        assert!(trouble.over());
+        assert!(!trouble.over());
+        assert!(trouble.failed(start, true) <= BACKOFF_BASE);
+    }
+
+    #[test]
+    fn who_is_away_is_asked_often_and_who_comes_back_at_once() {
+        let start = Instant::now();
+        let mut trouble = Trouble::default();
+        let away: Vec<_> = (0..12).map(|_| trouble.failed(start, false)).collect();
+        assert!(away.iter().all(|wait| *wait <= UNREACHABLE_MAX));
+        assert!(trouble.failed(start, true) <= BACKOFF_BASE);
+        assert_eq!(trouble.failures, 13, "it is still one row");
+    }
+
+    #[test]
+    fn a_late_failure_is_a_new_trouble() {
+        let start = Instant::now();
+        let mut trouble = Trouble::default();
+        for _ in 0..8 {
+            trouble.failed(start, true);
+        }
+        let later = start + TROUBLE_OVER + Duration::from_secs(1);
+        assert!(trouble.failed(later, true) <= BACKOFF_BASE);
+        assert_eq!(trouble.failures, 1);
+    }
+}

@@ -1,0 +1,189 @@
+//! Tells when files may have changed: by the kernel's notifications where they work, and by the
+//! clock where they do not.
+//!
+//! Only folders are watched, never files: editors and mounted ConfigMaps replace a file (or the
+//! `..data` link above it) instead of writing into it, and a watch on the old file would go on
+//! looking at what nobody sees any more.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Network file systems and some container runtimes send no notification; reading again so often
+/// costs little and bounds how long a change can stay unseen.
+const POLL: Duration = Duration::from_secs(10);
+/// A writer is taken to have finished once nothing has changed for so long: a file is truncated
+/// and then filled, and folders are copied file by file.
+const QUIET: Duration = Duration::from_millis(25);
+/// A writer that never pauses is read in between all the same.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+/// Deeper folders are left to polling: symbolic links may form a loop.
+const MAX_DEPTH: usize = 16;
+/// More folders are left to polling: each costs one of the kernel's few thousand watches.
+const MAX_FOLDERS: usize = 1000;
+
+/// Watches the folders around some paths.
+pub(super) struct FileChanges {
+    changed: Arc<Notify>,
+    places: Arc<Mutex<Places>>,
+    watcher: Option<RecommendedWatcher>,
+}
+
+impl FileChanges {
+    /// Nothing is watched yet; see [`watch`](Self::watch).
+    pub(super) fn new() -> Self {
+        let changed = Arc::new(Notify::new());
+        let places = Arc::new(Mutex::new(Places::default()));
+        let (note, known) = (changed.clone(), places.clone());
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            // An error means that notifications were lost.
+            if event.map_or(true, |event| known.lock().concerns(&event)) {
+                note.notify_one();
+            }
+        });
+        let watcher = watcher
+            .inspect_err(|error| tracing::warn!(%error, "no file notifications; polling instead"))
+            .ok();
+        Self { changed, places, watcher }
+    }
+
+    /// Watches what is around these paths and nothing else. To be called before each reading, so
+    /// that no change falls between the two and folders that were made meanwhile are found.
+    pub(super) fn watch(&mut self, paths: &[PathBuf]) {
+        let Some(watcher) = &mut self.watcher else { return };
+        let places = Places::around(paths);
+        let before = std::mem::replace(&mut *self.places.lock(), places.clone());
+        for gone in before.watched().difference(&places.watched()) {
+            // It fails if the folder itself is gone, which ends the watch as well.
+            let _ = watcher.unwatch(gone);
+        }
+        for folder in places.watched() {
+            // Again for those that are watched already: a folder that was removed and made anew
+            // has the old name and no watch.
+            if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
+                let folder = folder.display();
+                tracing::debug!(%folder, %error, "no notifications for this folder; polling it");
+            }
+        }
+    }
+
+    /// Returns when something may have changed and the writer seems to have finished.
+    pub(super) async fn changed(&self) {
+        if tokio::time::timeout(POLL, self.changed.notified()).await.is_err() {
+            return;
+        }
+        let bound = Instant::now() + LONGEST_WAIT;
+        loop {
+            let quiet = (Instant::now() + QUIET).min(bound);
+            if tokio::time::timeout_at(quiet, self.changed.notified()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Where a change means something.
+#[derive(Debug, Clone, Default)]
+struct Places {
+    /// Folders in which every change does.
+    folders: BTreeSet<PathBuf>,
+    /// Single names in folders that may be busy with other things, such as `/tmp`.
+    names: BTreeSet<PathBuf>,
+}
+
+impl Places {
+    fn around(paths: &[PathBuf]) -> Self {
+        let mut places = Self::default();
+        for path in paths {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            // Real paths, for a link that is swapped must not go on meaning the old folder.
+            let parent = parent.unwrap_or(Path::new(".")).canonicalize();
+            match (parent, path.file_name()) {
+                // The file may be a link through `..data` beside it.
+                (Ok(parent), _) if !path.is_dir() => {
+                    places.folders.insert(parent);
+                }
+                (Ok(parent), Some(name)) => {
+                    places.names.insert(parent.join(name));
+                }
+                _ => {}
+            }
+            places.collect(path, 0);
+        }
+        places
+    }
+
+    fn collect(&mut self, path: &Path, depth: usize) {
+        if depth > MAX_DEPTH || self.folders.len() >= MAX_FOLDERS || !path.is_dir() {
+            return;
+        }
+        let Ok(folder) = path.canonicalize() else { return };
+        if self.folders.insert(folder.clone()) {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                self.collect(&entry.path(), depth + 1);
+            }
+        }
+    }
+
+    fn watched(&self) -> BTreeSet<PathBuf> {
+        let around = self.names.iter().filter_map(|name| name.parent()).map(Path::to_owned);
+        self.folders.iter().cloned().chain(around).collect()
+    }
+
+    fn concerns(&self, event: &Event) -> bool {
+        // Reading a file is an event too; to read because of it would never end.
+        if matches!(event.kind, EventKind::Access(_)) {
+            return false;
+        }
+        let concerns = |path: &PathBuf| {
+            self.names.contains(path)
+                || self.folders.contains(path)
+                || path.parent().is_some_and(|folder| self.folders.contains(folder))
+        };
+        // Without a path, notifications were lost.
+        event.paths.is_empty() || event.paths.iter().any(concerns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{AccessKind, CreateKind, ModifyKind};
+
+    use super::*;
+
+    fn event(kind: EventKind, path: &Path) -> Event {
+        Event::new(kind).add_path(path.to_owned())
+    }
+
+    #[test]
+    fn only_what_can_change_the_result_wakes_the_reader() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        let (folder, inner) = (root.join("manifests"), root.join("manifests/inner"));
+        std::fs::create_dir_all(&inner).unwrap();
+        let places = Places::around(std::slice::from_ref(&folder));
+
+        let created = EventKind::Create(CreateKind::Any);
+        assert!(places.concerns(&event(created, &inner.join("a.yaml"))));
+        assert!(places.concerns(&event(created, &folder)));
+        assert!(places.concerns(&Event::new(EventKind::Modify(ModifyKind::Any))));
+        assert!(!places.concerns(&event(created, &root.join("unrelated"))));
+        let read = EventKind::Access(AccessKind::Any);
+        assert!(!places.concerns(&event(read, &inner.join("a.yaml"))));
+    }
+
+    #[test]
+    fn beside_a_single_file_everything_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        let places = Places::around(&[root.join("a.yaml")]);
+        let created = EventKind::Create(CreateKind::Any);
+        assert!(places.concerns(&event(created, &root.join("..data"))));
+    }
+}

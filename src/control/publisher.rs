@@ -1,0 +1,237 @@
+//! The only writer of the table: waits for changes, compiles, publishes, reports.
+//!
+//! ```text
+//! changed ─ debounce ─ all first lists in? ─ referenced secrets read? ─ compile ─ publish ─ report
+//!    ▲                        no: report                 (bounded wait)              │
+//!    └───────────────────────────────────────────────────────────────────────────────┘
+//! ```
+
+mod news;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::news::News;
+use super::inventory::Inventory;
+use super::{Counts, Report};
+use crate::compile::{self, Compiled, LastGood, References, Snapshot, Tenancy};
+use crate::state::StateStore;
+use crate::table::TableCell;
+
+/// A change is compiled once nothing has changed for so long: `kubectl apply -f` of several objects
+/// sends them a few milliseconds apart, and one table for all of them is cheaper and truer than one
+/// each.
+const QUIET: Duration = Duration::from_millis(10);
+/// A stream of changes that never pauses is compiled this often all the same, so that the promise
+/// of well under a second holds on a busy cluster.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+/// How long the first table waits for Secrets, variables and files. Longer than an API server needs
+/// for its first answers after a start; a Secret that cannot be read must not hold up all routes.
+const FIRST_READ_LIMIT: Duration = Duration::from_secs(5);
+/// The same for later tables. A read takes some 10 ms; waiting for it keeps a target from failing
+/// between "refers to a new Secret" and "the Secret is read". Other changes wait as well, hence short.
+const READ_LIMIT: Duration = Duration::from_millis(500);
+/// How often memory that no table refers to any more is looked for: tables die with their last
+/// stream, not at a publication.
+const RETAIN_EVERY: Duration = Duration::from_secs(60);
+/// How long memory is kept without a table that refers to it, so that a route that is deleted and
+/// made again, or renamed back, finds its breakers as it left them.
+const RETAIN_GRACE: Duration = Duration::from_secs(600);
+
+/// Turns what the inventory holds into tables until it is told to stop.
+pub(super) struct Publisher {
+    pub(super) inventory: Arc<Inventory>,
+    pub(super) tenancy: Arc<Tenancy>,
+    pub(super) cell: Arc<TableCell>,
+    pub(super) state: Arc<StateStore>,
+    /// What the readers of secrets and surroundings have to fetch.
+    pub(super) wanted: watch::Sender<Arc<References>>,
+    pub(super) report: watch::Sender<Arc<Report>>,
+}
+
+/// What one compile leaves to the next.
+#[derive(Default)]
+struct Progress {
+    /// The revision of the inventory that is served; `None` before the first table.
+    revision: Option<u64>,
+    generation: u64,
+    last_good: Arc<LastGood>,
+    /// What the last compile used, which may be more than the resources refer to now: a last good
+    /// version needs its Secrets too.
+    references: References,
+    /// What was waited for in vain once: it does not hold up further tables.
+    given_up: References,
+    news: News,
+}
+
+impl Publisher {
+    pub(super) async fn run(self, shutdown: CancellationToken) {
+        // To stop in the middle of a turn is safe: a table is published in one step or not at all.
+        shutdown.run_until_cancelled_owned(self.publish_forever()).await;
+    }
+
+    async fn publish_forever(self) {
+        let mut progress = Progress::default();
+        let mut retain = tokio::time::interval(RETAIN_EVERY);
+        loop {
+            tokio::select! {
+                _ = retain.tick() => self.retain(),
+                () = self.inventory.changed() => self.turn(&mut progress).await,
+            }
+        }
+    }
+
+    /// Deals with one burst of changes.
+    async fn turn(&self, progress: &mut Progress) {
+        let began = Instant::now();
+        let compile_due = progress.revision != Some(self.inventory.revision());
+        if compile_due && self.inventory.awaited().is_empty() {
+            self.settle().await;
+            self.publish(progress, began).await;
+        }
+        self.report_sources();
+    }
+
+    /// Waits until changes pause.
+    async fn settle(&self) {
+        let bound = Instant::now() + LONGEST_WAIT;
+        loop {
+            let quiet = (Instant::now() + QUIET).min(bound);
+            if tokio::time::timeout_at(quiet, self.inventory.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn publish(&self, progress: &mut Progress, began: Instant) {
+        let (revision, snapshot) = self.complete_snapshot(progress).await;
+        let counts = Counts {
+            routes: snapshot.routes.len(),
+            stores: snapshot.stores.len(),
+            consumers: snapshot.consumers.len(),
+            secrets: self.wanted.borrow().secrets.len(),
+        };
+        let (tenancy, last_good) = (self.tenancy.clone(), progress.last_good.clone());
+        let state = self.state.clone();
+        let compile_began = Instant::now();
+        // Thousands of routes take milliseconds to compile, which no request should wait behind.
+        let compiled = tokio::task::spawn_blocking(move || {
+            compile::compile(&snapshot, &tenancy, &last_good, &state)
+        });
+        // The revision counts as dealt with either way: to compile the same again gives the same.
+        progress.revision = Some(revision);
+        let compiled = match compiled.await {
+            Ok(compiled) => compiled,
+            Err(error) => {
+                tracing::error!(%error, "the resources could not be compiled, which is a fault of this program; the last table is served on");
+                self.report.send_modify(|report| Arc::make_mut(report).failed_compiles += 1);
+                return;
+            }
+        };
+        let compile_duration = compile_began.elapsed();
+        let Compiled { mut table, findings, last_good, references, reports } = compiled;
+        progress.generation += 1;
+        table.generation = progress.generation;
+        self.cell.publish(table);
+        let publish_delay = began.elapsed();
+        progress.last_good = Arc::new(last_good);
+        self.want(references.clone());
+        progress.references = references;
+        progress.news.log(&findings);
+        tracing::info!(
+            generation = progress.generation,
+            routes = counts.routes,
+            findings = findings.len(),
+            compile_ms = compile_duration.as_millis(),
+            delay_ms = publish_delay.as_millis(),
+            "published a table"
+        );
+        self.report.send_modify(|report| {
+            let report = Arc::make_mut(report);
+            report.generation = progress.generation;
+            report.published_at = Some(SystemTime::now());
+            report.compile_duration = compile_duration;
+            report.publish_delay = publish_delay;
+            report.findings = findings.into();
+            report.objects = reports.into();
+            report.counts = counts;
+        });
+        self.retain();
+    }
+
+    /// A snapshot in which everything it refers to has been read, as far as that does not take too
+    /// long.
+    async fn complete_snapshot(&self, progress: &mut Progress) -> (u64, Snapshot) {
+        let limit = if progress.revision.is_none() { FIRST_READ_LIMIT } else { READ_LIMIT };
+        let bound = Instant::now() + limit;
+        loop {
+            let (revision, snapshot) = self.inventory.snapshot();
+            let mut references = self.references(&snapshot).await;
+            let unread = self.inventory.unread(&references);
+            let waited_for = unread.secrets.is_subset(&progress.given_up.secrets)
+                && unread.ambient.is_subset(&progress.given_up.ambient);
+            references.secrets.extend(progress.references.secrets.iter().cloned());
+            references.ambient.extend(progress.references.ambient.iter().cloned());
+            self.want(references);
+            if waited_for {
+                return (revision, snapshot);
+            }
+            if tokio::time::timeout_at(bound, self.inventory.changed()).await.is_err() {
+                let secrets: Vec<_> = unread.secrets.iter().map(ToString::to_string).collect();
+                tracing::warn!(?secrets, ambient = ?unread.ambient, "not read yet; publishing without them");
+                progress.given_up = unread;
+                return self.inventory.snapshot();
+            }
+        }
+    }
+
+    fn retain(&self) {
+        self.state.retain_referenced(std::time::Instant::now(), RETAIN_GRACE);
+    }
+
+    async fn references(&self, snapshot: &Snapshot) -> References {
+        let (snapshot, tenancy) = (snapshot.clone(), self.tenancy.clone());
+        let found = tokio::task::spawn_blocking(move || compile::references(&snapshot, &tenancy));
+        found.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the references could not be collected, which is a fault of this program");
+            References::default()
+        })
+    }
+
+    fn want(&self, references: References) {
+        self.wanted.send_if_modified(|wanted| {
+            let changed = **wanted != references;
+            if changed {
+                *wanted = Arc::new(references);
+            }
+            changed
+        });
+    }
+
+    fn report_sources(&self) {
+        let (skipped, skipped_total) = self.inventory.skipped();
+        let waiting_for = self.inventory.awaited();
+        let sources = self.inventory.health();
+        self.report.send_if_modified(|report| {
+            let changed = report.skipped != skipped
+                || report.skipped_total != skipped_total
+                || report.waiting_for != waiting_for
+                || report.sources != sources;
+            if changed {
+                let report = Arc::make_mut(report);
+                report.skipped = skipped;
+                report.skipped_total = skipped_total;
+                report.waiting_for = waiting_for;
+                report.sources = sources;
+            }
+            changed
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::super::inventory::Stored;
+use super::*;
+use crate::api::Kind;
+use crate::compile::{Raw, SecretData};
+use crate::table::{ObjectName, SecretText};
+
+struct Bench {
+    inventory: Arc<Inventory>,
+    cell: Arc<TableCell>,
+    report: watch::Receiver<Arc<Report>>,
+    wanted: watch::Receiver<Arc<References>>,
+    _stop: tokio_util::sync::DropGuard,
+}
+
+fn bench() -> Bench {
+    let inventory = Arc::new(Inventory::default());
+    let cell = Arc::new(TableCell::new());
+    let (wanted, wants) = watch::channel(Arc::new(References::default()));
+    let (sender, report) = watch::channel(Arc::new(Report::default()));
+    let publisher = Publisher {
+        inventory: inventory.clone(),
+        tenancy: Arc::new(tenancy()),
+        cell: cell.clone(),
+        state: Arc::new(StateStore::new()),
+        wanted,
+        report: sender,
+    };
+    let stop = CancellationToken::new();
+    tokio::spawn(publisher.run(stop.clone()));
+    Bench { inventory, cell, report, wanted: wants, _stop: stop.drop_guard() }
+}
+
+fn tenancy() -> Tenancy {
+    Tenancy {
+        gateway_name: "default".into(),
+        operator_owned: false,
+        shared_namespaces: Vec::new(),
+        anonymous: false,
+        anonymous_namespace: None,
+        ambient_namespace: None,
+        private_upstreams: false,
+    }
+}
+
+/// A CredentialStore whose only key is in the Secret `secret`.
+fn store(name: &str, secret: &str) -> Stored {
+    let key = json!({"name": "k", "valueFrom": {"secretKeyRef": {"name": secret, "key": "key"}}});
+    let raw = Raw {
+        name: ObjectName::new("ai", name),
+        uid: name.into(),
+        created: Some(1),
+        generation: 1,
+        spec: Arc::new(json!({"gateway": "default", "type": "APIKey", "apiKey": {"keys": [key]}})),
+    };
+    Stored { raw, status: Arc::default() }
+}
+
+fn secret(name: &str) -> ObjectName {
+    ObjectName::new("ai", name)
+}
+
+fn value() -> SecretData {
+    let text = SecretText::new("sk-0123456789abcdef");
+    SecretData::Present(BTreeMap::from([("key".to_owned(), text)]))
+}
+
+impl Bench {
+    async fn generation(&mut self, at_least: u64) -> Arc<Report> {
+        let seen = self.report.wait_for(|report| report.generation >= at_least).await;
+        seen.expect("the publisher runs").clone()
+    }
+
+    async fn wanted(&mut self, names: &[&str]) {
+        let names: BTreeSet<_> = names.iter().map(|name| secret(name)).collect();
+        self.wanted.wait_for(|wanted| wanted.secrets == names).await.expect("the publisher runs");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_published_before_every_first_list_is_in() {
+    let mut bench = bench();
+    bench.inventory.expect(&"routes".into());
+    bench.inventory.expect(&"stores".into());
+    bench.inventory.arrived("routes");
+    let waiting = bench.report.wait_for(|report| report.waiting_for.len() == 1).await.unwrap();
+    assert_eq!(&*waiting.waiting_for[0], "stores");
+    drop(waiting);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(!bench.cell.is_published());
+    bench.inventory.arrived("stores");
+    bench.generation(1).await;
+    assert!(bench.cell.is_published());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_changes_makes_one_table() {
+    let mut bench = bench();
+    bench.inventory.set_secret(&secret("s"), value());
+    for name in ["a", "b", "c", "d"] {
+        bench.inventory.apply(Kind::CredentialStore, store(name, "s"));
+        tokio::time::sleep(QUIET / 2).await;
+    }
+    let report = bench.generation(1).await;
+    assert_eq!((report.generation, report.counts.stores), (1, 4));
+    assert_eq!(bench.cell.current().generation, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_that_never_pause_are_published_all_the_same() {
+    let mut bench = bench();
+    bench.inventory.set_secret(&secret("s"), value());
+    let inventory = bench.inventory.clone();
+    let writer = tokio::spawn(async move {
+        for number in 0.. {
+            inventory.apply(Kind::CredentialStore, store(&format!("s{number}"), "s"));
+            tokio::time::sleep(QUIET / 2).await;
+        }
+    });
+    let report = bench.generation(2).await;
+    assert!(report.publish_delay < LONGEST_WAIT * 2);
+    writer.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_table_waits_for_the_secrets_it_refers_to() {
+    let mut bench = bench();
+    bench.inventory.apply(Kind::CredentialStore, store("a", "s"));
+    bench.wanted(&["s"]).await;
+    tokio::time::sleep(FIRST_READ_LIMIT / 2).await;
+    assert!(!bench.cell.is_published());
+    bench.inventory.set_secret(&secret("s"), value());
+    let report = bench.generation(1).await;
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_cannot_be_read_does_not_hold_up_tables_for_ever() {
+    let mut bench = bench();
+    bench.inventory.apply(Kind::CredentialStore, store("a", "s"));
+    let report = bench.generation(1).await;
+    assert!(report.publish_delay >= FIRST_READ_LIMIT);
+    assert!(!report.findings.is_empty());
+
+    bench.inventory.apply(Kind::CredentialStore, store("b", "s"));
+    let report = bench.generation(2).await;
+    assert!(report.publish_delay < READ_LIMIT, "it was waited for once already");
+
+    bench.inventory.apply(Kind::CredentialStore, store("c", "another"));
+    bench.wanted(&["another", "s"]).await;
+    assert_eq!(bench.cell.current().generation, 2, "this one is new and waited for");
+    bench.inventory.set_secret(&secret("another"), value());
+    bench.generation(3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_source_is_reported_and_compiles_nothing() {
+    let mut bench = bench();
+    let source: Arc<str> = "routes".into();
+    bench.inventory.set_namespace("ai", Some(BTreeMap::new()));
+    bench.generation(1).await;
+    bench.inventory.note_health(&source, |health| health.failures += 1);
+    let failing = |report: &Arc<Report>| report.sources.values().any(|one| one.failures == 1);
+    let report = bench.report.wait_for(failing).await.unwrap();
+    assert_eq!(report.generation, 1);
+}

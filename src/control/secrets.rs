@@ -1,0 +1,143 @@
+//! One watch for each Secret that is referred to, by its name; no other Secret is ever read.
+//!
+//! A watch on `metadata.name=NAME` is allowed by a role that names the Secret, and it makes a
+//! rotation live at once. Watches start and stop as the resources come to refer to Secrets and
+//! cease to. Values exist only as [`SecretText`](crate::table::SecretText).
+
+mod data;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::runtime::watcher::Config;
+use kube::{Api, Client};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+use self::data::KeptSecret;
+use super::cluster::{Watched, follow, status_code};
+use super::inventory::Inventory;
+use crate::compile::{References, SecretData};
+use crate::table::ObjectName;
+
+/// A Secret that was read is given up only when the API server has refused it for so long: one
+/// that has just started refuses everything until its caches of roles are filled.
+const REFUSAL_GRACE: Duration = Duration::from_secs(60);
+
+/// Keeps one watch per wanted Secret until the sender of `wanted` is gone.
+pub(super) async fn run(
+    client: Client,
+    inventory: Arc<Inventory>,
+    mut wanted: watch::Receiver<Arc<References>>,
+) {
+    let mut watches = JoinSet::new();
+    let mut running: BTreeMap<ObjectName, AbortHandle> = BTreeMap::new();
+    loop {
+        let references = wanted.borrow_and_update().clone();
+        let change = diff(&running, &references.secrets);
+        for name in change.stop {
+            if let Some(watch) = running.remove(&name) {
+                watch.abort();
+                inventory.forget_source(&source_name(&name));
+            }
+        }
+        for name in change.start {
+            let watch = follow_secret(client.clone(), name.clone(), inventory.clone());
+            running.insert(name, watches.spawn(watch));
+        }
+        inventory.retain_secrets(&references.secrets);
+        // Reaps the watches that were stopped; the set itself ends with this function.
+        while watches.try_join_next().is_some() {}
+        if wanted.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Change {
+    start: Vec<ObjectName>,
+    stop: Vec<ObjectName>,
+}
+
+fn diff<T>(running: &BTreeMap<ObjectName, T>, wanted: &BTreeSet<ObjectName>) -> Change {
+    Change {
+        start: wanted.iter().filter(|name| !running.contains_key(*name)).cloned().collect(),
+        stop: running.keys().filter(|name| !wanted.contains(*name)).cloned().collect(),
+    }
+}
+
+fn source_name(name: &ObjectName) -> Arc<str> {
+    format!("Secret {name}").into()
+}
+
+async fn follow_secret(client: Client, name: ObjectName, inventory: Arc<Inventory>) {
+    let source = source_name(&name);
+    let api: Api<KeptSecret> = Api::namespaced(client, &name.namespace);
+    let config = Config::default().fields(&format!("metadata.name={}", name.name));
+    let mut reading = Reading { name, inventory: inventory.clone(), listed: None, refused: None };
+    follow(api, config, &source, &inventory, |event| {
+        reading.observe(event, Instant::now());
+        ControlFlow::Continue(())
+    })
+    .await;
+}
+
+/// What the watch of one Secret has seen.
+struct Reading {
+    name: ObjectName,
+    inventory: Arc<Inventory>,
+    /// The Secret, while a list is under way.
+    listed: Option<KeptSecret>,
+    /// Since when the API server has refused it.
+    refused: Option<Instant>,
+}
+
+impl Reading {
+    fn observe(&mut self, event: Watched<KeptSecret>, now: Instant) {
+        match event {
+            Watched::Listing => self.listed = None,
+            Watched::Listed(secret) => self.listed = Some(secret),
+            Watched::ListEnd => {
+                let listed = self.listed.take();
+                self.found(listed);
+            }
+            Watched::Applied(secret) => self.found(Some(secret)),
+            Watched::Deleted(_) => self.found(None),
+            Watched::Failed(error) => {
+                if status_code(&error) == Some(403) {
+                    self.forbidden(now);
+                }
+            }
+        }
+    }
+
+    fn found(&mut self, secret: Option<KeptSecret>) {
+        self.refused = None;
+        let data = secret.map_or(SecretData::Absent, |secret| secret.into_data(&self.name));
+        if matches!(data, SecretData::Absent) {
+            tracing::warn!(secret = %self.name, "the Secret does not exist");
+        }
+        self.inventory.set_secret(&self.name, data);
+    }
+
+    fn forbidden(&mut self, now: Instant) {
+        let since = *self.refused.get_or_insert(now);
+        let known = self.inventory.has_secret(&self.name);
+        if !known || now.duration_since(since) >= REFUSAL_GRACE {
+            if !known {
+                tracing::warn!(
+                    secret = %self.name,
+                    "may not read the Secret; allow `get`, `list` and `watch` on it by name"
+                );
+            }
+            self.inventory.set_secret(&self.name, SecretData::Absent);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
