@@ -23,7 +23,8 @@ use crate::compile::Tenancy;
 use crate::control::{
     self, AllowedEnv, AmbientConfig, ControlConfig, Report, Source, StatusConfig,
 };
-use crate::manifest::{Admission, Checker, SchemaError};
+use crate::manifest::Admission;
+use crate::manifest::schema::{Checker, SchemaError};
 use crate::proxy::server::{self, Drain};
 use crate::proxy::tls::{CertificateFiles, TlsError};
 use crate::proxy::{BodyLimits, Gateway};
@@ -60,7 +61,9 @@ pub enum AppError {
     #[error("no cluster is known: {0} (use `--manifests PATH` to serve files)")]
     Kubernetes(String),
     /// In a cluster callers without a key must come from somewhere.
-    #[error("`--anonymous` needs `--anonymous-namespace` in a cluster: the namespace that callers without a key count as coming from")]
+    #[error(
+        "`--anonymous` needs `--anonymous-namespace` in a cluster: the namespace that callers without a key count as coming from"
+    )]
     AnonymousNamespace,
     /// A manifest path does not exist.
     #[error("`--manifests`: `{0}` does not exist")]
@@ -211,10 +214,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     })
 }
 
-fn listen(
-    address: SocketAddr,
-    flag: &'static str,
-) -> Result<(TcpListener, SocketAddr), AppError> {
+fn listen(address: SocketAddr, flag: &'static str) -> Result<(TcpListener, SocketAddr), AppError> {
     let open = || {
         let listener = server::bind(address)?;
         let address = listener.local_addr()?;
@@ -282,7 +282,11 @@ async fn source(settings: &Settings) -> Result<Source, AppError> {
         let status = StatusConfig { namespace: settings.namespace.clone(), replica };
         return Ok(Source::Cluster {
             client,
-            watch_namespaces: settings.watch_namespace.iter().map(|ns| ns.as_str().into()).collect(),
+            watch_namespaces: settings
+                .watch_namespace
+                .iter()
+                .map(|ns| ns.as_str().into())
+                .collect(),
             status: (!settings.no_status).then_some(status),
         });
     }

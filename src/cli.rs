@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::settings::{LogSettings, Settings};
+use crate::settings::Settings;
 use crate::simulate::SimulateArgs;
 use crate::validate::ValidateArgs;
 
@@ -73,7 +73,7 @@ pub struct DemoArgs {
     #[arg(long, env = "PILOTHOUSE_ADMIN_LISTEN", default_value = "127.0.0.1:9090")]
     pub admin_listen: SocketAddr,
 
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap would take a comment for the help of a heading")]
-    pub log: LogSettings,
+    /// Level of the log, or a filter such as `info,pilothouse::control=debug`
+    #[arg(long, env = "PILOTHOUSE_LOG_LEVEL", default_value = "warn")]
+    pub log_level: String,
 }

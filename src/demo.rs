@@ -18,9 +18,10 @@ use http_body_util::BodyExt;
 
 use crate::app::{self, AppError, Running};
 use crate::cli::{Cli, Command, DemoArgs};
-use crate::settings::Settings;
+use crate::settings::{LogSettings, Settings};
 use crate::simulate::{Flavor, Simulator};
 use crate::table::BaseUrl;
+use crate::telemetry::log::LogFormat;
 use crate::upstream::{AddressPolicy, Client, Connector, PoolLimits, SendError};
 
 /// The one key that the demo's Consumer has. It opens simulated providers on loopback only.
@@ -53,11 +54,20 @@ pub enum DemoError {
 
 /// Runs the demo until a signal says stop.
 pub fn run(args: &DemoArgs) -> Result<(), DemoError> {
-    app::start_log(&args.log)?;
+    app::start_log(&log_settings(args))?;
     let runtime = app::runtime()?;
     let result = runtime.block_on(serve(args));
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
+}
+
+/// The log is for the person at the terminal.
+fn log_settings(args: &DemoArgs) -> LogSettings {
+    LogSettings {
+        log_format: LogFormat::Text,
+        log_level: args.log_level.clone(),
+        no_access_log: false,
+    }
 }
 
 async fn serve(args: &DemoArgs) -> Result<(), DemoError> {
@@ -94,7 +104,7 @@ fn settings(args: &DemoArgs, folder: &Path) -> Result<Settings, DemoError> {
     let mut words: Vec<std::ffi::OsString> = words.into_iter().map(Into::into).collect();
     words.extend(["--drain-timeout".into(), "10s".into(), "--manifests".into(), folder.into()]);
     match Cli::try_parse_from(words)?.command {
-        Command::Serve(settings) => Ok(Settings { log: args.log.clone(), ..*settings }),
+        Command::Serve(settings) => Ok(Settings { log: log_settings(args), ..*settings }),
         _ => Err(DemoError::NoTable),
     }
 }
@@ -151,10 +161,30 @@ fn greeting(running: &Running, manifest: &Path, failover: &str) -> String {
     let auth = format!("-H 'authorization: Bearer {KEY}'");
     let json = "-H 'content-type: application/json'";
     let examples = [
-        ("a plain answer", format!("curl -s http://{address}/v1/chat/completions {auth} {json} -d '{{\"model\": \"chat\", {messages}}}'")),
-        ("a stream", format!("curl -sN http://{address}/v1/chat/completions {auth} {json} -d '{{\"model\": \"chat\", \"stream\": true, {messages}}}'")),
-        ("a failover: look at x-used-provider", format!("curl -si http://{address}/v1/chat/completions {auth} {json} -d '{{\"model\": \"unlucky\", {messages}}}'")),
-        ("Anthropic's API", format!("curl -s http://{address}/v1/messages -H 'x-api-key: {KEY}' {json} -d '{{\"model\": \"claude\", \"max_tokens\": 100, {messages}}}'")),
+        (
+            "a plain answer",
+            format!(
+                "curl -s http://{address}/v1/chat/completions {auth} {json} -d '{{\"model\": \"chat\", {messages}}}'"
+            ),
+        ),
+        (
+            "a stream",
+            format!(
+                "curl -sN http://{address}/v1/chat/completions {auth} {json} -d '{{\"model\": \"chat\", \"stream\": true, {messages}}}'"
+            ),
+        ),
+        (
+            "a failover: look at x-used-provider",
+            format!(
+                "curl -si http://{address}/v1/chat/completions {auth} {json} -d '{{\"model\": \"unlucky\", {messages}}}'"
+            ),
+        ),
+        (
+            "Anthropic's API",
+            format!(
+                "curl -s http://{address}/v1/messages -H 'x-api-key: {KEY}' {json} -d '{{\"model\": \"claude\", \"max_tokens\": 100, {messages}}}'"
+            ),
+        ),
         ("what this key may ask for", format!("curl -s http://{address}/v1/models {auth}")),
         ("the health of its routes", format!("curl -s http://{address}/health/detailed {auth}")),
     ];

@@ -20,9 +20,14 @@
 //! A new provider is a row in [`provider`], a new protocol a file and a line in
 //! [`protocol::registry`], a new strategy a file and a line in [`balance::registry`].
 
+pub mod admin;
 pub mod api;
+pub mod app;
 pub mod balance;
+pub mod cli;
 pub mod compile;
+pub mod control;
+pub mod demo;
 pub mod manifest;
 pub mod protocol;
 pub mod provider;
@@ -33,4 +38,5 @@ pub mod state;
 pub mod table;
 pub mod telemetry;
 pub mod upstream;
+pub mod validate;
 pub mod wire;

@@ -31,12 +31,16 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Command::Validate(args) => {
             let report = validate::run(&args, io::stdin())?;
-            report.print(args.output, &mut io::stdout().lock())?;
-            return Ok(if report.failed(&args) { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+            report.write(args.output, args.deny_warnings, &mut io::stdout().lock())?;
+            let valid = report.is_valid(args.deny_warnings);
+            return Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Crds => {
             let strategies: Vec<&str> = balance::registry::names().collect();
-            io::stdout().write_all(api::yaml(&strategies)?.as_bytes())?;
+            for crd in api::crds(&strategies) {
+                let text = serde_saphyr::to_string(&crd)?;
+                write!(io::stdout(), "---\n{text}")?;
+            }
         }
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "pilothouse", &mut io::stdout());

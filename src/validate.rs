@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::api;
-use crate::balance::registry::STRATEGIES;
+use crate::balance;
 use crate::compile::{self, LastGood, Snapshot, Tenancy};
 use crate::manifest::schema::{Checker, SchemaError};
 use crate::manifest::{Admission, Admitted, Finding, Loaded, Loader, Manifest, Place, Severity};
@@ -99,7 +99,7 @@ pub enum Rules {
 
 /// Checks what the arguments name. `stdin` is read if they name `-`.
 pub fn run(args: &ValidateArgs, stdin: impl Read) -> Result<Report, SchemaError> {
-    let strategies: Vec<_> = STRATEGIES.iter().map(|strategy| strategy.name).collect();
+    let strategies: Vec<_> = balance::registry::names().collect();
     let checker = Checker::new(&api::crds(&strategies))?;
     let loaded = load(&args.paths, stdin);
     let (files, objects) = (loaded.files, loaded.manifests.len());
@@ -163,7 +163,9 @@ fn of_other_gateways(known: &Known, gateway: &str) -> Vec<Finding> {
         if let Some(other) = manifest.field("spec.gateway").and_then(Value::as_str)
             && other != gateway
         {
-            let message = format!("is for gateway `{other}`, so what it refers to was not checked; use `--gateway-name {other}`");
+            let message = format!(
+                "is for gateway `{other}`, so what it refers to was not checked; use `--gateway-name {other}`"
+            );
             findings.push(manifest.note("spec.gateway", message));
         }
     }

@@ -49,6 +49,11 @@ pub static STRATEGIES: &[StrategyRow] = &[
 /// The strategy of a route that names none.
 pub const DEFAULT: &str = "Weighted";
 
+/// The names that `spec.loadBalancing.strategy` may take.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    STRATEGIES.iter().map(|row| row.name)
+}
+
 /// The strategy of that name.
 pub fn find(name: &str) -> Option<&'static StrategyRow> {
     STRATEGIES.iter().find(|row| row.name == name)

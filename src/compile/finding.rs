@@ -29,6 +29,16 @@ pub enum Severity {
     Warning,
 }
 
+impl Severity {
+    /// The word in logs, metrics and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 /// One thing that is wrong, on the object that holds the mistake. Sorts by object and field.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {

@@ -24,9 +24,12 @@ pub(super) struct Known {
 /// said of it is that alone. Under `strict`, a Secret that is not among the files is missing.
 pub(super) fn assume(snapshot: &mut Snapshot, known: &Known, strict: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let objects = [(Kind::CredentialStore, &snapshot.stores), (Kind::Consumer, &snapshot.consumers)];
+    let objects =
+        [(Kind::CredentialStore, &snapshot.stores), (Kind::Consumer, &snapshot.consumers)];
     let mut sources = Vec::new();
-    for (kind, raw) in objects.into_iter().flat_map(|(kind, raws)| raws.iter().map(move |raw| (kind, raw))) {
+    for (kind, raw) in
+        objects.into_iter().flat_map(|(kind, raws)| raws.iter().map(move |raw| (kind, raw)))
+    {
         collect(kind, raw, &raw.spec, "spec", &mut sources);
     }
     for source in sources {
@@ -47,7 +50,9 @@ pub(super) fn assume(snapshot: &mut Snapshot, known: &Known, strict: bool) -> Ve
                     continue;
                 }
                 if let Some(holder) = known.admitted.get(&source.holder).filter(|_| !is_written) {
-                    let message = format!("Secret `{name}` is not among the files, so its key `{key}` was not checked");
+                    let message = format!(
+                        "Secret `{name}` is not among the files, so its key `{key}` was not checked"
+                    );
                     findings.push(holder.warning(source.path, message));
                 }
                 stand_in(&mut snapshot.secrets, name, key);
@@ -58,10 +63,13 @@ pub(super) fn assume(snapshot: &mut Snapshot, known: &Known, strict: bool) -> Ve
 }
 
 fn stand_in(secrets: &mut BTreeMap<ObjectName, SecretData>, name: ObjectName, key: String) {
-    let count: usize = secrets.values().map(|data| match data {
-        SecretData::Present(values) => values.len(),
-        SecretData::Absent => 0,
-    }).sum();
+    let count: usize = secrets
+        .values()
+        .map(|data| match data {
+            SecretData::Present(values) => values.len(),
+            SecretData::Absent => 0,
+        })
+        .sum();
     let data = secrets.entry(name).or_insert_with(|| SecretData::Present(BTreeMap::new()));
     if let SecretData::Present(values) = data {
         values.entry(key).or_insert_with(|| placeholder(count));
@@ -154,7 +162,8 @@ pub(super) fn locate(found: compile::Finding, known: &Known, strict: bool) -> Op
 fn reference(holder: &Manifest, path: &str) -> Option<Identity> {
     let path = path.strip_suffix(".name").unwrap_or(path);
     let reference = holder.field(path)?;
-    let kind = if path.ends_with("credentialRef") { Kind::CredentialStore } else { Kind::ModelRoute };
+    let kind =
+        if path.ends_with("credentialRef") { Kind::CredentialStore } else { Kind::ModelRoute };
     let namespace = reference.get("namespace").and_then(Value::as_str);
     let namespace = namespace.map_or_else(|| holder.name.namespace.clone(), Arc::from);
     Some((kind, ObjectName::new(namespace, reference.get("name")?.as_str()?)))

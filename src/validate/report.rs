@@ -36,12 +36,16 @@ impl Report {
 
     /// Whether nothing is wrong; a warning is, if `deny_warnings`.
     pub fn is_valid(&self, deny_warnings: bool) -> bool {
-        self.count(Severity::Error) == 0
-            && !(deny_warnings && self.count(Severity::Warning) > 0)
+        self.count(Severity::Error) == 0 && !(deny_warnings && self.count(Severity::Warning) > 0)
     }
 
     /// Prints the report.
-    pub fn write(&self, output: Output, deny_warnings: bool, to: &mut impl Write) -> io::Result<()> {
+    pub fn write(
+        &self,
+        output: Output,
+        deny_warnings: bool,
+        to: &mut impl Write,
+    ) -> io::Result<()> {
         match output {
             Output::Text => self.write_text(to),
             Output::Json => {
