@@ -29,7 +29,7 @@ mod secret;
 mod snapshot;
 mod target;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -38,9 +38,13 @@ pub use last_good::LastGood;
 pub use report::{ConditionReport, Details, ObjectReport, PartReport};
 pub use snapshot::*;
 
+use self::credential::Stores;
+use self::finding::{Fault, Notes};
+use self::names::Ownership;
+use self::route::Accepted;
 use crate::api::{ConditionType, Kind, Reason};
 use crate::state::StateStore;
-use crate::table::RouteTable;
+use crate::table::{Caller, KeyDigest, NameScope, Route, RouteTable};
 
 /// What compile makes of a snapshot.
 #[derive(Debug)]
@@ -76,24 +80,38 @@ pub fn compile(
     last_good: &LastGood,
     state: &StateStore,
 ) -> Compiled {
-    let namespaces = grant::Namespaces::new(snapshot);
+    let namespaces = &grant::Namespaces::new(snapshot);
+    let input = Input { snapshot, tenancy, namespaces, state };
     let mut output = Output::default();
-    let stores = compile_stores(snapshot, tenancy, &namespaces, state, &mut output);
-    let around = Routes { snapshot, tenancy, last_good, namespaces: &namespaces, state };
-    let (mut table, last_good) = compile_routes(&around, &stores, &mut output);
-    table.callers = compile_consumers(snapshot, tenancy, &mut output);
-    table.anonymous = consumer::anonymous(tenancy);
-    output.findings.sort();
-    output.reports.sort_by(|a, b| a.object.cmp(&b.object));
-    Compiled {
-        table,
-        findings: output.findings,
-        last_good,
-        references: references(snapshot, tenancy),
-        reports: output.reports,
-    }
+    let stores = compile_stores(input, &mut output);
+    let (routes, scopes, last_good) = compile_routes(input, last_good, &stores, &mut output);
+    let callers = compile_consumers(input, &mut output);
+    let table = RouteTable {
+        generation: 0,
+        compiled_at: SystemTime::now(),
+        shared: shared(&routes, tenancy),
+        routes,
+        scopes,
+        callers,
+        anonymous: consumer::anonymous(tenancy),
+    };
+    let Output { mut findings, mut reports } = output;
+    findings.sort();
+    reports.sort_by(|a, b| a.object.cmp(&b.object));
+    let references = references(snapshot, tenancy);
+    Compiled { table, findings, last_good, references, reports }
 }
 
+/// What every object is compiled against.
+#[derive(Debug, Clone, Copy)]
+struct Input<'a> {
+    snapshot: &'a Snapshot,
+    tenancy: &'a Tenancy,
+    namespaces: &'a grant::Namespaces,
+    state: &'a StateStore,
+}
+
+/// What is said of the objects.
 #[derive(Debug, Default)]
 struct Output {
     findings: Vec<Finding>,
@@ -101,117 +119,101 @@ struct Output {
 }
 
 impl Output {
-    fn take(&mut self, notes: finding::Notes, report: ObjectReport) {
+    fn take(&mut self, notes: Notes, report: ObjectReport) {
         self.findings.extend(notes.into_findings());
         self.reports.push(report);
     }
 }
 
-fn compile_stores(
-    snapshot: &Snapshot,
-    tenancy: &Tenancy,
-    namespaces: &grant::Namespaces,
-    state: &StateStore,
-    output: &mut Output,
-) -> credential::Stores {
-    let mut stores = credential::Stores::new();
-    for (name, (raw, mut notes)) in decode::ours(Kind::CredentialStore, &snapshot.stores, tenancy) {
-        let (store, report) =
-            credential::compile(raw, &mut notes, snapshot, tenancy, namespaces, state);
+fn compile_stores(input: Input<'_>, output: &mut Output) -> Stores {
+    let mut stores = Stores::new();
+    let objects = decode::ours(Kind::CredentialStore, &input.snapshot.stores, input.tenancy);
+    for (name, (raw, mut notes)) in objects {
+        let (store, report) = credential::compile(raw, input, &mut notes);
         stores.insert(name.clone(), store);
         output.take(notes, report);
     }
     stores
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Routes<'a> {
-    snapshot: &'a Snapshot,
-    tenancy: &'a Tenancy,
-    last_good: &'a LastGood,
-    namespaces: &'a grant::Namespaces,
-    state: &'a StateStore,
-}
-
 fn compile_routes(
-    input: &Routes<'_>,
-    stores: &credential::Stores,
+    input: Input<'_>,
+    last_good: &LastGood,
+    stores: &Stores,
     output: &mut Output,
-) -> (RouteTable, LastGood) {
-    let tenancy = input.tenancy;
-    let mut last_good = LastGood::default();
-    let mut served = Vec::new();
-    for (raw, mut notes) in
-        decode::ours(Kind::ModelRoute, &input.snapshot.routes, tenancy).into_values()
-    {
-        match route::accept(raw, &mut notes, input.last_good, input.namespaces) {
-            Some(accepted) => {
-                last_good.remember(raw, accepted.generation, accepted.spec.clone());
-                served.push((raw, accepted, notes));
-            }
-            None => {
-                let report = route::report(raw, &notes, None, Vec::new(), Vec::new());
-                output.take(notes, report);
-            }
-        }
-    }
-
+) -> (Vec<Arc<Route>>, HashMap<Arc<str>, NameScope>, LastGood) {
+    let (served, notes) = accept_routes(input, last_good, output);
     let mut by_age: Vec<usize> = (0..served.len()).collect();
-    by_age.sort_by(|a, b| names::by_age(served[*a].0, served[*b].0, tenancy));
-    let (claims, notes): (Vec<_>, Vec<_>) =
-        served.into_iter().map(|(raw, accepted, notes)| ((raw, accepted), notes)).unzip();
-    let ownership = names::Ownership::settle(by_age.into_iter().map(|index| {
-        let (raw, accepted) = &claims[index];
-        (index, *raw, accepted.patterns.as_slice())
+    by_age.sort_by(|a, b| names::by_age(served[*a].raw, served[*b].raw, input.tenancy));
+    let ownership = Ownership::settle(by_age.into_iter().map(|index| {
+        let accepted = &served[index];
+        (index, accepted.raw, accepted.patterns.as_slice())
     }));
-
-    let mut routes = Vec::with_capacity(claims.len());
-    for (index, ((raw, accepted), mut notes)) in claims.iter().zip(notes).enumerate() {
-        let name_of = |owner: usize| claims[owner].0.name.name.to_string();
-        let models = route::models(raw, accepted, index, &ownership, name_of, &mut notes);
-        let around = target::Surroundings {
-            route: &raw.name,
-            spec: &accepted.spec,
-            names: &names::joined(&accepted.patterns),
-            stores,
-            tenancy,
-            state: input.state,
-        };
-        let (compiled, targets) = route::compile(raw, accepted, &around, &mut notes);
-        let report = route::report(raw, &notes, Some(accepted.generation), models, targets);
-        routes.push(Arc::new(compiled));
+    let mut good = LastGood::default();
+    let mut routes = Vec::with_capacity(served.len());
+    for (index, (accepted, mut notes)) in served.iter().zip(notes).enumerate() {
+        good.remember(accepted.raw, accepted.generation, accepted.spec.clone());
+        let owners = ownership.owners(accepted.raw, &accepted.patterns);
+        let models = owners.map(|(pattern, owner)| {
+            let owner = owner.unwrap_or(index);
+            names::status(pattern, owner == index, served[owner].raw)
+        });
+        let models = models.collect();
+        let (route, report) = route::compile(accepted, models, input, stores, &mut notes);
+        routes.push(Arc::new(route));
         output.take(notes, report);
     }
-    let shared = if tenancy.operator_owned {
-        let namespaces: BTreeSet<_> = routes.iter().map(|route| &route.name.namespace).collect();
-        namespaces.into_iter().cloned().collect()
-    } else {
-        tenancy.shared_namespaces.clone()
-    };
-    let scopes = ownership.into_scopes();
-    let compiled_at = SystemTime::now();
-    (RouteTable { routes, scopes, shared, compiled_at, ..RouteTable::empty() }, last_good)
+    (routes, ownership.into_scopes(), good)
 }
 
-fn compile_consumers(
-    snapshot: &Snapshot,
-    tenancy: &Tenancy,
+/// Reads the routes; those of which nothing can be served are reported and left out.
+fn accept_routes<'s>(
+    input: Input<'s>,
+    last_good: &LastGood,
     output: &mut Output,
-) -> std::collections::HashMap<crate::table::KeyDigest, Arc<crate::table::Caller>> {
-    let objects = decode::ours(Kind::Consumer, &snapshot.consumers, tenancy);
+) -> (Vec<Accepted<'s>>, Vec<Notes>) {
+    let mut served = Vec::new();
+    let mut kept = Vec::new();
+    let objects = decode::ours(Kind::ModelRoute, &input.snapshot.routes, input.tenancy);
+    for (raw, mut notes) in objects.into_values() {
+        if let Some(accepted) = route::accept(raw, &mut notes, last_good, input.namespaces) {
+            served.push(accepted);
+            kept.push(notes);
+        } else {
+            let report = route::report(raw, &notes, None, Vec::new(), Vec::new());
+            output.take(notes, report);
+        }
+    }
+    (served, kept)
+}
+
+fn compile_consumers(input: Input<'_>, output: &mut Output) -> HashMap<KeyDigest, Arc<Caller>> {
+    let objects = decode::ours(Kind::Consumer, &input.snapshot.consumers, input.tenancy);
     let mut objects: Vec<_> = objects.into_values().collect();
-    objects.sort_by(|(a, _), (b, _)| names::by_age(a, b, tenancy));
+    objects.sort_by(|(a, _), (b, _)| names::by_age(a, b, input.tenancy));
     let mut callers = consumer::Callers::default();
     for (raw, mut notes) in objects {
-        let report = callers.add(raw, &mut notes, snapshot);
+        let report = callers.add(raw, &mut notes, input.snapshot);
         output.take(notes, report);
     }
     callers.into_map()
 }
 
+/// The namespaces whose names everybody may use: with files all of them, in the order of names.
+fn shared(routes: &[Arc<Route>], tenancy: &Tenancy) -> Vec<Arc<str>> {
+    if !tenancy.operator_owned {
+        return tenancy.shared_namespaces.clone();
+    }
+    let namespaces: BTreeSet<_> = routes.iter().map(|route| &route.name.namespace).collect();
+    namespaces.into_iter().cloned().collect()
+}
+
 /// Notes a key that cannot be used. One that has not been read yet may still be fine.
-fn note_unread(notes: &mut finding::Notes, condition: ConditionType, fault: finding::Fault) {
+fn note_unread(notes: &mut Notes, condition: ConditionType, fault: Fault) {
     let severity =
         if fault.reason == Reason::Pending { Severity::Warning } else { Severity::Error };
     notes.add(severity, condition, fault);
 }
+
+#[cfg(test)]
+mod tests;

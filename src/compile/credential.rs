@@ -8,13 +8,13 @@ use aws_lc_rs::digest;
 
 use super::decode;
 use super::finding::{Fault, Notes};
-use super::grant::{self, Namespaces};
+use super::grant;
 use super::host::AllowedHost;
 use super::report::{self, Details, ObjectReport, PartReport};
 use super::secret::Source;
-use super::{Raw, References, Snapshot, Tenancy};
+use super::{Input, Raw, References, Tenancy};
 use crate::api::{ConditionType, CredentialStoreSpec, Kind, Reason, StoredKey};
-use crate::state::{KeyIdentity, StateStore};
+use crate::state::KeyIdentity;
 use crate::table::{Admission, Key, KeyPool, KeySelection, ObjectName};
 
 /// A compiled CredentialStore.
@@ -35,24 +35,17 @@ pub(super) type Stores = BTreeMap<ObjectName, Store>;
 
 /// Compiles one CredentialStore. One that cannot be read in full is refused: it may have lost a
 /// restriction. Its own namespace is told so by its targets; to others it is not there.
-pub(super) fn compile(
-    raw: &Raw,
-    notes: &mut Notes,
-    snapshot: &Snapshot,
-    tenancy: &Tenancy,
-    namespaces: &Namespaces,
-    state: &StateStore,
-) -> (Store, ObjectReport) {
+pub(super) fn compile(raw: &Raw, input: Input<'_>, notes: &mut Notes) -> (Store, ObjectReport) {
     let accepted = accept(raw).and_then(|spec| {
         let path = "spec.allowedNamespaces";
         let grant = spec.allowed_namespaces.as_ref();
-        let admission = namespaces.admission(grant, &raw.name.namespace, path);
+        let admission = input.namespaces.admission(grant, &raw.name.namespace, path);
         let hosts = hosts(&spec);
         Ok((spec, admission.map_err(|fault| vec![fault])?, hosts.map_err(|fault| vec![fault])?))
     });
     let (accepted, store, keys) = match accepted {
         Ok((spec, admission, hosts)) => {
-            let (pool, keys) = pool(raw, &spec, notes, snapshot, tenancy, state);
+            let (pool, keys) = pool(raw, &spec, input, notes);
             let pending = keys.iter().any(|key| key.fault == Some(Reason::Pending));
             (true, Store { admission, hosts, pool, pending }, keys)
         }
@@ -133,10 +126,8 @@ fn hosts(spec: &CredentialStoreSpec) -> Result<Vec<AllowedHost>, Fault> {
 fn pool(
     raw: &Raw,
     spec: &CredentialStoreSpec,
+    input: Input<'_>,
     notes: &mut Notes,
-    snapshot: &Snapshot,
-    tenancy: &Tenancy,
-    state: &StateStore,
 ) -> (Option<Arc<KeyPool>>, Vec<PartReport>) {
     let mut keys = Vec::new();
     let mut reports = Vec::new();
@@ -144,7 +135,7 @@ fn pool(
     for (index, stored) in spec.api_key.iter().flat_map(|pool| &pool.keys).enumerate() {
         let path = format!("spec.apiKey.keys[{index}]");
         let key = if names.insert(&stored.name) {
-            key(raw, stored, &path, snapshot, tenancy, state)
+            key(raw, stored, &path, input)
         } else {
             let message = format!("another key is named `{}`: names must differ", stored.name);
             Err(Fault::new(Reason::Invalid, format!("{path}.name"), message))
@@ -172,17 +163,10 @@ fn pool(
     ((!pool.keys.is_empty()).then(|| Arc::new(pool)), reports)
 }
 
-fn key(
-    raw: &Raw,
-    stored: &StoredKey,
-    path: &str,
-    snapshot: &Snapshot,
-    tenancy: &Tenancy,
-    state: &StateStore,
-) -> Result<Key, Fault> {
+fn key(raw: &Raw, stored: &StoredKey, path: &str, input: Input<'_>) -> Result<Key, Fault> {
     let path = format!("{path}.valueFrom");
-    let source = Source::of_key(&raw.name.namespace, &stored.value_from, tenancy, &path)?;
-    let value = source.read(snapshot, &path)?;
+    let source = Source::of_key(&raw.name.namespace, &stored.value_from, input.tenancy, &path)?;
+    let value = source.read(input.snapshot, &path)?;
     let invalid = |message| Fault::new(Reason::InvalidKey, path.as_str(), message);
     if value.expose().trim().is_empty() {
         return Err(invalid("the value is empty"));
@@ -196,7 +180,7 @@ fn key(
         key: name.clone(),
         digest: sha256,
     };
-    Key::new(name, stored.priority, value, state.key(&identity)).ok_or_else(|| {
+    Key::new(name, stored.priority, value, input.state.key(&identity)).ok_or_else(|| {
         invalid("the value holds characters that no HTTP header can: is it the key itself?")
     })
 }

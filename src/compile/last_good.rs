@@ -1,6 +1,7 @@
 //! What a route said before it was broken by an edit.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::Raw;
@@ -13,11 +14,18 @@ use crate::table::ObjectName;
 pub struct LastGood(BTreeMap<ObjectName, Good>);
 
 /// One spec that made sense.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Good {
     uid: Arc<str>,
     pub(super) generation: i64,
     pub(super) spec: Arc<ModelRouteSpec>,
+}
+
+/// Without the spec: it is long, and people put into it what they should not.
+impl fmt::Debug for Good {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Good").field("generation", &self.generation).finish_non_exhaustive()
+    }
 }
 
 impl LastGood {

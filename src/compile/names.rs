@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::finding::Fault;
+use super::finding::{Fault, Notes, Severity};
 use super::{Raw, Tenancy};
-use crate::api::{ModelRouteSpec, Reason};
+use crate::api::{ConditionType, ModelRouteSpec, ModelState, ModelStatus, Reason};
 use crate::table::{ModelPattern, NameScope};
 
 /// The names of a route: those of its spec, or its own.
@@ -54,9 +54,16 @@ impl<'a> Ownership<'a> {
         Self(owners)
     }
 
-    /// The index of the route that owns the name in that namespace.
-    pub(super) fn owner(&self, namespace: &Arc<str>, pattern: &ModelPattern) -> Option<usize> {
-        self.0.get(namespace)?.get(pattern).copied()
+    /// The names of a route, each with the index of the route that owns it.
+    pub(super) fn owners<'p>(
+        &self,
+        raw: &Raw,
+        patterns: &'p [ModelPattern],
+    ) -> impl Iterator<Item = (&'p ModelPattern, Option<usize>)> {
+        let scope = self.0.get(&raw.name.namespace);
+        patterns
+            .iter()
+            .map(move |pattern| (pattern, scope.and_then(|scope| scope.get(pattern)).copied()))
     }
 
     /// The scopes of the table.
@@ -65,6 +72,27 @@ impl<'a> Ownership<'a> {
             NameScope::new(names.into_iter().map(|(pattern, index)| (pattern.clone(), index)))
         };
         self.0.into_iter().map(|(namespace, names)| (namespace.clone(), scope(names))).collect()
+    }
+}
+
+/// What the status says of one name.
+pub(super) fn status(pattern: &ModelPattern, is_own: bool, owner: &Raw) -> ModelStatus {
+    let state = if is_own { ModelState::Owned } else { ModelState::Conflict };
+    ModelStatus { name: pattern.to_string(), state, owner: Some(owner.name.name.to_string()) }
+}
+
+/// Tells a route which of its names are not its own.
+pub(super) fn note_conflicts(models: &[ModelStatus], notes: &mut Notes) {
+    let owns_one = models.iter().any(|model| model.state == ModelState::Owned);
+    let severity = if owns_one { Severity::Warning } else { Severity::Error };
+    for model in models.iter().filter(|model| model.state == ModelState::Conflict) {
+        let owner = model.owner.as_deref().unwrap_or_default();
+        let message = format!(
+            "`{}` belongs to the older ModelRoute `{owner}`: rename or remove one",
+            model.name
+        );
+        let fault = Fault::new(Reason::Conflict, "spec.models", message);
+        notes.add(severity, ConditionType::Accepted, fault);
     }
 }
 

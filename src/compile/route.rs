@@ -3,19 +3,22 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::credential::Stores;
 use super::finding::{Fault, Notes};
-use super::grant::Namespaces;
-use super::names::{self, Ownership};
+use super::grant::{self, Namespaces};
 use super::report::{self, Details, ObjectReport, PartReport};
 use super::target::{self, Surroundings};
-use super::{LastGood, Raw, decode, grant, policy};
-use crate::api::{ConditionType, Duration, Kind, ModelRouteSpec, ModelState, ModelStatus, Reason};
+use super::{Input, LastGood, Raw, decode, names, policy};
+use crate::api::{
+    ConditionType, Duration, Kind, ModelRouteSpec, ModelStatus, Reason, TargetSelection,
+};
 use crate::balance::{self, Strategy};
 use crate::table::{Admission, ModelPattern, Route, Tier};
 
 /// A route with a spec that can be served: its newest, or its last good one.
 #[derive(Debug)]
-pub(super) struct Accepted {
+pub(super) struct Accepted<'s> {
+    pub(super) raw: &'s Raw,
     pub(super) spec: Arc<ModelRouteSpec>,
     /// The generation of that spec.
     pub(super) generation: i64,
@@ -26,12 +29,12 @@ pub(super) struct Accepted {
 
 /// Reads a route. Where its spec cannot be read or contradicts itself, the last good one stands in
 /// for it, but for the grant: whom the newest spec does not admit for certain is not admitted.
-pub(super) fn accept(
-    raw: &Raw,
+pub(super) fn accept<'s>(
+    raw: &'s Raw,
     notes: &mut Notes,
     last_good: &LastGood,
     namespaces: &Namespaces,
-) -> Option<Accepted> {
+) -> Option<Accepted<'s>> {
     for fault in decode::unknown_fields(Kind::ModelRoute, raw) {
         // In a grant it is an error, which is told below.
         if !fault.path.starts_with("spec.allowedNamespaces.") {
@@ -53,6 +56,7 @@ pub(super) fn accept(
         Ok((spec, patterns, strategy)) => {
             let generation = raw.generation;
             return Some(Accepted {
+                raw,
                 spec: Arc::new(spec),
                 generation,
                 patterns,
@@ -75,7 +79,7 @@ pub(super) fn accept(
     );
     notes.error(ConditionType::Programmed, Fault::new(Reason::StaleGeneration, "spec", message));
     let generation = good.generation;
-    Some(Accepted { spec: Arc::new(spec), generation, patterns, strategy, admission })
+    Some(Accepted { raw, spec: Arc::new(spec), generation, patterns, strategy, admission })
 }
 
 type Checked = (ModelRouteSpec, Vec<ModelPattern>, &'static dyn Strategy);
@@ -119,18 +123,28 @@ fn strategy(spec: &ModelRouteSpec) -> Result<&'static dyn Strategy, Fault> {
     })
 }
 
-/// Compiles a route.
+/// Compiles a route, whose names are settled already.
 pub(super) fn compile(
-    raw: &Raw,
-    accepted: &Accepted,
-    around: &Surroundings<'_>,
+    accepted: &Accepted<'_>,
+    models: Vec<ModelStatus>,
+    input: Input<'_>,
+    stores: &Stores,
     notes: &mut Notes,
-) -> (Route, Vec<PartReport>) {
-    let mut targets = Vec::with_capacity(accepted.spec.targets.len());
-    let mut parts = Vec::with_capacity(accepted.spec.targets.len());
+) -> (Route, ObjectReport) {
+    names::note_conflicts(&models, notes);
+    let Accepted { raw, spec, .. } = accepted;
+    let around = Surroundings {
+        route: &raw.name,
+        spec,
+        names: &names::joined(&accepted.patterns),
+        stores,
+        input,
+    };
+    let mut targets = Vec::with_capacity(spec.targets.len());
+    let mut parts = Vec::with_capacity(spec.targets.len());
     let mut tiers: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
-    for (index, spec) in accepted.spec.targets.iter().enumerate() {
-        let (target, fault) = target::compile(around, index, spec, notes);
+    for (index, spec) in spec.targets.iter().enumerate() {
+        let (target, fault) = target::compile(&around, index, spec, notes);
         if fault.is_none() && target.weight > 0 {
             tiers.entry(target.priority).or_default().push(index);
         }
@@ -138,55 +152,24 @@ pub(super) fn compile(
         targets.push(Arc::new(target));
     }
     let tier = |(priority, members)| Tier::new(priority, members, fastrand::u64(..));
-    let streaming = accepted.spec.streaming.as_ref();
+    let streaming = spec.streaming.as_ref();
     let route = Route {
         name: raw.name.clone(),
         label: raw.name.to_string().into(),
         observed_generation: accepted.generation,
         models: accepted.patterns.clone(),
         admission: accepted.admission.clone(),
-        target_selection: accepted.spec.target_selection == crate::api::TargetSelection::Allowed,
+        target_selection: spec.target_selection == TargetSelection::Allowed,
         strategy: accepted.strategy,
         targets,
         tiers: tiers.into_iter().map(tier).collect(),
         commit_after: streaming
             .and_then(|streaming| streaming.commit_after)
             .map_or(policy::COMMIT_AFTER, Duration::get),
-        request_timeout: policy::request_timeout(accepted.spec.timeouts.as_ref()),
+        request_timeout: policy::request_timeout(spec.timeouts.as_ref()),
     };
-    (route, parts)
-}
-
-/// Tells a route which of its names are its own.
-pub(super) fn models(
-    raw: &Raw,
-    accepted: &Accepted,
-    index: usize,
-    ownership: &Ownership<'_>,
-    name_of: impl Fn(usize) -> String,
-    notes: &mut Notes,
-) -> Vec<ModelStatus> {
-    let mut models = Vec::with_capacity(accepted.patterns.len());
-    for pattern in &accepted.patterns {
-        let owner = ownership.owner(&raw.name.namespace, pattern).unwrap_or(index);
-        let state = if owner == index { ModelState::Owned } else { ModelState::Conflict };
-        models.push(ModelStatus { name: pattern.to_string(), state, owner: Some(name_of(owner)) });
-    }
-    let owns_one = models.iter().any(|model| model.state == ModelState::Owned);
-    for model in models.iter().filter(|model| model.state == ModelState::Conflict) {
-        let message = format!(
-            "`{}` belongs to the older ModelRoute `{}`: rename or remove one",
-            model.name,
-            model.owner.as_deref().unwrap_or_default()
-        );
-        let fault = Fault::new(Reason::Conflict, "spec.models", message);
-        if owns_one {
-            notes.warning(ConditionType::Accepted, fault);
-        } else {
-            notes.error(ConditionType::Accepted, fault);
-        }
-    }
-    models
+    let report = report(raw, notes, Some(accepted.generation), models, parts);
+    (route, report)
 }
 
 /// The report of a route.

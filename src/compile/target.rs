@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::credential::Stores;
 use super::finding::{Fault, Notes};
-use super::{Tenancy, grant, host, policy};
+use super::{Input, grant, host, policy};
 use crate::api::{ConditionType, ModelRouteSpec, Reason, TargetSpec};
 use crate::provider::{self, Provider};
-use crate::state::{StateStore, TargetIdentity};
+use crate::state::TargetIdentity;
 use crate::table::{BaseUrl, BaseUrlError, KeyPool, ObjectName, Resolution, Target, Upstream};
 
 /// What the targets of one route have in common.
@@ -18,8 +18,7 @@ pub(super) struct Surroundings<'a> {
     /// The route's names as one text, which stands for the upstream model where a target names none.
     pub(super) names: &'a Arc<str>,
     pub(super) stores: &'a Stores,
-    pub(super) tenancy: &'a Tenancy,
-    pub(super) state: &'a StateStore,
+    pub(super) input: Input<'a>,
 }
 
 /// Compiles one target. Whatever is wrong with it stays with it.
@@ -82,7 +81,7 @@ fn resolve(
         timeouts: policy::timeouts(route.timeouts.as_ref(), spec.timeouts.as_ref()),
         breaker: policy::breaker(route.circuit_breaker.as_ref(), spec.circuit_breaker.as_ref()),
         parameters: policy::parameters(route.parameters.as_ref(), spec),
-        state: around.state.target(&identity),
+        state: around.input.state.target(&identity),
     })
 }
 
@@ -110,7 +109,7 @@ fn base_url(
     let url: BaseUrl = text.parse().map_err(|error: BaseUrlError| {
         Fault::new(Reason::Invalid, path.as_str(), error.to_string())
     })?;
-    host::check_reachable(&url, &path, around.tenancy)?;
+    host::check_reachable(&url, &path, around.input.tenancy)?;
     Ok(url)
 }
 
@@ -155,7 +154,7 @@ fn keys(
         let message = format!("CredentialStore `{name}` has no usable key: see its status");
         return Err(Fault::new(Reason::NoUsableKey, format!("{path}.name"), message));
     };
-    if !host::may_receive(&store.hosts, provider, url, around.tenancy) {
+    if !host::may_receive(&store.hosts, provider, url, around.input.tenancy) {
         let message = format!(
             "the keys of CredentialStore `{name}` may not be sent to `{}`: list it in the store's \
              `spec.allowedHosts`",

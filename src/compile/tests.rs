@@ -1,0 +1,12 @@
+//! Compile by its rules, one named test each.
+
+mod broken;
+mod consumers;
+mod credentials;
+mod destinations;
+mod names;
+mod properties;
+mod targets;
+mod world;
+
+use world::{World, consumer, key_store, route};

@@ -1,0 +1,120 @@
+//! Where requests and keys may go.
+
+use serde_json::{Value, json};
+
+use super::{World, key_store, route};
+use crate::api::Reason;
+
+fn fault(url: Option<&str>, hosts: &[&str], change: impl Fn(&mut World)) -> &'static str {
+    let mut world = World::new();
+    world.secret("a/keys", "key", "sk-test");
+    let mut store = key_store();
+    store["allowedHosts"] = json!(hosts);
+    world.store("a/s", store);
+    let mut target = json!({
+        "name": "t", "provider": "openai", "model": "gpt", "credentialRef": { "name": "s" }
+    });
+    if let Some(url) = url {
+        target["baseURL"] = json!(url);
+    }
+    world.route("a/r", json!({ "targets": [target] }));
+    change(&mut world);
+    world.compile().fault("a/r", "t")
+}
+
+fn nothing(_: &mut World) {}
+
+#[test]
+fn a_key_goes_to_its_own_provider_without_being_told() {
+    assert_eq!(fault(None, &[], nothing), "");
+    assert_eq!(fault(Some("https://eu.api.openai.com/v1"), &[], nothing), "");
+}
+
+#[test]
+fn a_key_goes_nowhere_else_without_being_told() {
+    for url in [
+        "https://evil.example/v1",
+        "https://api.openai.com.evil.example/v1",
+        "https://evilapi.openai.com/v1",
+        "https://api.openai.com:8443/v1",
+        "https://api.anthropic.com",
+    ] {
+        assert_eq!(fault(Some(url), &[], nothing), "DestinationNotAllowed", "{url}");
+    }
+}
+
+#[test]
+fn a_list_of_hosts_is_the_whole_list() {
+    assert_eq!(fault(None, &["proxy.example"], nothing), "DestinationNotAllowed");
+    assert_eq!(fault(Some("https://proxy.example/v1"), &["proxy.example"], nothing), "");
+    assert_eq!(fault(Some("https://PROXY.example/v1"), &["*.example"], nothing), "");
+    let other_port = Some("https://proxy.example:8443/v1");
+    assert_eq!(fault(other_port, &["proxy.example"], nothing), "DestinationNotAllowed");
+    assert_eq!(fault(other_port, &["proxy.example:8443"], nothing), "");
+}
+
+#[test]
+fn a_host_that_cannot_be_read_refuses_the_store() {
+    // Left out, it would leave an empty list, which means the provider's own hosts.
+    assert_eq!(fault(None, &["https://proxy.example"], nothing), "NoUsableKey");
+}
+
+#[test]
+fn the_operators_own_files_may_send_a_key_anywhere() {
+    let owned = |world: &mut World| world.tenancy.operator_owned = true;
+    assert_eq!(fault(Some("http://127.0.0.1:9999/v1"), &[], owned), "");
+    assert_eq!(fault(None, &["proxy.example"], owned), "DestinationNotAllowed", "but for a list");
+}
+
+#[test]
+fn plain_http_and_local_addresses_need_the_operator() {
+    let hosts = &["vllm.ai.svc:8000", "10.0.0.1", "localhost"];
+    for url in ["http://vllm.ai.svc:8000/v1", "https://10.0.0.1/v1", "https://localhost/v1"] {
+        assert_eq!(fault(Some(url), hosts, nothing), "AddressNotPermitted", "{url}");
+        let private = |world: &mut World| world.tenancy.private_upstreams = true;
+        assert_eq!(fault(Some(url), hosts, private), "", "{url}");
+    }
+}
+
+#[test]
+fn plain_http_never_takes_a_key_that_is_not_meant_for_it() {
+    let private = |world: &mut World| world.tenancy.private_upstreams = true;
+    assert_eq!(fault(Some("http://api.openai.com/v1"), &[], private), "DestinationNotAllowed");
+}
+
+#[test]
+fn the_finding_says_which_host_to_list() {
+    let mut world = World::new();
+    world.secret("a/keys", "key", "sk-test");
+    world.store("a/s", key_store());
+    let mut spec = route(&["gpt"]);
+    spec["targets"][0]["credentialRef"] = json!({ "name": "s" });
+    world.route("a/r", spec);
+    let path = "spec.targets[0].credentialRef";
+    let message = "may not be sent to `vllm.example`: list it in the store's `spec.allowedHosts`";
+    world.compile().tells("a/r", path, Reason::DestinationNotAllowed, message);
+}
+
+#[test]
+fn a_provider_without_an_address_needs_one() {
+    let mut world = World::new();
+    world.route("a/r", json!({ "targets": [{ "name": "t", "provider": "vllm" }] }));
+    let outcome = world.compile();
+    let path = "spec.targets[0].baseURL";
+    outcome.tells("a/r", path, Reason::BaseUrlRequired, "provider `vllm` has no public address");
+}
+
+#[test]
+fn a_base_url_that_is_none_stays_with_its_target() {
+    for (bad, message) in [
+        (json!("vllm.example"), "must begin with"),
+        (json!("https://"), "not a URL"),
+        (json!("https://x/?a=b"), "must not hold a query"),
+    ] {
+        let mut world = World::new();
+        let mut spec: Value = route(&["gpt"]);
+        spec["targets"][0]["baseURL"] = bad;
+        world.route("a/r", spec);
+        world.compile().tells("a/r", "spec.targets[0].baseURL", Reason::Invalid, message);
+    }
+}
