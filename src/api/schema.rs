@@ -66,9 +66,20 @@ fn tidy(value: &mut Value) {
             if fields.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("uint")) {
                 fields.remove("format");
             }
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = unwrapped(text);
+            }
             fields.values_mut().for_each(tidy);
         }
         Value::Array(items) => items.iter_mut().for_each(tidy),
         _ => {}
     }
+}
+
+/// Doc comments are wrapped for this source; `kubectl explain` wraps for its own terminal.
+fn unwrapped(text: &str) -> String {
+    text.split("\n\n")
+        .map(|paragraph| paragraph.replace('\n', " "))
+        .collect::<Vec<_>>()
+        .join("\n\n")
 }
