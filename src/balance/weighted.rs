@@ -57,7 +57,9 @@ mod tests {
         let picks = picks(&Weighted, &candidates, 10_000);
         for stretch in picks.windows(100) {
             let mut counts = [0_i32; 3];
-            stretch.iter().for_each(|pick| counts[*pick] += 1);
+            for pick in stretch {
+                counts[*pick] += 1;
+            }
             for (count, expected) in counts.into_iter().zip([70, 20, 10]) {
                 assert!((count - expected).abs() <= 3, "{counts:?}");
             }
