@@ -89,7 +89,6 @@ mod tests {
         let expected = json!({"city": "example", "days": 3, "unit": "C", "tags": ["example"],
             "at": "2026-01-01", "exact": 7, "yes": true});
         assert_eq!(of(&schema), expected);
-        assert!(jsonschema::is_valid(&schema, &of(&schema)));
     }
 
     #[test]
