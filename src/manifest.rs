@@ -69,6 +69,9 @@ impl Kind {
     }
 }
 
+/// What makes an object one: at most one of the same kind and name may exist.
+pub type Identity = (Kind, ObjectName);
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -96,20 +99,38 @@ impl Manifest {
         Place { file: self.file.clone(), line: self.lines.line_of(field, &self.value) }
     }
 
-    /// Its kind and name.
+    /// The value of a field such as `spec.targets[2].model`.
+    pub fn field(&self, field: &str) -> Option<&Value> {
+        lines::value_at(field, &self.value)
+    }
+
+    /// What makes it one object.
+    pub fn identity(&self) -> Identity {
+        (self.kind, self.name.clone())
+    }
+
+    /// Its kind and name, to speak of it.
     pub fn object(&self) -> ObjectRef {
         ObjectRef { kind: self.kind.name().into(), name: self.name.clone() }
     }
 
-    fn error(&self, field: impl Into<String>, message: impl Into<String>) -> Finding {
-        let field = field.into();
-        Finding {
-            severity: Severity::Error,
-            place: self.place(&field),
-            object: Some(self.object()),
-            field,
-            message: message.into(),
-        }
+    /// An error in a field, or in the whole object if `field` is empty.
+    pub fn error(&self, field: impl Into<String>, message: impl Into<String>) -> Finding {
+        self.finding(Severity::Error, field.into(), message.into())
+    }
+
+    /// A warning about a field, or about the whole object if `field` is empty.
+    pub fn warning(&self, field: impl Into<String>, message: impl Into<String>) -> Finding {
+        self.finding(Severity::Warning, field.into(), message.into())
+    }
+
+    /// A note about a field, or about the whole object if `field` is empty.
+    pub fn note(&self, field: impl Into<String>, message: impl Into<String>) -> Finding {
+        self.finding(Severity::Note, field.into(), message.into())
+    }
+
+    fn finding(&self, severity: Severity, field: String, message: String) -> Finding {
+        Finding { severity, place: self.place(&field), object: Some(self.object()), field, message }
     }
 }
 

@@ -7,14 +7,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::schema::Checker;
-use super::{Finding, Kind, Loaded, Manifest, Severity, secret};
+use super::{Finding, Identity, Kind, Loaded, Manifest, Severity, secret};
 use crate::compile::{Raw, SecretData, Snapshot};
-use crate::table::ObjectName;
-
-/// The label that every namespace of a cluster carries.
-const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";
-
-type Identity = (Kind, ObjectName);
 
 /// Turns what was loaded into the input of compile, over and over as files change.
 ///
@@ -35,7 +29,7 @@ pub struct Admitted {
     /// What to compile. Secrets are those of the files, and the ambient ones are not read yet.
     pub snapshot: Snapshot,
     /// The objects in it, to find the place of a field that compile objects to.
-    pub manifests: BTreeMap<(Kind, ObjectName), Manifest>,
+    pub manifests: BTreeMap<Identity, Manifest>,
     /// What was wrong with the files and their objects.
     pub findings: Vec<Finding>,
 }
@@ -52,7 +46,7 @@ impl Admission {
         let mut admitted = BTreeMap::new();
         let mut refused = BTreeSet::new();
         for mut manifest in loaded.manifests {
-            let identity = (manifest.kind, manifest.name.clone());
+            let identity = manifest.identity();
             let problems = self.checker.check(&mut manifest);
             if problems.iter().any(|found| found.severity == Severity::Error) {
                 refused.insert(identity);
@@ -82,32 +76,27 @@ fn is_below(file: &str, incomplete: &BTreeSet<Arc<str>>) -> bool {
 }
 
 fn kept(last: &Manifest) -> Finding {
-    let message =
-        "the last good version stays in use until the errors are mended; a restart loses it";
-    let mut finding = last.error("", message);
-    finding.severity = Severity::Warning;
-    finding
+    last.warning(
+        "",
+        "the last good version stays in use until the errors are mended; a restart loses it",
+    )
 }
 
 fn snapshot<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Snapshot {
     let mut snapshot = Snapshot::default();
     for manifest in manifests {
-        let name = manifest.name.clone();
-        let namespace = match manifest.kind {
-            Kind::Namespace => name.name.clone(),
-            _ => name.namespace.clone(),
-        };
-        let labels = snapshot.namespaces.entry(namespace.clone()).or_default();
-        labels.insert(NAMESPACE_LABEL.to_owned(), namespace.to_string());
         match manifest.kind {
             Kind::ModelRoute => snapshot.routes.push(raw(manifest)),
             Kind::CredentialStore => snapshot.stores.push(raw(manifest)),
             Kind::Consumer => snapshot.consumers.push(raw(manifest)),
             Kind::Secret => {
                 let (values, _) = secret::data(manifest);
-                snapshot.secrets.insert(name, SecretData::Present(values));
+                snapshot.secrets.insert(manifest.name.clone(), SecretData::Present(values));
             }
-            Kind::Namespace => labels.extend(written_labels(&manifest.value)),
+            Kind::Namespace => {
+                let labels = labels(&manifest.value).collect();
+                snapshot.namespaces.insert(manifest.name.name.clone(), labels);
+            }
         }
     }
     snapshot
@@ -124,7 +113,7 @@ fn raw(manifest: &Manifest) -> Raw {
     }
 }
 
-fn written_labels(namespace: &Value) -> impl Iterator<Item = (String, String)> {
+fn labels(namespace: &Value) -> impl Iterator<Item = (String, String)> {
     let labels = namespace.pointer("/metadata/labels").and_then(Value::as_object);
     labels
         .into_iter()

@@ -6,8 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Finding, Kind, Manifest, Place, Severity, object, yaml};
-use crate::table::ObjectName;
+use super::{Finding, Identity, Manifest, Place, Severity, object, yaml};
 
 /// Bytes of one file. A mounted ConfigMap or Secret holds at most 1 MiB and an object in a cluster
 /// 1.5 MiB; thousands of routes in one generated file are still below this.
@@ -16,7 +15,7 @@ pub const MAX_FILE_SIZE: u64 = 16 << 20;
 /// Bytes of all files together: a parsed manifest takes several times its text in memory.
 const MAX_TOTAL_SIZE: u64 = 64 << 20;
 
-/// Files together: more means that the folder is not one of manifests.
+/// Files and folders together: more means that the folder is not one of manifests.
 const MAX_FILES: usize = 10_000;
 
 /// Folders inside folders: symbolic links may form a loop that resolves to ever new paths.
@@ -27,6 +26,8 @@ const MAX_FOLDER_DEPTH: usize = 16;
 pub struct Loaded {
     /// The objects, in the order of their files and documents.
     pub manifests: Vec<Manifest>,
+    /// How many texts were read.
+    pub files: usize,
     /// What could not be read, in the same order.
     pub findings: Vec<Finding>,
     /// Files and folders that could not be read whole: that an object is missing here does not
@@ -52,10 +53,9 @@ pub fn load<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Loaded {
 pub struct Loader {
     loaded: Loaded,
     /// Where each object was first seen.
-    seen: HashMap<(Kind, ObjectName), Place>,
+    seen: HashMap<Identity, Place>,
     /// Real paths of what was read, for a file may be reachable by several names.
     visited: BTreeSet<PathBuf>,
-    files: usize,
     bytes: u64,
 }
 
@@ -72,6 +72,7 @@ impl Loader {
     /// Reads a text that did not come from a file; `name` stands for the file in findings.
     pub fn add(&mut self, name: &str, text: &str) {
         let file: Arc<str> = name.into();
+        self.loaded.files += 1;
         for document in yaml::documents(text) {
             match document {
                 Ok(document) => object::extract(&file, document, &mut self.loaded),
@@ -83,6 +84,11 @@ impl Loader {
         }
     }
 
+    /// Reads a text from a stream, within the same limits as a file.
+    pub fn read_stream(&mut self, name: &str, stream: impl Read) {
+        self.take(Path::new(name), stream);
+    }
+
     /// Everything that was read.
     pub fn finish(mut self) -> Loaded {
         let manifests = std::mem::take(&mut self.loaded.manifests);
@@ -91,7 +97,7 @@ impl Loader {
     }
 
     fn is_new(&mut self, found: &Manifest) -> bool {
-        let identity = (found.kind, found.name.clone());
+        let identity = found.identity();
         if let Some(first) = self.seen.get(&identity) {
             let message = format!("is written twice: it is already at {first}; remove one of them");
             self.loaded.findings.push(found.error("", message));
@@ -134,20 +140,30 @@ impl Loader {
         if fs::canonicalize(path).is_ok_and(|real| !self.visited.insert(real)) {
             return;
         }
-        if self.files == MAX_FILES {
-            return self.refuse(path, format!("more than {MAX_FILES} files; name fewer folders"));
-        }
-        self.files += 1;
-        match fs::File::open(path).and_then(read_limited) {
-            Ok(Some(bytes)) => self.take(path, bytes),
-            Ok(None) => {
-                self.refuse(path, format!("is larger than {} MiB; split it", MAX_FILE_SIZE >> 20));
+        match self.visited.len() {
+            ..=MAX_FILES => {}
+            // Said once, not for each of what may be a whole disk.
+            count if count == MAX_FILES + 1 => {
+                let message = format!("more than {MAX_FILES} files; name fewer folders");
+                return self.refuse(path, message);
             }
+            _ => return,
+        }
+        match fs::File::open(path) {
+            Ok(file) => self.take(path, file),
             Err(error) => self.unreadable(path, &error),
         }
     }
 
-    fn take(&mut self, path: &Path, bytes: Vec<u8>) {
+    fn take(&mut self, path: &Path, source: impl Read) {
+        let bytes = match read_limited(source) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                let limit = MAX_FILE_SIZE >> 20;
+                return self.refuse(path, format!("is larger than {limit} MiB; split it"));
+            }
+            Err(error) => return self.unreadable(path, &error),
+        };
         self.bytes += bytes.len() as u64;
         if self.bytes > MAX_TOTAL_SIZE {
             let limit = MAX_TOTAL_SIZE >> 20;
@@ -175,7 +191,7 @@ impl Loader {
 }
 
 /// The bytes of a file, or `None` if there are too many.
-pub(crate) fn read_limited(source: impl Read) -> io::Result<Option<Vec<u8>>> {
+fn read_limited(source: impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     source.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= MAX_FILE_SIZE).then_some(bytes))

@@ -91,14 +91,26 @@ impl Lines {
                 Some((fields.get(step)?, values.get(step)?))
             }
             (Parts::Items(items), Value::Array(values)) => {
-                let index = step.parse().ok().or_else(|| {
-                    values.iter().position(|item| item.get("name").is_some_and(|name| name == step))
-                })?;
+                let index = index_of(step, values)?;
                 Some((items.get(index)?, values.get(index)?))
             }
             _ => None,
         }
     }
+}
+
+/// The value of a field, if it was written.
+pub(super) fn value_at<'v>(path: &str, value: &'v Value) -> Option<&'v Value> {
+    steps(path).try_fold(value, |value, step| match value {
+        Value::Object(fields) => fields.get(step),
+        Value::Array(items) => items.get(index_of(step, items)?),
+        _ => None,
+    })
+}
+
+fn index_of(step: &str, items: &[Value]) -> Option<usize> {
+    let has_name = |item: &Value| item.get("name").is_some_and(|name| name == step);
+    step.parse().ok().or_else(|| items.iter().position(has_name))
 }
 
 /// The steps of a field path: names between dots, indexes and keys between brackets.

@@ -21,7 +21,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use serde_json::Value;
 
-use super::{Finding, Kind, Manifest, Severity, secret};
+use super::{Finding, Kind, Manifest, secret};
 
 /// Something wrong with a field.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +75,7 @@ impl Checker {
     }
 
     /// Checks an object and puts the defaults of its schema into it. Any finding of
-    /// [`Severity::Error`] means that the API server would refuse it.
+    /// [`Severity::Error`](super::Severity::Error) means that the API server would refuse it.
     pub fn check(&self, manifest: &mut Manifest) -> Vec<Finding> {
         let mut problems = Vec::new();
         metadata::check(manifest.kind, &manifest.value, &mut problems);
@@ -94,8 +94,7 @@ impl Checker {
             findings.extend(secret::data(manifest).1);
         }
         if unchecked {
-            let mut note = manifest.error("", "some rules were not checked; mend its errors first");
-            note.severity = Severity::Note;
+            let note = manifest.note("", "some rules were not checked; mend its errors first");
             findings.push(note);
         }
         findings

@@ -39,12 +39,10 @@ fn good_objects_become_a_snapshot() {
 }
 
 #[test]
-fn every_namespace_has_its_name_as_a_label() {
+fn labels_of_namespaces_are_kept_for_selectors() {
     let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: ai, labels: {team: a}}\n";
     let admitted = admission().admit(all(&[ROUTE, namespace].join("---\n")));
-    let labels = &admitted.snapshot.namespaces["ai"];
-    assert_eq!(labels["kubernetes.io/metadata.name"], "ai");
-    assert_eq!(labels["team"], "a");
+    assert_eq!(admitted.snapshot.namespaces["ai"]["team"], "a");
 }
 
 #[test]

@@ -104,7 +104,7 @@ proptest! {
     #[test]
     fn reading_arbitrary_bytes_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let mut loader = Loader::default();
-        loader.take(Path::new("bytes"), bytes);
+        loader.read_stream("bytes", &*bytes);
         loader.finish();
     }
 }

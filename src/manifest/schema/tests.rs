@@ -3,6 +3,7 @@ use serde_json::json;
 use super::super::Loader;
 use super::*;
 use crate::api;
+use crate::manifest::Severity;
 
 /// A definition that uses every keyword.
 fn checker() -> Checker {
@@ -66,9 +67,9 @@ fn checker() -> Checker {
 }
 
 fn load(text: &str) -> Manifest {
-    let mut loader = Loader::default();
-    loader.add("file", text);
-    let mut loaded = loader.finish();
+    let mut files = Loader::default();
+    files.add("file", text);
+    let mut loaded = files.finish();
     assert_eq!(loaded.findings, []);
     loaded.manifests.remove(0)
 }

@@ -2,9 +2,9 @@ use super::super::Loader;
 use super::*;
 
 fn read(text: &str) -> (BTreeMap<String, SecretText>, Vec<String>) {
-    let mut loader = Loader::default();
-    loader.add("file", &format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\n{text}"));
-    let loaded = loader.finish();
+    let mut files = Loader::default();
+    files.add("file", &format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\n{text}"));
+    let loaded = files.finish();
     let (values, findings) = data(&loaded.manifests[0]);
     (values, findings.iter().map(ToString::to_string).collect())
 }
