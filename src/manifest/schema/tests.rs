@@ -3,6 +3,7 @@ use serde_json::json;
 use super::super::Loader;
 use super::*;
 use crate::api;
+use crate::manifest::Severity;
 
 /// A definition that uses every keyword.
 fn checker() -> Checker {
