@@ -15,28 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout_at};
 
 pub(crate) use self::connection::Connection;
-
-/// When to count: after the warm-up, until the end.
-#[derive(Clone, Copy)]
-pub(crate) struct Window {
-    pub(crate) from: Instant,
-    pub(crate) until: Instant,
-}
-
-impl Window {
-    pub(crate) fn starting_now(warm_up: Duration, length: Duration) -> Self {
-        let from = Instant::now() + warm_up;
-        Self { from, until: from + length }
-    }
-
-    pub(crate) fn seconds(self) -> f64 {
-        (self.until - self.from).as_secs_f64()
-    }
-
-    fn holds(self, instant: Instant) -> bool {
-        (self.from..self.until).contains(&instant)
-    }
-}
+use crate::meter::Window;
 
 /// What the clients saw inside the window.
 #[derive(Default)]

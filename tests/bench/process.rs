@@ -1,8 +1,10 @@
 //! Child processes: started on a chosen core, asked where they listen, metered through `/proc`.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Error, Result, Write};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -58,6 +60,23 @@ impl Role {
         Ok(Self { child, addresses })
     }
 
+    /// Starts another program on `core`, with its standard output going to `log`. It does not say
+    /// where it listens: the caller told it.
+    pub(crate) fn start_program(
+        core: usize,
+        program: &Path,
+        arguments: &[String],
+        log: File,
+    ) -> Result<Self> {
+        let child = Command::new(std::env::current_exe()?)
+            .args(["pinned", &core.to_string()])
+            .arg(program)
+            .args(arguments)
+            .stdout(log)
+            .spawn()?;
+        Ok(Self { child, addresses: Vec::new() })
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -78,15 +97,25 @@ impl Drop for Role {
 pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // Fields 14 and 15 of proc_pid_stat(5); the name in field 2 may hold spaces.
-    let ticks = stat
-        .rsplit_once(')')
-        .map(|(_, rest)| rest.split_whitespace().skip(11).take(2))
-        .into_iter()
-        .flatten()
-        .map(|field| field.parse::<u64>().map_err(Error::other))
-        .sum::<Result<u64>>()?;
-    Ok(Duration::from_secs(ticks)
-        / u32::try_from(rustix::param::clock_ticks_per_second()).map_err(Error::other)?)
+    stat.rsplit_once(')')
+        .map(|(_, rest)| from_ticks(rest.split_whitespace().skip(11).take(2)))
+        .ok_or_else(|| Error::other("a stat line without a name"))?
+}
+
+/// Time that all cores together have been busy, with what the host took from a virtual machine.
+pub(crate) fn machine_cpu_time() -> Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    // proc_stat(5): user nice system idle iowait irq softirq steal.
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);
+    from_ticks(fields.enumerate().filter(|(index, _)| !matches!(index, 3 | 4)).map(|(_, f)| f))
+}
+
+/// The sum of fields that are counted in clock ticks.
+fn from_ticks<'t>(fields: impl Iterator<Item = &'t str>) -> Result<Duration> {
+    let ticks =
+        fields.map(|field| field.parse::<u64>().map_err(Error::other)).sum::<Result<u64>>()?;
+    let per_second = u32::try_from(rustix::param::clock_ticks_per_second());
+    Ok(Duration::from_secs(ticks) / per_second.map_err(Error::other)?)
 }
 
 /// Resident memory of a process in MiB.

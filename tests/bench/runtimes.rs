@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 
-use crate::load::{self, Load, Seen, Window, multiplexed, request};
-use crate::process::{Role, cpu_time, resident_mib};
+use crate::load::{self, Load, Seen, multiplexed, request};
+use crate::meter::{Window, metered};
+use crate::process::{Role, resident_mib};
+use crate::spread::Spread;
 
 const VARIANTS: [&str; 3] = ["single", "per-core", "stealing"];
 const CASES: [Case; 5] =
@@ -80,21 +82,17 @@ async fn measure(variant: &'static str, case: Case) -> Result<Sample> {
     // `per-core` alone prints more: one address for each thread.
     let uneven = proxy.addresses.get(1).copied().unwrap_or(proxy.addresses[0]);
     let window = Window::starting_now(WARM_UP, LENGTH);
-    let work = tokio::spawn(drive(case, proxy.addresses[0], uneven, window));
-    tokio::time::sleep_until(window.from.into()).await;
-    let before = cpu_time(proxy.pid())?;
-    tokio::time::sleep_until(window.until.into()).await;
-    let cpu = cpu_time(proxy.pid())?.saturating_sub(before);
+    let load = drive(case, proxy.addresses[0], uneven, window);
+    let ((done, mut timed), used) = metered(proxy.pid(), upstream.pid(), window, load).await?;
     let resident = resident_mib(proxy.pid())?;
-    let (done, mut timed) = work.await.map_err(std::io::Error::other)??;
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
     let count = done as f64;
     Ok(Sample {
         variant,
         case,
         per_second: count / window.seconds(),
-        cpu_micros: cpu.as_secs_f64() * 1e6 / count,
-        cores: cpu.as_secs_f64() / window.seconds(),
+        cpu_micros: used.proxy.as_secs_f64() * 1e6 / count,
+        cores: used.proxy.as_secs_f64() / window.seconds(),
         p50: timed.percentile(0.5),
         p99: timed.percentile(0.99),
         errors: timed.errors,
@@ -135,30 +133,25 @@ async fn drive(
 
 fn print(samples: &[Sample]) {
     println!(
-        "| case | threads | per s (min..max) | CPU µs each (min..max) | cores | p50 ms | p99 ms (min..max) | RSS MiB | errors |"
+        "| case | threads | per second | CPU µs each | cores | p50 ms | p99 ms | MiB | errors |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for case in CASES {
         for variant in VARIANTS {
-            let of = |value: fn(&Sample) -> f64| {
-                let mut values: Vec<f64> = samples
-                    .iter()
-                    .filter(|sample| sample.variant == variant && sample.case == case)
-                    .map(value)
-                    .collect();
-                values.sort_by(f64::total_cmp);
-                (values[values.len() / 2], values[0], values[values.len() - 1])
+            let show = |value: fn(&Sample) -> f64, decimals| {
+                let chosen = samples.iter().filter(|s| s.variant == variant && s.case == case);
+                Spread::of(chosen.map(value)).map_or_else(String::new, |s| s.show(decimals))
             };
-            let (rate, slowest, fastest) = of(|sample| sample.per_second);
-            let (cpu, least, most) = of(|sample| sample.cpu_micros);
-            let (p99, best, worst) = of(|sample| sample.p99.as_secs_f64() * 1e3);
             println!(
-                "| {} | {variant} | {rate:.0} ({slowest:.0}..{fastest:.0}) | {cpu:.1} ({least:.1}..{most:.1}) | {:.2} | {:.2} | {p99:.2} ({best:.2}..{worst:.2}) | {:.1} | {:.0} |",
+                "| {} | {variant} | {} | {} | {} | {} | {} | {} | {} |",
                 case.name(),
-                of(|sample| sample.cores).0,
-                of(|sample| sample.p50.as_secs_f64() * 1e3).0,
-                of(|sample| sample.resident).0,
-                of(|sample| f64::from(sample.errors)).2,
+                show(|sample| sample.per_second, 0),
+                show(|sample| sample.cpu_micros, 1),
+                show(|sample| sample.cores, 2),
+                show(|sample| sample.p50.as_secs_f64() * 1e3, 2),
+                show(|sample| sample.p99.as_secs_f64() * 1e3, 2),
+                show(|sample| sample.resident, 1),
+                show(|sample| f64::from(sample.errors), 0),
             );
         }
     }

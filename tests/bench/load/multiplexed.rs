@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
 
-use super::{Seen, Window};
+use super::Seen;
+use crate::meter::Window;
 
 /// Keeps `streams` streams open on each of `connections` and times the gaps between events.
 pub(crate) async fn streams(
