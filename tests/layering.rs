@@ -32,7 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("api", &["balance", "provider"]),
     ("compile", &["api", "table", "protocol", "provider", "balance", "state"]),
     ("manifest", &["api", "compile", "table"]),
-    ("upstream", &["table", "state", "telemetry"]),
+    ("upstream", &["table", "provider", "state", "telemetry"]),
     (
         "proxy",
         &["table", "protocol", "provider", "balance", "state", "wire", "upstream", "telemetry"],
@@ -66,9 +66,8 @@ const KUBERNETES_FREE: &[&str] = &[
 const MAX_LINES: usize = 400;
 
 /// Names that say nothing about what belongs there, so that everything ends up there.
-const EMPTY_NAMES: &[&str] = &[
-    "common", "core", "helper", "helpers", "manager", "managers", "misc", "types", "util", "utils",
-];
+const EMPTY_NAMES: &[&str] =
+    &["common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"];
 
 /// One file below `src/`.
 struct File {
