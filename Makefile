@@ -23,7 +23,8 @@ IMAGE ?= pilothouse:dev
 
 # Test binaries that need more than cargo; all others run in `test-unit`.
 RINGS := apiserver sdk
-UNIT_TESTS := $(filter-out $(RINGS),$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)))
+TESTS := $(patsubst tests/%.rs,%,$(patsubst tests/%/main.rs,tests/%.rs,$(wildcard tests/*.rs tests/*/main.rs)))
+UNIT_TESTS := $(filter-out $(RINGS),$(TESTS))
 
 ##@ Use
 
