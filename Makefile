@@ -1,0 +1,100 @@
+# Pilothouse. `make` alone lists what can be done.
+#
+# Tools that no fresh machine has (cargo-deny, the Kubernetes test binaries, the SDKs) are installed
+# below $(CACHE), outside the clone, so that the next clone finds them there.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pilothouse
+
+# Cargo.lock decides which dependencies are built, on every machine.
+CARGO_FLAGS ?= --locked
+# Further arguments for the command that a target runs: make run ARGS='--listen 127.0.0.1:9000'.
+ARGS ?=
+
+DENY_VERSION := 0.20.2
+DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+
+IMAGE ?= pilothouse:dev
+
+# Test binaries that need more than cargo; all others run in `test-unit`.
+RINGS := apiserver sdk
+TESTS := $(patsubst tests/%.rs,%,$(patsubst tests/%/main.rs,tests/%.rs,$(wildcard tests/*.rs tests/*/main.rs)))
+UNIT_TESTS := $(filter-out $(RINGS),$(TESTS))
+
+##@ Use
+
+.PHONY: help
+help: ## List the targets
+	@awk -f .ci/help.awk $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Build, then run the gateway with simulated providers on this machine (ARGS='...')
+	cargo run $(CARGO_FLAGS) -- demo $(ARGS)
+
+.PHONY: build
+build: ## Build the optimized binary, target/release/pilothouse
+	cargo build $(CARGO_FLAGS) --release
+
+.PHONY: image
+image: ## Build the container image (IMAGE=name:tag); needs a container engine
+	docker build --build-arg SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" --tag $(IMAGE) .
+
+##@ Test
+
+.PHONY: test
+test: fmt-check lint docs deny ## Everything that a change has to pass
+	@assets="$$(e2e/tools/build)"; \
+	KUBEBUILDER_ASSETS="$$assets" .ci/count cargo test $(CARGO_FLAGS) --no-fail-fast
+
+.PHONY: test-unit
+test-unit: ## Tests that need nothing but cargo
+	@.ci/count cargo test $(CARGO_FLAGS) --lib --bins $(addprefix --test ,$(UNIT_TESTS)) $(ARGS)
+
+.PHONY: test-apiserver
+test-apiserver: ## Tests against a real kube-apiserver and etcd (built once, about five minutes)
+	@assets="$$(e2e/tools/build)"; \
+	KUBEBUILDER_ASSETS="$$assets" .ci/count cargo test $(CARGO_FLAGS) --test apiserver $(ARGS)
+
+.PHONY: test-sdk
+test-sdk: ## The official OpenAI and Anthropic SDKs against a running gateway
+	@.ci/count cargo test $(CARGO_FLAGS) --test sdk $(ARGS)
+
+.PHONY: bench
+bench: ## Measure the gateway beside a bare proxy on this machine (ARGS='...')
+	cargo bench $(CARGO_FLAGS) --bench gateway -- $(ARGS)
+
+##@ Check
+
+.PHONY: fmt
+fmt: ## Format the sources
+	cargo fmt
+
+.PHONY: fmt-check
+fmt-check:
+	cargo fmt --check
+
+.PHONY: lint
+lint: ## Clippy on everything, warnings refused
+	cargo clippy $(CARGO_FLAGS) --all-targets -- --deny warnings
+
+.PHONY: docs
+docs: ## Build the documentation of the code, warnings refused
+	RUSTDOCFLAGS='--deny warnings' cargo doc $(CARGO_FLAGS) --no-deps
+
+.PHONY: deny
+deny: $(DENY) ## Licences, bans and sources of dependencies; advisories if their database can be fetched
+	$(DENY) --log-level error --locked check licenses bans sources
+	@DENY='$(DENY)' .ci/advisories
+
+.PHONY: crds
+crds: ## Write crds/ anew from the Rust types
+	UPDATE_CRDS=1 cargo test $(CARGO_FLAGS) --test crds
+
+# --debug compiles in a quarter of the time, and a check of three seconds gains nothing from more.
+$(DENY):
+	env --unset=CARGO_TARGET_DIR cargo install cargo-deny --version $(DENY_VERSION) --locked --debug --root $(dir $(@D))

@@ -1,0 +1,93 @@
+//! The SDKs, installed once for every clone on this machine.
+//!
+//! They lie below `$XDG_CACHE_HOME/pilothouse` (`~/.cache/pilothouse`) in folders whose names follow
+//! the pinned versions and the interpreter, so that neither can change without a new install.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+/// The interpreter of a virtual environment that holds `requirements.txt`.
+pub(crate) fn python(sources: &Path) -> Result<PathBuf, String> {
+    let version = run(Command::new("python3").args(["-c", "import sys; print(sys.version)"]))?;
+    let pinned = sources.join("requirements.txt");
+    let folder = installed("python", &[version.as_bytes(), &read(&pinned)?], |folder| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        run(Command::new(folder.join("bin/python")).args(install).arg(&pinned))
+    })?;
+    Ok(folder.join("bin/python"))
+}
+
+/// The `node_modules` of `package-lock.json`.
+pub(crate) fn node_modules(sources: &Path) -> Result<PathBuf, String> {
+    // Before the newest, 20 is the oldest that has the test runner's whole interface.
+    let version = run(Command::new("node").arg("--version"))?;
+    let (manifest, lock) = (sources.join("package.json"), sources.join("package-lock.json"));
+    let inputs = [version.as_bytes(), &read(&manifest)?, &read(&lock)?];
+    let folder = installed("node", &inputs, |folder| {
+        for file in [&manifest, &lock] {
+            let name = file.file_name().expect("a file's path");
+            fs::copy(file, folder.join(name)).map_err(|error| format!("{name:?}: {error}"))?;
+        }
+        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder))
+    })?;
+    Ok(folder.join("node_modules"))
+}
+
+/// The folder that `install` filled, on this or an earlier run.
+fn installed(
+    kind: &str,
+    inputs: &[&[u8]],
+    install: impl FnOnce(&Path) -> Result<String, String>,
+) -> Result<PathBuf, String> {
+    let hash = digest(&SHA256, &inputs.concat());
+    let hash: String = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let folder = cache()?.join(format!("sdk-{kind}-{hash}"));
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    fs::create_dir_all(&folder).map_err(failed)?;
+
+    // Test binaries of two clones may come here at once.
+    let lock = File::create(folder.with_extension("lock")).map_err(failed)?;
+    lock.lock().map_err(failed)?;
+    // Written last: a folder without it was left half done.
+    let complete = folder.join(".complete");
+    if !complete.exists() {
+        fs::remove_dir_all(&folder).and_then(|()| fs::create_dir(&folder)).map_err(failed)?;
+        install(&folder)?;
+        fs::write(&complete, "").map_err(failed)?;
+    }
+    Ok(folder)
+}
+
+fn cache() -> Result<PathBuf, String> {
+    let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    named("XDG_CACHE_HOME")
+        .or_else(|| Some(named("HOME")?.join(".cache")))
+        .map(|cache| cache.join("pilothouse"))
+        .ok_or_else(|| "neither XDG_CACHE_HOME nor HOME is set".to_owned())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Standard output of a command, or what it complained of.
+fn run(command: &mut Command) -> Result<String, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let arguments: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
+    let shown = format!("`{name} {}`", arguments.join(" "));
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{shown} cannot be started: {error}"))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        Err(format!("{shown} failed: {}", complaint.trim_end()))
+    }
+}

@@ -1,0 +1,17 @@
+"""The server under test, as tests/sdk.rs describes it in the environment."""
+
+import json
+import os
+
+_described = json.loads(os.environ["PILOTHOUSE_SDK"])
+
+#: Without a path: OpenAI's clients append /v1, Anthropic's take it as it is.
+URL: str = _described["url"]
+#: A key that is accepted.
+KEY: str = _described["key"]
+#: Whether it is the gateway and not a provider itself.
+IS_GATEWAY: bool = _described["gateway"]
+#: Models by what happens when they are asked.
+MODELS: dict[str, str] = _described["models"]
+#: A key of the right form that nobody has.
+WRONG_KEY = "sk-nobody-has-this-key-0123456789"
