@@ -1,0 +1,10 @@
+//! Tests against a real API server: the CustomResourceDefinitions, and the gateway that watches
+//! them.
+//!
+//! They need etcd, kube-apiserver and kubectl in the folder that `KUBEBUILDER_ASSETS` names;
+//! `e2e/tools/build` makes such a folder. Without it they say that they were skipped, and in CI
+//! they fail. See `e2e/README.md`.
+
+mod admission;
+mod crd_install;
+mod support;

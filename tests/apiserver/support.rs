@@ -1,0 +1,13 @@
+//! What the tests of this ring stand on: a real API server, namespaces of their own in it, and
+//! gateways that read it.
+
+pub(crate) mod cluster;
+pub(crate) mod crds;
+pub(crate) mod process;
+pub(crate) mod scratch;
+pub(crate) mod tenant;
+pub(crate) mod wait;
+
+pub(crate) use cluster::Cluster;
+pub(crate) use tenant::Tenant;
+pub(crate) use wait::{eventually, eventually_some};
