@@ -17,11 +17,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::api;
-<<<<<<< HEAD
-use crate::balance;
-=======
 use crate::balance::registry::STRATEGIES;
->>>>>>> manifest
 use crate::compile::{self, LastGood, Snapshot, Tenancy};
 use crate::manifest::schema::{Checker, SchemaError};
 use crate::manifest::{Admission, Admitted, Finding, Loaded, Loader, Manifest, Place, Severity};
@@ -103,11 +99,7 @@ pub enum Rules {
 
 /// Checks what the arguments name. `stdin` is read if they name `-`.
 pub fn run(args: &ValidateArgs, stdin: impl Read) -> Result<Report, SchemaError> {
-<<<<<<< HEAD
-    let strategies: Vec<_> = balance::registry::names().collect();
-=======
     let strategies: Vec<_> = STRATEGIES.iter().map(|strategy| strategy.name).collect();
->>>>>>> manifest
     let checker = Checker::new(&api::crds(&strategies))?;
     let loaded = load(&args.paths, stdin);
     let (files, objects) = (loaded.files, loaded.manifests.len());

@@ -8,11 +8,7 @@ use serde_json::Value;
 
 use crate::api::Reason;
 use crate::compile::{self, AmbientSource, Raw, SecretData, Snapshot};
-<<<<<<< HEAD
-use crate::manifest::{Finding, Identity, Kind, Manifest, Severity};
-=======
 use crate::manifest::{Finding, Identity, Kind, Manifest};
->>>>>>> manifest
 use crate::table::{ObjectName, SecretText};
 
 /// What is among the files.

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 use std::{fs, io};
 
 use serde_json::json;
@@ -202,4 +199,3 @@ fn json_has_the_shape_that_help_tells() {
         })
     );
 }
->>>>>>> manifest
