@@ -1,0 +1,12 @@
+//! The data plane against simulated providers, over real sockets: no cluster, nothing to install.
+//!
+//! A test describes its routes as a user would, in YAML; they go through the same reading and
+//! compiling as everywhere else. Limits in time are scaled by the routes' own fields. Nothing here
+//! sleeps to wait for a state: it awaits the state.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+
+#[path = "dataplane/passthrough.rs"]
+mod passthrough;
+#[path = "dataplane/support.rs"]
+mod support;

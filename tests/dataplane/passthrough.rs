@@ -1,0 +1,44 @@
+//! Where both sides speak one protocol, bytes pass.
+
+use http::StatusCode;
+
+use crate::support::{Rig, route, simulator};
+
+#[tokio::test]
+async fn only_the_model_changes_in_a_body_that_passes() {
+    let alpha = simulator("alpha").await;
+    let rig = Rig::start(&route("chat", &[("alpha", &alpha, "upstream-name")], "")).await;
+    let body = |model: &str| {
+        format!(
+            r#"{{ "zeta": 1.0e2, "model" : "{model}","messages":[{{"role":"user","content":"é 😀"}}],
+                "unknown":{{"b":1,"a":[1.10]}}, "big":12345678901234567890123 }}"#
+        )
+    };
+    let answer = rig.post("/v1/chat/completions", body("chat")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(alpha.requests()[0].body, body("upstream-name"));
+}
+
+#[tokio::test]
+async fn usage_that_the_gateway_asks_for_is_hidden_from_a_caller_that_did_not() {
+    let alpha = simulator("alpha").await;
+    let rig = Rig::start(&route("chat", &[("alpha", &alpha, "m")], "")).await;
+    let answer = rig.chat_stream("chat").await;
+    assert_eq!(alpha.requests()[0].json()["stream_options"]["include_usage"], true);
+    assert!(!answer.text().contains("\"usage\""), "{}", answer.text());
+    assert_eq!(answer.events().last(), Some(&"[DONE]"));
+    assert!(answer.streamed_text().ends_with("Served by alpha."));
+    let log = rig.log_lines(1).await;
+    assert!(log[0]["output_tokens"].as_u64().unwrap() > 0, "{log:?}");
+}
+
+#[tokio::test]
+async fn usage_that_the_caller_asks_for_arrives() {
+    let alpha = simulator("alpha").await;
+    let rig = Rig::start(&route("chat", &[("alpha", &alpha, "m")], "")).await;
+    let body = r#"{"model":"chat","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}"#;
+    let answer = rig.post("/v1/chat/completions", body).await;
+    let events = answer.events();
+    let usage: serde_json::Value = serde_json::from_str(events[events.len() - 2]).unwrap();
+    assert!(usage["usage"]["completion_tokens"].as_u64().unwrap() > 0);
+}

@@ -1,0 +1,401 @@
+//! A gateway in this process, the simulated providers behind it, and a client in front of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use http_body_util::BodyExt;
+use parking_lot::Mutex;
+use pilothouse::balance;
+use pilothouse::compile::{LastGood, Tenancy, compile};
+use pilothouse::manifest::schema::Checker;
+use pilothouse::manifest::{Admission, Loader, Severity};
+use pilothouse::proxy::server::{self, Drain};
+use pilothouse::proxy::{BodyLimits, Gateway};
+use pilothouse::simulate::Simulator;
+use pilothouse::state::StateStore;
+use pilothouse::table::{BaseUrl, TableCell};
+use pilothouse::telemetry::{AccessLog, Metrics};
+use pilothouse::upstream::{AddressPolicy, Client, Connector, PoolLimits, UpstreamBody};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+/// The key of the Consumer that every rig has, in namespace `ns`; it may use every model.
+pub const KEY: &str = "key-of-the-test-consumer";
+/// The keys that stand in the Secret `provider-keys` under `first` and `second`.
+pub const FIRST_KEY: &str = "first-provider-key-0001";
+pub const SECOND_KEY: &str = "second-provider-key-0002";
+
+/// What every rig has beside its routes: a Consumer, and the CredentialStores `one` (a single key)
+/// and `pool` (two keys in order).
+const BASE: &str = r#"
+apiVersion: pilothouse.dev/v1alpha1
+kind: Consumer
+metadata: {name: tester, namespace: ns}
+spec:
+  allowedModels: ["*"]
+  apiKeys: [{name: default, valueFrom: {secretKeyRef: {name: tester, key: token}}}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: tester, namespace: ns}
+stringData: {token: key-of-the-test-consumer}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: provider-keys, namespace: ns}
+stringData: {first: first-provider-key-0001, second: second-provider-key-0002}
+---
+apiVersion: pilothouse.dev/v1alpha1
+kind: CredentialStore
+metadata: {name: one, namespace: ns}
+spec:
+  type: APIKey
+  apiKey:
+    keys: [{name: first, valueFrom: {secretKeyRef: {name: provider-keys, key: first}}}]
+---
+apiVersion: pilothouse.dev/v1alpha1
+kind: CredentialStore
+metadata: {name: pool, namespace: ns}
+spec:
+  type: APIKey
+  apiKey:
+    keys:
+    - {name: first, priority: 0, valueFrom: {secretKeyRef: {name: provider-keys, key: first}}}
+    - {name: second, priority: 1, valueFrom: {secretKeyRef: {name: provider-keys, key: second}}}
+"#;
+
+/// How a rig differs from the usual one.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub max_body: usize,
+    pub max_buffered: usize,
+    pub drain_timeout: Duration,
+    pub anonymous: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_body: 1 << 20,
+            max_buffered: 64 << 20,
+            drain_timeout: Duration::from_secs(5),
+            anonymous: false,
+        }
+    }
+}
+
+/// A gateway with its memory and its one cell.
+pub struct Rig {
+    pub address: SocketAddr,
+    pub cell: Arc<TableCell>,
+    pub state: Arc<StateStore>,
+    pub metrics: Arc<Metrics>,
+    pub stop_accepting: CancellationToken,
+    pub serving: tokio::task::JoinHandle<()>,
+    tenancy: Tenancy,
+    publishing: Mutex<(Admission, LastGood, u64)>,
+    client: Client,
+    /// The lines of the access log so far.
+    pub log: SharedLog,
+    access_log: Arc<AccessLog>,
+}
+
+/// Where the access log goes.
+#[derive(Clone, Default)]
+pub struct SharedLog(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for SharedLog {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Rig {
+    /// A gateway that serves `routes` (YAML documents) in namespace `ns`.
+    pub async fn start(routes: &str) -> Self {
+        Self::start_with(routes, Options::default()).await
+    }
+
+    pub async fn start_with(routes: &str, options: Options) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let cell = Arc::new(TableCell::new());
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let log = SharedLog::default();
+        let access_log =
+            Arc::new(AccessLog::start(pilothouse::telemetry::log::LogFormat::Json, log.clone()));
+        let (stop_accepting, cut) = (CancellationToken::new(), CancellationToken::new());
+        let gateway = Arc::new(Gateway::new(
+            Arc::clone(&cell),
+            client(),
+            Arc::clone(&metrics),
+            Arc::clone(&access_log),
+            BodyLimits { max_body: options.max_body, max_buffered: options.max_buffered },
+            cut.clone(),
+        ));
+        let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let drain =
+            Drain { stop_accepting: stop_accepting.clone(), timeout: options.drain_timeout, cut };
+        let serving = tokio::spawn(server::serve(gateway, listener, None, drain));
+        let strategies: Vec<&str> = balance::registry::names().collect();
+        let checker = Checker::new(&pilothouse::api::crds(&strategies)).unwrap();
+        let tenancy = Tenancy {
+            gateway_name: "default".into(),
+            operator_owned: true,
+            shared_namespaces: Vec::new(),
+            anonymous: options.anonymous,
+            anonymous_namespace: None,
+            ambient_namespace: None,
+            private_upstreams: true,
+        };
+        let rig = Self {
+            address,
+            cell,
+            state: Arc::new(StateStore::new()),
+            metrics,
+            stop_accepting,
+            serving,
+            tenancy,
+            publishing: Mutex::new((Admission::new(checker), LastGood::default(), 0)),
+            client: client(),
+            log,
+            access_log,
+        };
+        rig.publish(routes);
+        rig
+    }
+
+    /// Compiles and publishes other routes.
+    pub fn publish(&self, routes: &str) {
+        let mut loader = Loader::default();
+        loader.add("base.yaml", BASE);
+        loader.add("routes.yaml", routes);
+        let mut publishing = self.publishing.lock();
+        let (admission, last_good, generation) = &mut *publishing;
+        let admitted = admission.admit(loader.finish());
+        let wrong: Vec<String> = admitted
+            .findings
+            .iter()
+            .filter(|found| found.severity == Severity::Error)
+            .map(ToString::to_string)
+            .collect();
+        assert!(wrong.is_empty(), "the test's own manifests: {wrong:#?}");
+        let compiled = compile(&admitted.snapshot, &self.tenancy, last_good, &self.state);
+        *last_good = compiled.last_good;
+        *generation += 1;
+        let mut table = compiled.table;
+        table.generation = *generation;
+        self.cell.publish(table);
+    }
+
+    /// Sends a request with the test Consumer's key.
+    pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
+        self.send(Method::POST, path, &[("x-api-key", KEY)], body).await
+    }
+
+    /// A chat completion of `model` that says hello.
+    pub async fn chat(&self, model: &str) -> Answer {
+        self.post("/v1/chat/completions", chat_body(model, false)).await
+    }
+
+    /// The same, streamed and read to its end.
+    pub async fn chat_stream(&self, model: &str) -> Answer {
+        self.post("/v1/chat/completions", chat_body(model, true)).await
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        self.open(method, path, headers, body).await.finish().await
+    }
+
+    /// Sends a request and returns with the head of its answer.
+    pub async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Open {
+        let mut request = Request::new(body.into());
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse::<Uri>().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().append(
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            );
+        }
+        let base: BaseUrl = format!("http://{}", self.address).parse().unwrap();
+        let response = self.client.send(&base, request, Duration::from_secs(5)).await.unwrap();
+        let (head, body) = response.into_parts();
+        Open { status: head.status, headers: head.headers, body }
+    }
+
+    /// Requests that have not been settled yet.
+    pub fn in_flight(&self) -> i64 {
+        self.metrics.in_flight.get()
+    }
+
+    /// Waits until no request and no try is running any more.
+    pub async fn settled(&self) {
+        self.wait_for("nothing in flight", || {
+            self.in_flight() == 0
+                && self.state.targets().iter().all(|target| target.in_flight.count() == 0)
+        })
+        .await;
+    }
+
+    /// Waits for a state that nothing announces, for at most 20 s.
+    pub async fn wait_for(&self, what: &str, met: impl Fn() -> bool) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        while !met() {
+            assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// The access log's lines once there are `count` of them.
+    pub async fn log_lines(&self, count: usize) -> Vec<Value> {
+        let lines = || {
+            let text = self.log.0.lock().clone();
+            String::from_utf8(text)
+                .unwrap()
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect::<Vec<Value>>()
+        };
+        self.wait_for("lines in the access log", || lines().len() >= count).await;
+        lines()
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.stop_accepting.cancel();
+        self.serving.abort();
+        self.access_log.close();
+    }
+}
+
+/// A client that never gives its idle connections up too late.
+pub fn client() -> Client {
+    Client::new(Connector::with_system_roots(AddressPolicy::Any), PoolLimits::default())
+}
+
+/// An answer whose body is still to come.
+pub struct Open {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    body: UpstreamBody,
+}
+
+impl Open {
+    /// The next piece of the body; `None` at its end.
+    pub async fn next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
+        std::future::poll_fn(|cx| self.body.poll_data(cx)).await
+    }
+
+    /// Reads until the text so far holds `needle`.
+    pub async fn read_until(&mut self, needle: &str) -> String {
+        let mut text = String::new();
+        while !text.contains(needle) {
+            let piece = self.next().await.expect("the needle comes first").unwrap();
+            text.push_str(std::str::from_utf8(&piece).unwrap());
+        }
+        text
+    }
+
+    async fn finish(self) -> Answer {
+        let Self { status, headers, body } = self;
+        match body.collect().await {
+            Ok(body) => Answer { status, headers, body: body.to_bytes(), cut: false },
+            Err(_) => Answer { status, headers, body: Bytes::new(), cut: true },
+        }
+    }
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// The connection broke in the middle of the body.
+    pub cut: bool,
+}
+
+impl Answer {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// A header as text; empty if it is missing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The target that answered.
+    pub fn target(&self) -> &str {
+        self.header("x-used-provider")
+    }
+
+    /// The data of the stream's events.
+    pub fn events(&self) -> Vec<&str> {
+        self.text().lines().filter_map(|line| line.strip_prefix("data: ")).collect()
+    }
+
+    /// The text that the chunks of a chat stream add up to.
+    pub fn streamed_text(&self) -> String {
+        self.events()
+            .iter()
+            .filter_map(|data| serde_json::from_str::<Value>(data).ok())
+            .filter_map(|chunk| Some(chunk["choices"][0]["delta"]["content"].as_str()?.to_owned()))
+            .collect()
+    }
+}
+
+pub fn chat_body(model: &str, stream: bool) -> String {
+    format!(
+        r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"hello"}}]}}"#
+    )
+}
+
+/// One route of namespace `ns` with one target for each simulator, in order of priority. `extra` is
+/// YAML of the spec, indented by two spaces.
+pub fn route(name: &str, targets: &[(&str, &Simulator, &str)], extra: &str) -> String {
+    let mut text = format!(
+        "apiVersion: pilothouse.dev/v1alpha1\nkind: ModelRoute\n\
+         metadata: {{name: {name}, namespace: ns}}\nspec:\n{extra}  targets:\n"
+    );
+    for (priority, (target, simulator, model)) in targets.iter().enumerate() {
+        text.push_str(&format!(
+            "  - {{name: {target}, provider: openai-compatible, priority: {priority}, \
+             baseURL: \"{}/v1\", model: \"{model}\"}}\n",
+            simulator.url()
+        ));
+    }
+    text
+}
+
+/// A healthy simulator of that name.
+pub async fn simulator(name: &str) -> Simulator {
+    Simulator::builder().name(name).start().await.unwrap()
+}
