@@ -14,6 +14,7 @@
 
 mod ambient;
 mod cluster;
+mod connect;
 mod file_changes;
 mod folder;
 mod inventory;
@@ -33,6 +34,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use self::ambient::{AllowedEnv, AmbientConfig};
+pub use self::connect::{ConnectError, connect};
 use self::inventory::Inventory;
 use self::leader::Elector;
 use self::publisher::Publisher;

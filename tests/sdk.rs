@@ -4,20 +4,23 @@
 //! script expects what the vendor's API does, and against the gateway in front of it. Python and
 //! Node.js are needed; without one of them its scripts are skipped, which in CI is a failure.
 
+#[path = "sdk/gateway.rs"]
+mod gateway;
 #[path = "sdk/packages.rs"]
 mod packages;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use gateway::{Gateway, PROVIDER_KEY};
 use pilothouse::simulate::Simulator;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::process::Command;
 
 /// What callers send; long enough for the gateway, known to the simulator.
 const KEY: &str = "sk-sdk-tests-0123456789abcdef";
 
-/// What is wrong with each model that the scripts ask for, in the simulator's words.
+/// What each model that the scripts ask for does wrong when the simulator is asked itself.
 const FAULTS: &[(&str, &str)] = &[
     ("throttled", "status=429;retry-after=2"),
     ("broken", "status=500"),
@@ -115,6 +118,16 @@ async fn against_the_simulator(script: Script) {
     run(script, json!({ "url": url, "key": KEY, "gateway": false, "models": models })).await;
 }
 
+async fn against_the_gateway(script: Script) {
+    let simulator = Simulator::builder().keys([PROVIDER_KEY]).start().await.expect("a free port");
+    let gateway = Gateway::start(&simulator.url(), script, KEY).await;
+    let cases = FAULTS.iter().map(|(case, _)| *case).chain(["chat", "cut", "failover"]);
+    let models: Map<String, Value> =
+        cases.map(|case| (case.to_owned(), gateway::model(script, case).into())).collect();
+    let url = gateway.url();
+    run(script, json!({ "url": url, "key": KEY, "gateway": true, "models": models })).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn openai_python_against_the_simulator() {
     against_the_simulator(Script::OpenAiPython).await;
@@ -128,4 +141,19 @@ async fn openai_node_against_the_simulator() {
 #[tokio::test(flavor = "multi_thread")]
 async fn anthropic_python_against_the_simulator() {
     against_the_simulator(Script::AnthropicPython).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openai_python_against_the_gateway() {
+    against_the_gateway(Script::OpenAiPython).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openai_node_against_the_gateway() {
+    against_the_gateway(Script::OpenAiNode).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anthropic_python_against_the_gateway() {
+    against_the_gateway(Script::AnthropicPython).await;
 }

@@ -147,9 +147,9 @@ impl Inventory {
         });
     }
 
-    /// Records what was read of a referenced Secret.
-    pub(super) fn set_secret(&self, name: &ObjectName, data: SecretData) {
-        self.update(|contents| put_secret(&mut contents.secrets, name, data));
+    /// Records what was read of a referenced Secret; whether that is new.
+    pub(super) fn set_secret(&self, name: &ObjectName, data: SecretData) -> bool {
+        self.update(|contents| put_secret(&mut contents.secrets, name, data))
     }
 
     /// Whether a referenced Secret has ever been read.
@@ -275,13 +275,15 @@ impl Inventory {
         (skipped.collect(), contents.skipped_total)
     }
 
-    fn update(&self, change: impl FnOnce(&mut Contents) -> bool) {
+    fn update(&self, change: impl FnOnce(&mut Contents) -> bool) -> bool {
         let mut contents = self.contents.lock();
-        if change(&mut contents) {
+        let changed = change(&mut contents);
+        if changed {
             contents.revision += 1;
             drop(contents);
             self.changed.notify_one();
         }
+        changed
     }
 }
 

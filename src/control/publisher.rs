@@ -60,9 +60,6 @@ struct Progress {
     revision: Option<u64>,
     generation: u64,
     last_good: Arc<LastGood>,
-    /// What the last compile used, which may be more than the resources refer to now: a last good
-    /// version needs its Secrets too.
-    references: References,
     /// What was waited for in vain once: it does not hold up further tables.
     given_up: References,
     news: News,
@@ -91,6 +88,8 @@ impl Publisher {
         let compile_due = progress.revision != Some(self.inventory.revision());
         if compile_due && self.inventory.awaited().is_empty() {
             self.settle().await;
+            // First, so that no report tells of a table and of lists that it still waits for.
+            self.report_sources();
             self.publish(progress, began).await;
         }
         self.report_sources();
@@ -109,11 +108,11 @@ impl Publisher {
 
     async fn publish(&self, progress: &mut Progress, began: Instant) {
         let (revision, snapshot) = self.complete_snapshot(progress).await;
-        let counts = Counts {
+        let mut counts = Counts {
             routes: snapshot.routes.len(),
             stores: snapshot.stores.len(),
             consumers: snapshot.consumers.len(),
-            secrets: self.wanted.borrow().secrets.len(),
+            secrets: 0,
         };
         let (tenancy, last_good) = (self.tenancy.clone(), progress.last_good.clone());
         let state = self.state.clone();
@@ -134,13 +133,12 @@ impl Publisher {
         };
         let compile_duration = compile_began.elapsed();
         let Compiled { mut table, findings, last_good, references, reports } = compiled;
+        counts.secrets = references.secrets.len();
         progress.generation += 1;
         table.generation = progress.generation;
         self.cell.publish(table);
         let publish_delay = began.elapsed();
         progress.last_good = Arc::new(last_good);
-        self.want(references.clone());
-        progress.references = references;
         progress.news.log(&findings);
         tracing::info!(
             generation = progress.generation,
@@ -170,12 +168,10 @@ impl Publisher {
         let bound = Instant::now() + limit;
         loop {
             let (revision, snapshot) = self.inventory.snapshot();
-            let mut references = self.references(&snapshot).await;
+            let references = self.references(&snapshot).await;
             let unread = self.inventory.unread(&references);
             let waited_for = unread.secrets.is_subset(&progress.given_up.secrets)
                 && unread.ambient.is_subset(&progress.given_up.ambient);
-            references.secrets.extend(progress.references.secrets.iter().cloned());
-            references.ambient.extend(progress.references.ambient.iter().cloned());
             self.want(references);
             if waited_for {
                 return (revision, snapshot);

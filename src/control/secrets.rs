@@ -118,23 +118,21 @@ impl Reading {
     fn found(&mut self, secret: Option<KeptSecret>) {
         self.refused = None;
         let data = secret.map_or(SecretData::Absent, |secret| secret.into_data(&self.name));
-        if matches!(data, SecretData::Absent) {
+        let is_absent = matches!(data, SecretData::Absent);
+        if self.inventory.set_secret(&self.name, data) && is_absent {
             tracing::warn!(secret = %self.name, "the Secret does not exist");
         }
-        self.inventory.set_secret(&self.name, data);
     }
 
     fn forbidden(&mut self, now: Instant) {
         let since = *self.refused.get_or_insert(now);
-        let known = self.inventory.has_secret(&self.name);
-        if !known || now.duration_since(since) >= REFUSAL_GRACE {
-            if !known {
-                tracing::warn!(
-                    secret = %self.name,
-                    "may not read the Secret; allow `get`, `list` and `watch` on it by name"
-                );
-            }
-            self.inventory.set_secret(&self.name, SecretData::Absent);
+        let patient =
+            self.inventory.has_secret(&self.name) && now.duration_since(since) < REFUSAL_GRACE;
+        if !patient && self.inventory.set_secret(&self.name, SecretData::Absent) {
+            tracing::warn!(
+                secret = %self.name,
+                "may not read the Secret; allow `get`, `list` and `watch` on it by name"
+            );
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A key rests for two reasons. One that was throttled waits as long as the provider said. One that
 //! the provider did not accept (revoked, out of credit) will hardly work a minute later, so each
-//! fault in a row doubles its rest. A success proves the key and ends both.
+//! fault in a row doubles its rest. A success proves that the key is good and ends that; it says
+//! nothing about the pause, since under a rate limit successes and refusals come side by side.
 
 use std::fmt;
 use std::sync::Arc;
@@ -122,9 +123,8 @@ impl KeyState {
         self.faults.load(Ordering::Relaxed)
     }
 
-    /// The provider accepted the key: whatever was held against it is over.
+    /// The provider accepted the key: its faults are over. A pause that was asked for is not.
     pub fn succeeded(&self) {
-        self.throttled.end();
         self.refused.end();
         // Every success comes by here: a read does not take the word from other cores.
         if self.faults() != 0 {
@@ -172,13 +172,23 @@ mod tests {
     }
 
     #[test]
-    fn the_longer_rest_is_the_reason_and_a_success_ends_both() {
+    fn the_longer_rest_is_the_reason() {
         let (key, now) = (key(), Instant::now());
-        key.throttle(now + 2 * MINUTE);
-        key.fault(MINUTE, MINUTE, now);
-        assert_eq!(key.resting(now), Some((now + 2 * MINUTE, KeyRest::Throttled)));
+        key.throttle(now + MINUTE);
+        key.fault(2 * MINUTE, 2 * MINUTE, now);
+        assert_eq!(key.resting(now), Some((now + 2 * MINUTE, KeyRest::CredentialFault)));
+        key.throttle(now + 3 * MINUTE);
+        assert_eq!(key.resting(now), Some((now + 3 * MINUTE, KeyRest::Throttled)));
+    }
+
+    #[test]
+    fn a_success_ends_faults_and_leaves_the_pause() {
+        let (key, now) = (key(), Instant::now());
+        key.throttle(now + MINUTE);
+        key.fault(2 * MINUTE, 2 * MINUTE, now);
         key.succeeded();
-        assert_eq!((key.resting_until(now), key.faults()), (None, 0));
+        assert_eq!(key.resting(now), Some((now + MINUTE, KeyRest::Throttled)));
+        assert_eq!(key.faults(), 0);
     }
 
     #[test]
