@@ -3,7 +3,6 @@
 //! Two runtimes: requests have the main one, the controller a small one on a thread of its own, so
 //! that compiling thousands of routes never stands in a request's way.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -96,11 +95,11 @@ fn install_tls_provider() {
 }
 
 /// `pilothouse serve`: until a signal says stop.
-pub fn serve(settings: Settings) -> Result<(), AppError> {
+pub fn serve(settings: &Settings) -> Result<(), AppError> {
     start_log(&settings.log)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
-        let running = start(&settings).await?;
+        let running = start(settings).await?;
         tracing::info!(listen = %running.address, admin = %running.admin_address, "serving");
         let drain_delay = stop_signal().await.delay(settings.drain_delay);
         tokio::select! {
@@ -166,9 +165,10 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let cell = Arc::new(TableCell::new());
     let state = Arc::new(StateStore::new());
     let metrics = Arc::new(Metrics::new()?);
-    let access_log = Arc::new(match settings.log.no_access_log {
-        true => AccessLog::off(),
-        false => AccessLog::start(settings.log.log_format, io::stdout()),
+    let access_log = Arc::new(if settings.log.no_access_log {
+        AccessLog::off()
+    } else {
+        AccessLog::start(settings.log.log_format, io::stdout())
     });
     let (control, report) =
         start_control(settings.clone(), tenancy, Arc::clone(&cell), state, shutdown.clone())
@@ -349,8 +349,6 @@ pub async fn stop_signal() -> Stop {
 }
 
 /// Ends with the next SIGTERM or SIGINT.
-pub fn interrupted() -> impl Future<Output = ()> {
-    async {
-        stop_signal().await;
-    }
+pub async fn interrupted() {
+    stop_signal().await;
 }

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match command {
-        Command::Serve(settings) => app::serve(*settings)?,
+        Command::Serve(settings) => app::serve(&settings)?,
         Command::Demo(args) => demo::run(&args)?,
         Command::Simulate(args) => {
             app::runtime()?.block_on(simulate::run(args, app::interrupted()))?;

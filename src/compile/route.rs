@@ -157,6 +157,7 @@ pub(super) fn compile(
         name: raw.name.clone(),
         label: raw.name.to_string().into(),
         observed_generation: accepted.generation,
+        created: raw.created.unwrap_or(0),
         models: accepted.patterns.clone(),
         admission: accepted.admission.clone(),
         target_selection: spec.target_selection == TargetSelection::Allowed,

@@ -83,6 +83,9 @@ pub(super) fn choose(
     for tier in &route.tiers {
         let mut indexes: Vec<usize> =
             tier.members.iter().copied().filter(|index| !tried.contains(index)).collect();
+        // One turn for each request, however many picks it takes: a breaker that is being probed
+        // must not shift everybody's share.
+        let turn = Turn { sequence: tier.next_turn(), random: fastrand::u64(..) };
         while !indexes.is_empty() {
             let mut candidates = Vec::with_capacity(indexes.len());
             indexes.retain(|index| {
@@ -95,7 +98,6 @@ pub(super) fn choose(
                 });
                 true
             });
-            let turn = Turn { sequence: tier.next_turn(), random: fastrand::u64(..) };
             let Some(position) = route.strategy.pick(&candidates, turn) else { break };
             // Another request may have taken a half-open breaker's one permit in the meantime.
             match admit(route, indexes[position], operation, now) {

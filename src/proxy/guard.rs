@@ -82,6 +82,12 @@ impl AttemptGuard {
             .inc();
         let target = Arc::clone(&self.target);
         let Some(upstream) = target.upstream() else { return };
+        let now = Instant::now();
+        if class == Class::TimedOut {
+            // How long it would have taken nobody knows; at least this much longer. Otherwise a
+            // target that hangs would look like one of which nothing is known, and be explored.
+            upstream.state.latency.observe(2 * now.duration_since(self.started), now);
+        }
         let signal = match class {
             Class::Success => Signal::Success,
             Class::Failure | Class::TimedOut => Signal::Failure,
@@ -97,7 +103,7 @@ impl AttemptGuard {
                 return;
             }
         };
-        self.signal(upstream, signal, Instant::now());
+        self.signal(upstream, signal, now);
     }
 
     fn signal(&mut self, upstream: &Upstream, signal: Signal, now: Instant) {

@@ -13,8 +13,6 @@ use crate::table::{Caller, Resolution, Route, RouteTable, Target};
 /// Anthropic's page sizes (API reference, list models).
 const DEFAULT_PAGE: usize = 20;
 const LARGEST_PAGE: usize = 1000;
-/// Anthropic's models carry a date; a route has none that means the same.
-const NO_DATE: &str = "1970-01-01T00:00:00Z";
 
 /// `GET /v1/models`, in the shape of the client's protocol.
 pub(super) fn list(
@@ -30,8 +28,8 @@ pub(super) fn list(
             json!({"object": "list", "data": data})
         }
         ProtocolId::Anthropic => {
-            let ids: Vec<&str> = models.iter().map(|(id, _)| &**id).collect();
-            anthropic_page(&ids, query)?
+            let models: Vec<_> = models.iter().map(|(id, route)| (&**id, route.created)).collect();
+            anthropic_page(&models, query)?
         }
     };
     Ok(Bytes::from(body.to_string()))
@@ -55,21 +53,22 @@ pub(super) fn retrieve(
     let (route, _) = table.resolve(caller, &id).ok_or_else(unknown)?;
     let body = match protocol {
         ProtocolId::OpenAi => openai(&id, route),
-        ProtocolId::Anthropic => anthropic(&id),
+        ProtocolId::Anthropic => anthropic(&id, route.created),
     };
     Ok(Bytes::from(body.to_string()))
 }
 
 fn openai(id: &str, route: &Route) -> Value {
-    json!({"id": id, "object": "model", "created": 0, "owned_by": &*route.label})
+    json!({"id": id, "object": "model", "created": route.created, "owned_by": &*route.label})
 }
 
-fn anthropic(id: &str) -> Value {
-    json!({"type": "model", "id": id, "display_name": id, "created_at": NO_DATE})
+fn anthropic(id: &str, created: i64) -> Value {
+    let created = jiff::Timestamp::from_second(created).unwrap_or_default().to_string();
+    json!({"type": "model", "id": id, "display_name": id, "created_at": created})
 }
 
 /// A page by `limit`, `after_id` and `before_id`.
-fn anthropic_page(ids: &[&str], query: Option<&str>) -> Result<Value, ProxyError> {
+fn anthropic_page(models: &[(&str, i64)], query: Option<&str>) -> Result<Value, ProxyError> {
     let argument = |name: &str| {
         let pairs = query.unwrap_or_default().split('&');
         pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)
@@ -87,18 +86,19 @@ fn anthropic_page(ids: &[&str], query: Option<&str>) -> Result<Value, ProxyError
     };
     // The list is sorted, so that an id that is gone by now still has its place.
     let start = argument("after_id")
-        .map_or(0, |(_, after)| ids.partition_point(|id| *id <= &*decode_path(after)));
-    let end = argument("before_id")
-        .map_or(ids.len(), |(_, before)| ids.partition_point(|id| *id < &*decode_path(before)));
-    let rest = ids.get(start..end.max(start)).unwrap_or_default();
+        .map_or(0, |(_, after)| models.partition_point(|(id, _)| *id <= &*decode_path(after)));
+    let end = argument("before_id").map_or(models.len(), |(_, before)| {
+        models.partition_point(|(id, _)| *id < &*decode_path(before))
+    });
+    let rest = models.get(start..end.max(start)).unwrap_or_default();
     let backwards = argument("before_id").is_some() && argument("after_id").is_none();
     let cut = rest.len().saturating_sub(limit);
     let page = if backwards { &rest[cut..] } else { &rest[..rest.len() - cut] };
     Ok(json!({
-        "data": page.iter().map(|id| anthropic(id)).collect::<Vec<_>>(),
+        "data": page.iter().map(|(id, created)| anthropic(id, *created)).collect::<Vec<_>>(),
         "has_more": cut > 0,
-        "first_id": page.first(),
-        "last_id": page.last(),
+        "first_id": page.first().map(|(id, _)| id),
+        "last_id": page.last().map(|(id, _)| id),
     }))
 }
 
@@ -174,7 +174,8 @@ mod tests {
     use super::*;
 
     fn page(query: &str) -> (Vec<String>, bool) {
-        let body = anthropic_page(&["a", "b", "c", "d"], Some(query)).expect("a page");
+        let body =
+            anthropic_page(&[("a", 0), ("b", 0), ("c", 0), ("d", 0)], Some(query)).expect("a page");
         let ids = body["data"].as_array().expect("a list");
         let ids = ids.iter().map(|model| model["id"].as_str().expect("an id").to_owned());
         (ids.collect(), body["has_more"].as_bool().expect("a flag"))

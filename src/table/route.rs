@@ -71,6 +71,8 @@ pub struct Route {
     pub label: Arc<str>,
     /// `metadata.generation` of the spec that is served.
     pub observed_generation: i64,
+    /// When the object was made, in seconds since 1970; 0 for objects from files.
+    pub created: i64,
     /// The names of the spec, whether owned or lost to an older route.
     pub models: Vec<ModelPattern>,
     /// Who is answered.
