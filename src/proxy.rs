@@ -149,11 +149,11 @@ where
 {
     let caller = identify(exchange, &request)?;
     let announced = admit::check_head(request.headers(), gateway.max_body)?;
-    let headers = request.headers().clone();
-    let query = request.uri().query().map(str::to_owned);
-    let body = admit::take_body(request, announced, gateway.max_body, &gateway.budget).await?;
+    let (head, body) = request.into_parts();
+    let body = admit::take_body(body, announced, gateway.max_body, &gateway.budget).await?;
     exchange.request_bytes = body.bytes.len() as u64;
-    let taken = Taken { operation, forced_stream, headers, query, body: body.bytes };
+    let query = head.uri.query().map(str::to_owned);
+    let taken = Taken { operation, forced_stream, headers: head.headers, query, body: body.bytes };
     let (object, facts) = resolve::read_facts(&taken)?;
     exchange.model.clone_from(&facts.model);
     exchange.stream = facts.stream;

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::error::{ErrorFacts, ErrorView};
 use super::registry::ProtocolId;
 use super::stream::{Meaning, StreamReader};
-use super::usage::{AnthropicUsage, Usage};
+use super::usage::{self, Usage};
 use super::{Answers, Malformed, Protocol, Reply, openai};
 
 /// Anthropic's protocol.
@@ -63,9 +63,9 @@ fn error_type(status: StatusCode) -> &'static str {
 pub struct MessagesAnswers;
 
 #[derive(Deserialize)]
-struct ReplyBody {
-    #[serde(default)]
-    usage: Option<AnthropicUsage>,
+struct ReplyBody<'a> {
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
 }
 
 impl Answers for MessagesAnswers {
@@ -74,8 +74,11 @@ impl Answers for MessagesAnswers {
     }
 
     fn read_reply(&self, body: &[u8]) -> Result<Reply, Malformed> {
-        let reply: ReplyBody = serde_json::from_slice(body).map_err(|_| Malformed)?;
-        Ok(Reply { usage: reply.usage.map(Usage::from).unwrap_or_default(), error: None })
+        let reply: ReplyBody<'_> = serde_json::from_slice(body).map_err(|_| Malformed)?;
+        Ok(Reply {
+            usage: reply.usage.and_then(usage::read_anthropic).unwrap_or_default(),
+            error: None,
+        })
     }
 
     fn in_band_error(&self, error: &ErrorView<'_>) -> Bytes {
@@ -107,10 +110,10 @@ struct Event<'a> {
     delta: Option<Delta<'a>>,
     #[serde(borrow, default)]
     content_block: Option<Block<'a>>,
-    #[serde(default)]
-    message: Option<ReplyBody>,
-    #[serde(default)]
-    usage: Option<AnthropicUsage>,
+    #[serde(borrow, default)]
+    message: Option<ReplyBody<'a>>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
 }
@@ -135,8 +138,8 @@ impl StreamReader for MessagesStream {
     fn read(&mut self, _name: Option<&str>, data: &[u8]) -> Result<Meaning, Malformed> {
         let event: Event<'_> = serde_json::from_slice(data).map_err(|_| Malformed)?;
         let counts = event.message.and_then(|message| message.usage).or(event.usage);
-        if let Some(usage) = counts {
-            self.usage.update(usage.into());
+        if let Some(usage) = counts.and_then(usage::read_anthropic) {
+            self.usage.update(usage);
         }
         Ok(match &*event.kind {
             "content_block_start" => self.open(event.content_block),

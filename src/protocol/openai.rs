@@ -14,8 +14,7 @@ use serde_json::value::RawValue;
 
 use super::error::{ErrorFacts, ErrorView};
 use super::registry::ProtocolId;
-use super::usage::{OpenAiUsage, Usage};
-use super::{Malformed, Protocol, Reply};
+use super::{Malformed, Protocol, Reply, usage};
 
 pub use chat::ChatAnswers;
 pub use responses::ResponsesAnswers;
@@ -110,8 +109,8 @@ fn is_filled(raw: Option<&RawValue>) -> bool {
 
 #[derive(Deserialize)]
 struct ReplyBody<'a> {
-    #[serde(default)]
-    usage: Option<OpenAiUsage>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
 }
@@ -120,7 +119,7 @@ struct ReplyBody<'a> {
 fn read_reply(body: &[u8]) -> Result<Reply, Malformed> {
     let reply: ReplyBody<'_> = serde_json::from_slice(body).map_err(|_| Malformed)?;
     Ok(Reply {
-        usage: reply.usage.map(Usage::from).unwrap_or_default(),
+        usage: reply.usage.and_then(usage::read_openai).unwrap_or_default(),
         error: reply.error.filter(|raw| is_filled(Some(raw))).map(read_error_object),
     })
 }

@@ -1,6 +1,7 @@
 //! Token counts, as the target that answered reports them.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// Token counts of one answer. Absent means that the provider did not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,7 +37,7 @@ impl Usage {
 /// `usage` of OpenAI's APIs: `prompt_tokens` in chat, completions and embeddings, `input_tokens`
 /// in Responses. Input counts include cached tokens.
 #[derive(Debug, Deserialize)]
-pub(super) struct OpenAiUsage {
+struct OpenAiUsage {
     #[serde(alias = "input_tokens")]
     prompt_tokens: Option<u64>,
     #[serde(alias = "output_tokens")]
@@ -57,6 +58,16 @@ struct OutputDetails {
     reasoning_tokens: Option<u64>,
 }
 
+/// Reads OpenAI's counts. Ones that are not what they should be are no reason to lose an answer.
+pub(super) fn read_openai(raw: &RawValue) -> Option<Usage> {
+    serde_json::from_str::<OpenAiUsage>(raw.get()).ok().map(Usage::from)
+}
+
+/// Reads Anthropic's counts, just as tolerantly.
+pub(super) fn read_anthropic(raw: &RawValue) -> Option<Usage> {
+    serde_json::from_str::<AnthropicUsage>(raw.get()).ok().map(Usage::from)
+}
+
 impl From<OpenAiUsage> for Usage {
     fn from(wire: OpenAiUsage) -> Self {
         Self {
@@ -71,7 +82,7 @@ impl From<OpenAiUsage> for Usage {
 /// `usage` of Anthropic's Messages. `input_tokens` excludes what was written to and read from the
 /// cache, so the whole input is the sum of three fields.
 #[derive(Debug, Deserialize)]
-pub(super) struct AnthropicUsage {
+struct AnthropicUsage {
     input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,

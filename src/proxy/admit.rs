@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, Request};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
@@ -67,7 +67,7 @@ fn is_json(media_type: &str) -> bool {
 
 /// Reads the body within its limits.
 pub(super) async fn take_body<B>(
-    request: Request<B>,
+    mut body: B,
     announced: Option<usize>,
     max_body: usize,
     budget: &Budget,
@@ -76,7 +76,6 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let mut reservation = budget.reserve(announced.unwrap_or(0)).map_err(full)?;
-    let mut body = request.into_body();
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
     loop {

@@ -17,7 +17,7 @@ pub(super) struct Chosen {
     /// Held while this request is the probe of a half-open breaker.
     pub permit: Option<ProbePermit>,
     /// The breaker's state as it was when the target was chosen.
-    pub breaker: &'static str,
+    pub breaker: Phase,
 }
 
 /// Why a target may not be asked now.
@@ -123,5 +123,5 @@ pub(super) fn admit(
         Admission::Probe(permit) => (Some(permit), Phase::HalfOpen),
         Admission::Refused { .. } => return None,
     };
-    Some(Chosen { index, target: Arc::clone(target), permit, breaker: breaker.as_str() })
+    Some(Chosen { index, target: Arc::clone(target), permit, breaker })
 }

@@ -193,6 +193,10 @@ impl EventStream {
         let progress = match self.reader.read(frame.event(), frame.data()) {
             Ok(Meaning::Preamble) => Progress::None,
             Ok(Meaning::Thinking) => Progress::Thinking,
+            // The finish reason of the last choice may come with its last words.
+            Ok(Meaning::Output | Meaning::Structured) if self.reader.finished() => {
+                Progress::Finished
+            }
             Ok(Meaning::Output | Meaning::Structured) => Progress::Output,
             Ok(Meaning::Finished) => Progress::Finished,
             Ok(Meaning::UsageOnly) if self.hide_usage => return,

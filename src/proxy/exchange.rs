@@ -12,6 +12,7 @@ use super::error::Reason;
 use super::headers::names;
 use crate::protocol::registry::{Operation, ProtocolId};
 use crate::protocol::usage::Usage;
+use crate::state::Phase;
 use crate::table::{Caller, Route, RouteTable, Target};
 use crate::telemetry::access_log::AccessRecord;
 use crate::telemetry::metrics::seconds;
@@ -38,6 +39,10 @@ pub struct Exchange {
     pub(super) caller: Option<Arc<Caller>>,
     pub(super) route: Option<Arc<Route>>,
     pub(super) target: Option<Arc<Target>>,
+    /// The state of that target's breaker when it was chosen.
+    pub(super) breaker: Phase,
+    /// The target is not the route's first choice.
+    pub(super) fallback: bool,
     /// The model that was asked for.
     pub(super) model: String,
     pub(super) stream: bool,
@@ -114,6 +119,8 @@ impl Exchange {
             caller: None,
             route: None,
             target: None,
+            breaker: Phase::Closed,
+            fallback: false,
             model: String::new(),
             stream: false,
             attempts: 0,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, StatusCode};
 
 use super::attempt::{Answer, Failure, Limits, ask};
-use super::choose::{self, Chosen, Spared, eligible};
+use super::choose::{self, Chosen, Spared, can_serve, eligible};
 use super::classify::Class;
 use super::error::{ProxyError, Reason};
 use super::exchange::Exchange;
@@ -26,9 +26,6 @@ const LONGEST_FAULT_REST: Duration = Duration::from_secs(3600);
 pub(super) struct Answered {
     pub answer: Answer,
     pub guard: AttemptGuard,
-    pub breaker: &'static str,
-    /// A target before this one failed.
-    pub fallback: bool,
 }
 
 /// How a request ends that no target answered.
@@ -51,8 +48,9 @@ pub(super) async fn answer(
         if Instant::now() >= deadline {
             break;
         }
-        let (index, breaker) = (chosen.index, chosen.breaker);
-        tried.push(index);
+        tried.push(chosen.index);
+        exchange.breaker = chosen.breaker;
+        exchange.fallback = tried.len() > 1 || is_spill(resolved, &chosen);
         exchange.target = Some(Arc::clone(&chosen.target));
         let target = Arc::clone(&chosen.target);
         let Some(upstream) = target.upstream() else { continue };
@@ -61,7 +59,7 @@ pub(super) async fn answer(
         match try_target(exchange, upstream, resolved, limits).await {
             Ok(answer) => {
                 exchange.provider_time = Some(guard.elapsed());
-                return Ok(Answered { answer, guard, breaker, fallback: tried.len() > 1 });
+                return Ok(Answered { answer, guard });
             }
             Err(failure) => {
                 guard.record(failure.class);
@@ -82,6 +80,18 @@ pub(super) async fn answer(
         }
     }
     Err(Unanswered::Error(exhausted(exchange, resolved, last.as_ref(), Instant::now() >= deadline)))
+}
+
+/// Whether a tier before the chosen target's could have answered, had its health allowed it.
+fn is_spill(resolved: &Resolved, chosen: &Chosen) -> bool {
+    resolved.backend.is_none()
+        && resolved.route.tiers.iter().any(|tier| {
+            tier.priority < chosen.target.priority
+                && tier.members.iter().any(|index| {
+                    let upstream = resolved.route.targets[*index].upstream();
+                    upstream.is_some_and(|upstream| can_serve(upstream, resolved.operation))
+                })
+        })
 }
 
 /// The target to ask next: the one that the caller picked, or the route's choice.

@@ -150,9 +150,7 @@ impl StreamBody {
         attempt: AttemptGuard,
     ) -> Self {
         let mut body = Self::new(Source::Events(events), held, progress, exchange, attempt);
-        if progress == Progress::Ended {
-            body.settle_answered();
-        }
+        body.progressed(progress);
         body
     }
 
@@ -238,7 +236,8 @@ impl StreamBody {
 
     fn progressed(&mut self, progress: Progress) {
         self.clock.note(progress);
-        if progress == Progress::Output && self.exchange.first_token.is_none() {
+        // Reasoning is generated output too.
+        if progress >= Progress::Thinking && self.exchange.first_token.is_none() {
             self.exchange.first_token = Some(self.exchange.started.elapsed());
             self.attempt.first_output();
         }

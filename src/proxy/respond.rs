@@ -23,13 +23,10 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 
 /// The answer of a target.
 pub(super) fn answered(mut exchange: Exchange, answered: Answered) -> Response<GatewayBody> {
-    let Answered { answer, mut guard, breaker, fallback } = answered;
-    let about = |exchange: &Exchange, headers: &mut HeaderMap| {
-        about_target(exchange, headers, breaker, fallback);
-    };
+    let Answered { answer, mut guard } = answered;
     match answer {
         Answer::Reply { status, mut headers, body, usage } => {
-            about(&exchange, &mut headers);
+            about_target(&exchange, &mut headers);
             exchange.usage = usage;
             exchange.response_bytes = body.len() as u64;
             guard.first_output();
@@ -38,13 +35,13 @@ pub(super) fn answered(mut exchange: Exchange, answered: Answered) -> Response<G
             response(status, headers, GatewayBody::full(body))
         }
         Answer::LongReply { mut headers, held, rest } => {
-            about(&exchange, &mut headers);
+            about_target(&exchange, &mut headers);
             guard.first_output();
             let body = StreamBody::plain(rest, held, exchange, guard);
             response(StatusCode::OK, headers, GatewayBody::Stream(Box::new(body)))
         }
         Answer::Stream { mut headers, held, progress, events } => {
-            about(&exchange, &mut headers);
+            about_target(&exchange, &mut headers);
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
             let body = StreamBody::events(events, held, progress, exchange, guard);
@@ -61,7 +58,7 @@ pub(super) fn passed_on(
     mut headers: HeaderMap,
     body: Bytes,
 ) -> Response<GatewayBody> {
-    about_target(&exchange, &mut headers, "closed", exchange.failures.len() > 1);
+    about_target(&exchange, &mut headers);
     exchange.response_bytes = body.len() as u64;
     exchange.settle(Outcome::PassedOn(status, class));
     response(status, headers, GatewayBody::full(body))
@@ -149,12 +146,7 @@ fn about_attempts(exchange: &Exchange, headers: &mut HeaderMap) {
     }
 }
 
-fn about_target(
-    exchange: &Exchange,
-    headers: &mut HeaderMap,
-    breaker: &'static str,
-    fallback: bool,
-) {
+fn about_target(exchange: &Exchange, headers: &mut HeaderMap) {
     about_request(exchange, headers);
     about_attempts(exchange, headers);
     if let Some(target) = &exchange.target
@@ -162,9 +154,9 @@ fn about_target(
     {
         headers.insert(names::USED_PROVIDER, name);
     }
-    let fallback = HeaderValue::from_static(if fallback { "true" } else { "false" });
+    let fallback = HeaderValue::from_static(if exchange.fallback { "true" } else { "false" });
     headers.insert(names::USED_FALLBACK, fallback);
-    headers.insert(names::BREAKER_STATE, HeaderValue::from_static(breaker));
+    headers.insert(names::BREAKER_STATE, HeaderValue::from_static(exchange.breaker.as_str()));
     if let Some(time) = exchange.provider_time
         && let Ok(ms) = HeaderValue::from_str(itoa::Buffer::new().format(time.as_millis()))
     {

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{OpenAi, is_filled, read_error_object, read_reply};
 use crate::protocol::error::ErrorView;
 use crate::protocol::stream::{Meaning, StreamReader};
-use crate::protocol::usage::{OpenAiUsage, Usage};
+use crate::protocol::usage::{self, Usage};
 use crate::protocol::{Answers, Malformed, Protocol, Reply};
 
 /// Answers to chat completions, completions and embeddings.
@@ -43,7 +43,7 @@ impl Answers for ChatAnswers {
 struct ChatStream {
     expected: usize,
     /// Indexes of the choices that have a finish reason.
-    finished: Vec<u64>,
+    finished: Vec<i64>,
     structured: bool,
     usage: Usage,
 }
@@ -54,15 +54,15 @@ struct Chunk<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
-    #[serde(default)]
-    usage: Option<OpenAiUsage>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Choice<'a> {
     // Some servers leave the index out where there is one choice only.
     #[serde(default)]
-    index: Option<u64>,
+    index: Option<i64>,
     #[serde(borrow, default)]
     delta: Option<Delta<'a>>,
     #[serde(borrow, default)]
@@ -99,13 +99,13 @@ impl StreamReader for ChatStream {
         if let Some(error) = chunk.error.filter(|raw| is_filled(Some(raw))) {
             return Ok(Meaning::Error(read_error_object(error)));
         }
-        let has_usage = chunk.usage.is_some();
-        if let Some(usage) = chunk.usage {
-            self.usage.update(usage.into());
+        let usage = chunk.usage.and_then(usage::read_openai);
+        if let Some(usage) = usage {
+            self.usage.update(usage);
         }
         let choices = chunk.choices.unwrap_or_default();
         if choices.is_empty() {
-            return Ok(if has_usage { Meaning::UsageOnly } else { Meaning::Preamble });
+            return Ok(if usage.is_some() { Meaning::UsageOnly } else { Meaning::Preamble });
         }
         let mut meaning = Meaning::Preamble;
         for choice in choices {

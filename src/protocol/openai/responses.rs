@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{is_filled, read_error_object, read_reply};
 use crate::protocol::error::{ErrorFacts, ErrorView};
 use crate::protocol::stream::{Meaning, StreamReader};
-use crate::protocol::usage::{OpenAiUsage, Usage};
+use crate::protocol::usage::{self, Usage};
 use crate::protocol::{Answers, Malformed, Reply};
 
 /// Answers to `/v1/responses`.
@@ -73,8 +73,8 @@ struct Event<'a> {
 struct ResponseMembers<'a> {
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
-    #[serde(default)]
-    usage: Option<OpenAiUsage>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -140,8 +140,8 @@ impl ResponsesStream {
             self.ended = true;
             return Meaning::End;
         };
-        if let Some(usage) = response.usage {
-            self.usage.update(usage.into());
+        if let Some(usage) = response.usage.and_then(usage::read_openai) {
+            self.usage.update(usage);
         }
         match response.error.filter(|raw| kind == "response.failed" && is_filled(Some(raw))) {
             Some(error) => Meaning::Error(read_error_object(error)),
