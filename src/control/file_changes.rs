@@ -5,7 +5,8 @@
 //! `..data` link above it) instead of writing into it, and a watch on the old file would go on
 //! looking at what nobody sees any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Network file systems and some container runtimes send no notification; reading again so often
-/// costs little and bounds how long a change can stay unseen.
+/// Network file systems and some container runtimes send no notification; looking at every file's
+/// times so often costs little and bounds how long a change can stay unseen.
 const POLL: Duration = Duration::from_secs(10);
 /// A writer is taken to have finished once nothing has changed for so long: a file is truncated
 /// and then filled, and folders are copied file by file.
@@ -33,6 +34,11 @@ pub(super) struct FileChanges {
     changed: Arc<Notify>,
     places: Arc<Mutex<Places>>,
     watcher: Option<RecommendedWatcher>,
+    paths: Vec<PathBuf>,
+    /// What polling compares with.
+    print: Fingerprint,
+    /// A notification came and has not been told yet.
+    pending: bool,
 }
 
 impl FileChanges {
@@ -50,12 +56,15 @@ impl FileChanges {
         let watcher = watcher
             .inspect_err(|error| tracing::warn!(%error, "no file notifications; polling instead"))
             .ok();
-        Self { changed, places, watcher }
+        let (paths, print) = (Vec::new(), Fingerprint::default());
+        Self { changed, places, watcher, paths, print, pending: false }
     }
 
     /// Watches what is around these paths and nothing else. To be called before each reading, so
     /// that no change falls between the two and folders that were made meanwhile are found.
     pub(super) fn watch(&mut self, paths: &[PathBuf]) {
+        paths.clone_into(&mut self.paths);
+        self.print = Fingerprint::of(paths);
         let Some(watcher) = &mut self.watcher else { return };
         let places = Places::around(paths);
         let before = std::mem::replace(&mut *self.places.lock(), places.clone());
@@ -73,16 +82,63 @@ impl FileChanges {
         }
     }
 
-    /// Returns when something may have changed and the writer seems to have finished.
-    pub(super) async fn changed(&self) {
-        if tokio::time::timeout(POLL, self.changed.notified()).await.is_err() {
-            return;
+    /// Returns when something may have changed and the writer seems to have finished. What was
+    /// noticed before the future was dropped is not lost.
+    pub(super) async fn changed(&mut self) {
+        while !self.pending {
+            let notified = tokio::time::timeout(POLL, self.changed.notified()).await;
+            self.pending = notified.is_ok() || self.looks_different().await;
         }
         let bound = Instant::now() + LONGEST_WAIT;
         loop {
             let quiet = (Instant::now() + QUIET).min(bound);
             if tokio::time::timeout_at(quiet, self.changed.notified()).await.is_err() {
+                self.pending = false;
                 return;
+            }
+        }
+    }
+
+    async fn looks_different(&self) -> bool {
+        let paths = self.paths.clone();
+        // A mount that is slow to answer must not hold up the thread.
+        let now = tokio::task::spawn_blocking(move || Fingerprint::of(&paths)).await;
+        now.is_ok_and(|now| now != self.print)
+    }
+}
+
+/// What tells a changed tree from an unchanged one without reading its files.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Fingerprint(BTreeMap<PathBuf, FileStamp>);
+
+/// Links are followed, so one that leads elsewhere shows in device and inode.
+#[derive(Debug, PartialEq, Eq)]
+struct FileStamp {
+    file: (u64, u64),
+    length: u64,
+    /// Seconds and nanoseconds of the last change of content or of the inode itself.
+    changed: (i64, i64),
+}
+
+impl Fingerprint {
+    fn of(paths: &[PathBuf]) -> Self {
+        let mut print = Self::default();
+        for path in paths {
+            print.add(path, 0);
+        }
+        print
+    }
+
+    fn add(&mut self, path: &Path, depth: usize) {
+        let Ok(meta) = path.metadata() else { return };
+        let stamp = FileStamp {
+            file: (meta.dev(), meta.ino()),
+            length: meta.len(),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        };
+        if self.0.insert(path.to_owned(), stamp).is_none() && meta.is_dir() && depth < MAX_DEPTH {
+            for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+                self.add(&entry.path(), depth + 1);
             }
         }
     }
@@ -176,6 +232,42 @@ mod tests {
         assert!(!places.concerns(&event(created, &root.join("unrelated"))));
         let read = EventKind::Access(AccessKind::Any);
         assert!(!places.concerns(&event(read, &inner.join("a.yaml"))));
+    }
+
+    #[test]
+    fn polling_sees_edits_new_files_and_swapped_links() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        let look = || Fingerprint::of(&[at("link"), at("missing")]);
+        for version in ["1", "2"] {
+            std::fs::create_dir(at(version)).unwrap();
+            std::fs::write(at(version).join("a.yaml"), "same length").unwrap();
+        }
+        std::os::unix::fs::symlink("1", at("link")).unwrap();
+        let first = look();
+        assert_eq!(first, look());
+        std::fs::write(at("1/b.yaml"), "new").unwrap();
+        let second = look();
+        assert_ne!(first, second);
+        std::fs::write(at("1/b.yaml"), "longer").unwrap();
+        assert_ne!(second, look());
+        std::fs::remove_file(at("1/b.yaml")).unwrap();
+        let third = look();
+        std::os::unix::fs::symlink("2", at("new")).unwrap();
+        std::fs::rename(at("new"), at("link")).unwrap();
+        assert_ne!(third, look());
+    }
+
+    #[tokio::test]
+    async fn a_change_that_was_noticed_is_not_lost_with_the_future() {
+        let root = tempfile::tempdir().unwrap();
+        let mut changes = FileChanges::new();
+        changes.watch(&[root.path().to_owned()]);
+        changes.changed.notify_one();
+        assert!(futures::poll!(std::pin::pin!(changes.changed())).is_pending());
+        assert!(changes.pending);
+        changes.changed().await;
+        assert!(!changes.pending);
     }
 
     #[test]

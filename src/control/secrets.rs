@@ -14,7 +14,7 @@ use std::time::Duration;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use self::data::KeptSecret;
@@ -33,27 +33,38 @@ pub(super) async fn run(
     inventory: Arc<Inventory>,
     mut wanted: watch::Receiver<Arc<References>>,
 ) {
+    // The watches end with this set, and so with this function.
     let mut watches = JoinSet::new();
     let mut running: BTreeMap<ObjectName, AbortHandle> = BTreeMap::new();
     loop {
         let references = wanted.borrow_and_update().clone();
         let change = diff(&running, &references.secrets);
-        for name in change.stop {
-            if let Some(watch) = running.remove(&name) {
+        for name in &change.stop {
+            if let Some(watch) = running.remove(name) {
                 watch.abort();
-                inventory.forget_source(&source_name(&name));
             }
+        }
+        for name in &change.stop {
+            // Until it has really ended it may still write. The others never end.
+            reap(watches.join_next().await);
+            inventory.forget_source(&source_name(name));
         }
         for name in change.start {
             let watch = follow_secret(client.clone(), name.clone(), inventory.clone());
             running.insert(name, watches.spawn(watch));
         }
         inventory.retain_secrets(&references.secrets);
-        // Reaps the watches that were stopped; the set itself ends with this function.
-        while watches.try_join_next().is_some() {}
         if wanted.changed().await.is_err() {
             return;
         }
+    }
+}
+
+fn reap(ended: Option<Result<(), JoinError>>) {
+    if let Some(Err(error)) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a watch of a Secret failed, which is a fault of this program");
     }
 }
 

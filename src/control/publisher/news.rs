@@ -1,33 +1,38 @@
 //! Findings in the log: each once when it appears and once when it is gone, not at every compile.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use crate::compile::Finding;
+use crate::compile::{Finding, Severity};
 
 /// The findings of the last compile, as they were logged.
 #[derive(Debug, Default)]
-pub(super) struct News(BTreeSet<String>);
+pub(super) struct News(BTreeMap<String, Severity>);
 
 impl News {
     /// Logs what is new and what is gone.
     pub(super) fn log(&mut self, findings: &[Finding]) {
-        let now = findings.iter().map(ToString::to_string).collect();
-        for finding in self.appeared(&now) {
-            tracing::warn!(finding, "a resource needs attention");
+        let now: BTreeMap<_, _> =
+            findings.iter().map(|finding| (finding.to_string(), finding.severity)).collect();
+        for (finding, severity) in missing(&now, &self.0) {
+            match severity {
+                Severity::Error => tracing::warn!(finding, "a resource needs attention"),
+                Severity::Warning => tracing::info!(finding, "a resource may not be as meant"),
+            }
         }
-        for finding in self.gone(&now) {
+        for (finding, _) in missing(&self.0, &now) {
             tracing::info!(finding, "a resource was mended");
         }
         self.0 = now;
     }
+}
 
-    fn appeared<'n>(&'n self, now: &'n BTreeSet<String>) -> Vec<&'n str> {
-        now.difference(&self.0).map(String::as_str).collect()
-    }
-
-    fn gone<'n>(&'n self, now: &'n BTreeSet<String>) -> Vec<&'n str> {
-        self.0.difference(now).map(String::as_str).collect()
-    }
+/// What is in the first and not in the second.
+fn missing<'a>(
+    present: &'a BTreeMap<String, Severity>,
+    from: &'a BTreeMap<String, Severity>,
+) -> impl Iterator<Item = (&'a str, Severity)> {
+    let missing = present.iter().filter(|(finding, _)| !from.contains_key(*finding));
+    missing.map(|(finding, severity)| (finding.as_str(), *severity))
 }
 
 #[cfg(test)]
@@ -36,12 +41,14 @@ mod tests {
 
     #[test]
     fn a_finding_is_news_once() {
-        let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
-        let mut news = News::default();
-        assert_eq!(news.appeared(&set(&["a", "b"])), ["a", "b"]);
-        news.0 = set(&["a", "b"]);
-        assert!(news.appeared(&set(&["a", "b"])).is_empty());
-        assert_eq!(news.appeared(&set(&["b", "c"])), ["c"]);
-        assert_eq!(news.gone(&set(&["b", "c"])), ["a"]);
+        let set = |names: &[&str]| -> BTreeMap<String, Severity> {
+            names.iter().map(|name| ((*name).to_owned(), Severity::Error)).collect()
+        };
+        let names = |present: &[&str], from: &[&str]| -> Vec<String> {
+            missing(&set(present), &set(from)).map(|(name, _)| name.to_owned()).collect()
+        };
+        assert_eq!(names(&["a", "b"], &[]), ["a", "b"]);
+        assert!(names(&["a", "b"], &["a", "b"]).is_empty());
+        assert_eq!(names(&["b", "c"], &["a", "b"]), ["c"]);
     }
 }
