@@ -111,28 +111,29 @@ fn schema_of(crd: &CustomResourceDefinition, kind: Kind) -> Option<JSONSchemaPro
 }
 
 impl Schema {
-    fn new(kind: Kind, mut props: JSONSchemaProps) -> Result<Self, SchemaError> {
-        if let Some(fields) = &mut props.properties {
-            // Written by the controller alone; see `check`.
-            fields.remove("status");
-        }
+    fn new(kind: Kind, props: JSONSchemaProps) -> Result<Self, SchemaError> {
         let at_kind = |problem: Problem| SchemaError {
             kind: kind.name(),
             field: problem.field,
             reason: problem.message,
         };
-        let patterns = patterns::Patterns::new(&props).map_err(at_kind)?;
-        let rules = cel::Rules::new(&props).map_err(at_kind)?;
+        let mut checked = props.clone();
+        if let Some(fields) = &mut checked.properties {
+            // Only the names of its fields are looked at; see `check`.
+            fields.remove("status");
+        }
+        let patterns = patterns::Patterns::new(&checked).map_err(at_kind)?;
+        let rules = cel::Rules::new(&checked).map_err(at_kind)?;
         Ok(Self { props, patterns, rules })
     }
 
     /// Checks and completes an object; says whether rules were left out because of other problems.
     fn check(&self, value: &mut Value, problems: &mut Vec<Problem>) -> bool {
+        unknown::check(&self.props, value, problems);
         if let Value::Object(fields) = value {
-            // The API server drops it from what users apply.
+            // Written by the controller alone: the API server drops it from what users apply.
             fields.remove("status");
         }
-        unknown::check(&self.props, value, problems);
         defaults::apply(&self.props, value);
         let before = problems.len();
         structure::check(&self.props, &self.patterns, value, problems);

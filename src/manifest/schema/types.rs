@@ -17,13 +17,14 @@ pub(super) fn wrong_type<'s>(schema: &'s JSONSchemaProps, value: &Value) -> Opti
     (!fits).then_some(expected)
 }
 
-/// `1.0` is an integer in JSON, `1e30` is one that no field holds.
+/// As in Go: a whole number that fits 64 bits, or a float that holds one exactly.
 fn is_integer(value: &Value) -> bool {
+    const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
     match value {
-        Value::Number(number) => {
-            !number.is_f64() || number.as_f64().is_some_and(|value| value.fract() == 0.0)
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().is_some_and(|value| value.fract() == 0.0 && value.abs() <= MAX_EXACT)
         }
-        _ => false,
+        _ => value.is_i64(),
     }
 }
 
