@@ -127,6 +127,9 @@ async fn measure(
         let load = drive(case, running, window);
         let (seen, used) = metered(running.pid, upstream.pid(), window, load).await?;
         sample.errors += seen.errors;
+        if let Some(error) = &seen.first_error {
+            eprintln!("{:?}: {error}", sample.subject);
+        }
         let others = used.others.as_secs_f64() / window.seconds();
         if best.as_ref().is_none_or(|best| others < best.others) {
             best = Some(Measured { seen, cpu: used.proxy, others, seconds: window.seconds() });

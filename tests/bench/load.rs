@@ -23,6 +23,8 @@ pub(crate) struct Seen {
     /// For requests: from sending to the last byte. For streams: from one event to the next.
     pub(crate) times: Vec<Duration>,
     pub(crate) errors: u32,
+    /// What went wrong first.
+    pub(crate) first_error: Option<String>,
 }
 
 impl Seen {
@@ -43,6 +45,12 @@ impl Seen {
     pub(crate) fn add(&mut self, other: Self) {
         self.times.extend(other.times);
         self.errors += other.errors;
+        self.first_error = self.first_error.take().or(other.first_error);
+    }
+
+    fn fail(&mut self, error: impl ToString) {
+        self.errors += 1;
+        self.first_error.get_or_insert_with(|| error.to_string());
     }
 }
 
@@ -94,7 +102,8 @@ async fn repeat_requests(load: Load, index: usize, window: Window) -> Seen {
         match timeout_at(give_up(window), connection.exchange(&load.request, |_| ())).await {
             Ok(Ok(())) if window.holds(Instant::now()) => seen.times.push(sent.elapsed()),
             Ok(Ok(())) => (),
-            Ok(Err(_)) | Err(_) => seen.errors += 1,
+            Ok(Err(error)) => seen.fail(error),
+            Err(late) => seen.fail(late),
         }
     }
     seen
@@ -117,7 +126,7 @@ async fn repeat_streams(load: Load, index: usize, window: Window) -> Seen {
         });
         match timeout_at(window.until.into(), exchange).await {
             Ok(Ok(())) => (),
-            Ok(Err(_)) => seen.errors += 1,
+            Ok(Err(error)) => seen.fail(error),
             // The window is over in mid-stream: the stream is dropped with its connection.
             Err(_) => break,
         }

@@ -78,7 +78,7 @@ impl Running {
 /// metrics, usage accounting and the access log are on by default.
 fn manifests(upstream: SocketAddr) -> String {
     format!(
-        r"
+        r#"
 apiVersion: v1
 kind: Secret
 metadata: {{name: bench, namespace: bench}}
@@ -90,6 +90,7 @@ metadata: {{name: bench, namespace: bench}}
 spec:
   apiKeys:
   - {{name: default, valueFrom: {{secretKeyRef: {{name: bench, key: client}}}}}}
+  allowedModels: ["*"]
 ---
 apiVersion: pilothouse.dev/v1alpha1
 kind: CredentialStore
@@ -115,7 +116,7 @@ spec:
     model: upstream-model
     credentialRef: {{name: bench}}
     baseURL: http://{upstream}/second/v1
-"
+"#
     )
 }
 
