@@ -7,4 +7,6 @@
 
 mod admission;
 mod crd_install;
+mod outage;
 mod support;
+mod traffic;

@@ -106,7 +106,7 @@ impl Cluster {
         write("service-account.key", &private)?;
         write("service-account.pub", &public)?;
         write("tokens.csv", &format!("{ADMIN},admin,admin,system:masters\n"))?;
-        write("admin.kubeconfig", &self.kubeconfig_with(ADMIN).to_string())?;
+        write("admin.kubeconfig", &self.admin_kubeconfig().to_string())?;
         write("audit.yaml", AUDIT_POLICY)
     }
 
@@ -184,7 +184,12 @@ impl Cluster {
         Client::try_from(config).expect("the kubeconfig makes a client")
     }
 
-    /// The text of a kubeconfig for the bearer of `token`.
+    /// A kubeconfig for the administrator.
+    pub(crate) fn admin_kubeconfig(&self) -> Value {
+        self.kubeconfig_with(ADMIN)
+    }
+
+    /// A kubeconfig for the bearer of `token`.
     pub(crate) fn kubeconfig_with(&self, token: &str) -> Value {
         let server = format!("https://127.0.0.1:{}", self.ports.api);
         let authority = self.path("certs/apiserver.crt");

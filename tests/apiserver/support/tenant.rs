@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Cluster;
+use super::objects::{KEY, consumer, secret};
 
 /// One test's own corner of a cluster, seen with an administrator's eyes.
 pub(crate) struct Tenant<'c> {
@@ -79,6 +80,12 @@ impl<'c> Tenant<'c> {
         );
         let parameters = PatchParams::apply("test").force();
         api.patch(&object.name_any(), &parameters, &Patch::Apply(&object)).await
+    }
+
+    /// Applies what lets a caller with [`KEY`] in.
+    pub(crate) async fn admit_caller(&self) {
+        self.apply(secret("caller", KEY)).await;
+        self.apply(consumer("caller", "caller")).await;
     }
 
     /// Makes a service account that may do what `rules` say in the whole cluster and, for each

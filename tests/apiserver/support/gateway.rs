@@ -1,0 +1,121 @@
+//! The real gateway, as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+use super::caller::{Answer, ask, chat};
+use super::process::Process;
+use super::{Tenant, eventually, eventually_some};
+
+/// How one is started.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// The bearer token it shows to the API server; the administrator's by default.
+    pub(crate) token: Option<String>,
+    /// What follows the usual flags.
+    pub(crate) flags: Vec<String>,
+}
+
+/// A running gateway that watches one tenant's objects. It ends when it is dropped.
+pub(crate) struct Gateway {
+    pub(crate) process: Process,
+    address: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Gateway {
+    /// Starts one and waits until it is ready.
+    pub(crate) async fn start(tenant: &Tenant<'_>) -> Self {
+        Self::start_with(tenant, Options::default()).await
+    }
+
+    /// The same with other options.
+    pub(crate) async fn start_with(tenant: &Tenant<'_>, options: Options) -> Self {
+        let cluster = tenant.cluster;
+        let replica = format!("{}-{:04x}", tenant.name, fastrand::u16(..));
+        let kubeconfig = match &options.token {
+            Some(token) => cluster.kubeconfig_with(token),
+            None => cluster.admin_kubeconfig(),
+        };
+        let kubeconfig_file = cluster.path(&format!("{replica}.kubeconfig"));
+        std::fs::write(&kubeconfig_file, kubeconfig.to_string()).expect("a file can be written");
+
+        let mut flags: Vec<String> = [
+            "serve",
+            "--listen=127.0.0.1:0",
+            "--admin-listen=127.0.0.1:0",
+            // The simulated providers are on loopback.
+            "--allow-upstream-cidr=127.0.0.0/8",
+            "--drain-delay=0s",
+        ]
+        .map(str::to_owned)
+        .into();
+        flags.push(format!("--gateway-name={}", tenant.name));
+        flags.push(format!("--namespace={}", tenant.namespace));
+        flags.extend(options.flags);
+        let environment = [
+            ("KUBECONFIG", kubeconfig_file.display().to_string()),
+            ("HOSTNAME", replica.clone()),
+        ];
+        let program = Path::new(env!("CARGO_BIN_EXE_pilothouse"));
+        let log = cluster.path(&format!("{replica}.log"));
+        let mut process =
+            Process::spawn(program, flags, &environment, &log).expect("the gateway can be executed");
+
+        let (address, admin) = eventually_some("the gateway's ports", async || {
+            assert!(process.exited().is_none(), "the gateway ended\n{}", process.tail());
+            ports(&process.output())
+        })
+        .await;
+        let gateway = Self { process, address, admin };
+        eventually("a ready gateway", async || gateway.is_ready().await).await;
+        gateway
+    }
+
+    /// Whether it says that it is ready.
+    pub(crate) async fn is_ready(&self) -> bool {
+        let answer = ask(self.admin, Method::GET, "/readyz", None, None).await;
+        answer.is_ok_and(|answer| answer.status == StatusCode::OK)
+    }
+
+    /// What `/metrics` says.
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = ask(self.admin, Method::GET, "/metrics", None, None).await;
+        answer.expect("the admin port answers").text()
+    }
+
+    /// A chat completion. The gateway itself must always answer.
+    pub(crate) async fn chat(&self, key: &str, model: &str) -> Answer {
+        let path = "/v1/chat/completions";
+        let answer = ask(self.address, Method::POST, path, Some(key), Some(chat(model))).await;
+        answer.unwrap_or_else(|error| panic!("{error}\n{}", self.process.tail()))
+    }
+
+    /// Waits until `model` is answered by `target`.
+    pub(crate) async fn serves(&self, key: &str, model: &str, target: &str) {
+        eventually(&format!("`{model}` from `{target}`"), async || {
+            self.chat(key, model).await.target() == Some(target)
+        })
+        .await;
+    }
+
+    /// Waits until a request for `model` is answered with `status`, and gives that answer.
+    pub(crate) async fn refuses(&self, key: &str, model: &str, status: StatusCode) -> Answer {
+        eventually_some(&format!("{status} for `{model}`"), async || {
+            let answer = self.chat(key, model).await;
+            (answer.status == status).then_some(answer)
+        })
+        .await
+    }
+}
+
+/// The ports, once the log says them.
+fn ports(log: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let line = lines.find(|line| line["message"] == "serving")?;
+    let address = |field: &str| line[field].as_str()?.parse().ok();
+    Some((address("listen")?, address("admin")?))
+}

@@ -1,0 +1,135 @@
+//! What is applied is what is served.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use kube::api::DeleteParams;
+use pilothouse::api::Consumer;
+use serde_json::json;
+
+use crate::support::objects::{KEY, provider, provider_with_keys, route, secret, store, target};
+use crate::support::objects::{consumer, target_with_store};
+use crate::support::{Cluster, Gateway, Tenant};
+
+/// How often the time from `apply` to traffic is measured.
+const EDITS: usize = 25;
+
+/// A bound for the worst of them on a machine that is busy with other things. The usual time is
+/// printed and is a hundred times shorter.
+const SLOWEST_EDIT: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_new_route_serves() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "new-route").await;
+    let provider = provider("only").await;
+    let gateway = Gateway::start(&tenant).await;
+    tenant.admit_caller().await;
+    gateway.refuses(KEY, "chat", StatusCode::NOT_FOUND).await;
+
+    tenant.apply(route("chat", &[target("only", &provider)])).await;
+
+    gateway.serves(KEY, "chat", "only").await;
+    let answer = gateway.chat(KEY, "chat").await;
+    assert!(answer.text().contains("Served by only."), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn an_edit_moves_traffic_in_well_under_a_second() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "edits").await;
+    let (left, right) = (provider("left").await, provider("right").await);
+    let targets = [("left", &left), ("right", &right)];
+    let gateway = Gateway::start(&tenant).await;
+    tenant.admit_caller().await;
+    tenant.apply(route("chat", &[target("right", &right)])).await;
+    gateway.serves(KEY, "chat", "right").await;
+
+    let mut delays = Vec::new();
+    for edit in 0..EDITS {
+        let (name, provider) = targets[edit % 2];
+        let edited = route("chat", &[target(name, provider)]);
+        // From when the edit is stored: what kubectl needs before is not ours.
+        tenant.apply(edited).await;
+        let stored = Instant::now();
+        loop {
+            let answer = gateway.chat(KEY, "chat").await;
+            assert_eq!(answer.status, StatusCode::OK, "an edit lost a request: {}", answer.text());
+            if answer.target() == Some(name) {
+                break;
+            }
+            assert!(stored.elapsed() < SLOWEST_EDIT, "edit {edit} was never served");
+        }
+        delays.push(stored.elapsed());
+    }
+    delays.sort_unstable();
+    let (median, max) = (delays[EDITS / 2], delays[EDITS - 1]);
+    println!("apply to traffic, {EDITS} edits: median {median:.1?}, max {max:.1?}");
+}
+
+#[tokio::test]
+async fn a_rotated_secret_is_live() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "rotation").await;
+    let before = provider_with_keys("before", &["the-key-before"]).await;
+    let gateway = Gateway::start(&tenant).await;
+    tenant.admit_caller().await;
+    tenant.apply(secret("upstream", "the-key-before")).await;
+    tenant.apply(store("keys", &before, "upstream")).await;
+    tenant.apply(route("chat", &[target_with_store("only", &before, "keys")])).await;
+    gateway.serves(KEY, "chat", "only").await;
+    let seen = before.requests();
+    assert_eq!(seen.last().expect("a request").header("authorization"), Some("Bearer the-key-before"));
+
+    tenant.apply(secret("upstream", "the-key-after")).await;
+
+    crate::support::eventually("the new key at the provider", async || {
+        gateway.chat(KEY, "chat").await;
+        let seen = before.requests();
+        seen.last().expect("a request").header("authorization") == Some("Bearer the-key-after")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rotated_client_key_is_live() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "client-key").await;
+    let provider = provider("only").await;
+    let gateway = Gateway::start(&tenant).await;
+    tenant.admit_caller().await;
+    tenant.apply(route("chat", &[target("only", &provider)])).await;
+    gateway.serves(KEY, "chat", "only").await;
+
+    let new = "another-client-key-of-some-length";
+    tenant.apply(secret("caller", new)).await;
+
+    gateway.serves(new, "chat", "only").await;
+    assert_eq!(gateway.chat(KEY, "chat").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_deleted_consumer_is_refused() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "consumer").await;
+    let provider = provider("only").await;
+    let gateway = Gateway::start(&tenant).await;
+    tenant.admit_caller().await;
+    let other = "the-key-of-somebody-who-stays";
+    tenant.apply(secret("other", other)).await;
+    tenant.apply(consumer("other", "other")).await;
+    tenant.apply(route("chat", &[target("only", &provider)])).await;
+    gateway.serves(KEY, "chat", "only").await;
+    gateway.serves(other, "chat", "only").await;
+
+    let consumers = tenant.api::<Consumer>();
+    consumers.delete("caller", &DeleteParams::default()).await.expect("it was there");
+
+    gateway.refuses(KEY, "chat", StatusCode::UNAUTHORIZED).await;
+    assert_eq!(gateway.chat(other, "chat").await.target(), Some("only"));
+
+    let mut disabled = consumer("other", "other");
+    disabled["spec"]["disabled"] = json!(true);
+    tenant.apply(disabled).await;
+    gateway.refuses(other, "chat", StatusCode::UNAUTHORIZED).await;
+}
