@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::api;
-use crate::balance::registry::STRATEGIES;
+use crate::balance;
 use crate::compile::{self, LastGood, Snapshot, Tenancy};
 use crate::manifest::schema::{Checker, SchemaError};
 use crate::manifest::{Admission, Admitted, Finding, Loaded, Loader, Manifest, Place, Severity};
@@ -30,14 +30,7 @@ use outside::Known;
 /// How standard input is named in findings.
 const STDIN: &str = "<stdin>";
 
-/// Check manifests the way an API server and the controller would
-///
-/// Reads ModelRoutes, CredentialStores, Consumers, Secrets and Namespaces; other kinds are left
-/// out. Checks them against the installed schema and its CEL rules, then compiles them, and prints
-/// what is wrong by file, line, object and field. No cluster is asked. The values of Secrets are
-/// never printed.
-///
-/// Exit status: 0 if nothing is wrong, 1 if there is an error, 2 if the command line is.
+/// The arguments of `pilothouse validate`.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct ValidateArgs {
@@ -75,6 +68,12 @@ pub struct ValidateArgs {
 }
 
 const EXAMPLES: &str = "\
+Reads ModelRoutes, CredentialStores, Consumers, Secrets and Namespaces; other kinds are left out.
+Checks them against the schema and the CEL rules that are installed in a cluster, then compiles
+them. No cluster is asked, and no value of a Secret is printed.
+
+Exit status: 0 if nothing is wrong, 1 if there is an error, 2 if the command line is wrong.
+
 Examples:
   pilothouse validate routes/
   pilothouse validate --rules files --deny-warnings gateway.yaml
@@ -99,7 +98,7 @@ pub enum Rules {
 
 /// Checks what the arguments name. `stdin` is read if they name `-`.
 pub fn run(args: &ValidateArgs, stdin: impl Read) -> Result<Report, SchemaError> {
-    let strategies: Vec<_> = STRATEGIES.iter().map(|strategy| strategy.name).collect();
+    let strategies: Vec<_> = balance::registry::names().collect();
     let checker = Checker::new(&api::crds(&strategies))?;
     let loaded = load(&args.paths, stdin);
     let (files, objects) = (loaded.files, loaded.manifests.len());

@@ -14,6 +14,7 @@ fn checker() -> Checker {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
+            "status": {"type": "object", "properties": {"x": {"type": "string", "format": "date-time"}}},
             "spec": {
                 "type": "object",
                 "required": ["name"],
