@@ -1,5 +1,6 @@
 //! The connection to the API server.
 
+use std::error::Error;
 use std::time::Duration;
 
 use kube::config::InferConfigError;
@@ -30,4 +31,46 @@ pub async fn connect() -> Result<Client, ConnectError> {
     config.connect_timeout = Some(CONNECT_LIMIT);
     config.read_timeout = Some(READ_LIMIT);
     Ok(Client::try_from(config)?)
+}
+
+/// An error of the client with its causes, and without the dump of the answer that kube adds.
+pub(super) fn describe(error: &kube::Error) -> String {
+    if let kube::Error::Api(status) = error {
+        return format!("{} ({})", status.message, status.code);
+    }
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        // kube repeats some causes in its own message.
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_told_in_its_own_words() {
+        let status = Status::failure("leases is forbidden", "Forbidden").with_code(403);
+        let error = kube::Error::Api(Box::new(status));
+        assert_eq!(describe(&error), "leases is forbidden (403)");
+    }
+
+    #[tokio::test]
+    async fn a_broken_connection_is_told_with_its_cause() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let config = Config::new(format!("http://{free}").parse().unwrap());
+        let client = Client::try_from(config).unwrap();
+        let error = client.apiserver_version().await.unwrap_err();
+        assert!(describe(&error).contains("refused"), "{}", describe(&error));
+    }
 }

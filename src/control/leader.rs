@@ -19,6 +19,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::connect::describe;
+
 /// How long a Lease lasts that is not renewed: client-go's default.
 const LEASE_DURATION: Duration = Duration::from_secs(15);
 /// How long a renewal lasts for the holder itself. The rest is for clocks that run at different
@@ -102,7 +104,7 @@ impl Elector {
                 }
                 // The last renewal still counts until it has run out; `Leadership` looks at the clock.
                 Ok(Err(error)) => {
-                    let error: Arc<str> = error.to_string().into();
+                    let error: Arc<str> = describe(&error).into();
                     if refused.as_ref() != Some(&error) {
                         tracing::warn!(
                             lease = self.lease,
@@ -180,7 +182,9 @@ impl Elector {
         };
         match tokio::time::timeout(RELEASE_LIMIT, give_back).await {
             Ok(Ok(())) => tracing::info!(lease = self.lease, "gave leadership back"),
-            Ok(Err(error)) => tracing::debug!(%error, "could not give leadership back"),
+            Ok(Err(error)) => {
+                tracing::debug!(error = describe(&error), "could not give leadership back");
+            }
             Err(_) => tracing::debug!("giving leadership back took too long"),
         }
     }

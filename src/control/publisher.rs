@@ -144,8 +144,8 @@ impl Publisher {
             generation = progress.generation,
             routes = counts.routes,
             findings = findings.len(),
-            compile_ms = compile_duration.as_millis(),
-            delay_ms = publish_delay.as_millis(),
+            compile_ms = compile_duration.as_secs_f64() * 1e3,
+            delay_ms = publish_delay.as_secs_f64() * 1e3,
             "published a table"
         );
         self.report.send_modify(|report| {

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::Report;
+use super::connect::describe;
 use super::inventory::Inventory;
 use super::kind::resource;
 use super::leader::Leadership;
@@ -150,7 +151,7 @@ impl StatusWriter {
             Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.is_conflict() => {
                 Ok(())
             }
-            Ok(Err(error)) => Err(error.to_string()),
+            Ok(Err(error)) => Err(describe(&error)),
             Err(_) => Err("the API server is slow to answer".to_owned()),
         }
     }

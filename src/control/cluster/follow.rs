@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::control::SourceFailure;
+use crate::control::connect::describe;
 use crate::control::inventory::Inventory;
 
 /// The wait after the first failure: an API server that closed a connection is usually back at once.
@@ -167,7 +168,7 @@ fn note_answer(inventory: &Inventory, source: &Arc<str>, trouble: &mut Trouble) 
     }
 }
 
-fn note_failure(inventory: &Inventory, source: &Arc<str>, error: String, in_a_row: u32) {
+pub(super) fn note_failure(inventory: &Inventory, source: &Arc<str>, error: String, in_a_row: u32) {
     // The first of a row is news; the others would only fill the log while the API server is away.
     if in_a_row == 1 {
         tracing::warn!(
@@ -185,15 +186,22 @@ fn note_failure(inventory: &Inventory, source: &Arc<str>, error: String, in_a_ro
     });
 }
 
-/// The error with what to do about it, where that is known.
+/// What failed, and what to do about it where that is known.
 fn explain(error: &watcher::Error) -> String {
+    let what = match error {
+        watcher::Error::InitialListFailed(error) => format!("cannot list: {}", describe(error)),
+        watcher::Error::WatchStartFailed(error) => format!("cannot watch: {}", describe(error)),
+        watcher::Error::WatchFailed(error) => format!("the watch broke: {}", describe(error)),
+        watcher::Error::WatchError(status) => format!("the watch was ended: {}", status.message),
+        watcher::Error::NoResourceVersion => error.to_string(),
+    };
     match status_code(error) {
         Some(404) => {
-            format!("{error}; are the CustomResourceDefinitions installed? (`pilothouse crds`)")
+            format!("{what}; are the CustomResourceDefinitions installed? (`pilothouse crds`)")
         }
-        Some(401) => format!("{error}; the service account's token is not accepted"),
-        Some(403) => format!("{error}; the service account's role does not allow it"),
-        _ => error.to_string(),
+        Some(401) => format!("{what}; the service account's token is not accepted"),
+        Some(403) => format!("{what}; the service account's role does not allow it"),
+        _ => what,
     }
 }
 

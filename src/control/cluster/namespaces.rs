@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
@@ -14,8 +14,9 @@ use kube::runtime::watcher::Config;
 use kube::{Api, Client};
 use tokio::task::JoinSet;
 
+use super::follow::note_failure;
 use super::{Watched, follow};
-use crate::control::SourceFailure;
+use crate::control::connect::describe;
 use crate::control::inventory::Inventory;
 
 type Labels = BTreeMap<String, String>;
@@ -89,6 +90,7 @@ async fn poll(
     inventory: Arc<Inventory>,
 ) {
     let mut refused = vec![false; namespaces.len()];
+    let mut failures = 0;
     loop {
         let mut all_answered = true;
         for (namespace, refused) in namespaces.iter().zip(&mut refused) {
@@ -110,17 +112,13 @@ async fn poll(
                 }
                 Err(error) => {
                     all_answered = false;
-                    tracing::debug!(namespace = &**namespace, %error, "cannot read the namespace");
-                    inventory.note_health(&source, |health| {
-                        health.failures += 1;
-                        health.failures_in_a_row += 1;
-                        let error = error.to_string().into();
-                        health.last_failure = Some(SourceFailure { at: SystemTime::now(), error });
-                    });
+                    failures += 1;
+                    note_failure(&inventory, &source, describe(&error), failures);
                 }
             }
         }
         if all_answered {
+            failures = 0;
             inventory.note_health(&source, |health| {
                 health.lists += 1;
                 health.failures_in_a_row = 0;

@@ -15,7 +15,7 @@ fn watch(inventory: &Arc<Inventory>) -> KindWatch {
     }
 }
 
-fn route(name: &str, spec: Value) -> Observed {
+fn route(name: &str, spec: &Value) -> Observed {
     let metadata = json!({"namespace": "ai", "name": name, "resourceVersion": "1"});
     serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap()
 }
@@ -35,10 +35,10 @@ fn a_list_counts_only_when_it_is_complete() {
     let mut watch = watch(&inventory);
     inventory.expect(&watch.source);
     watch.observe(Watched::Listing);
-    watch.observe(Watched::Listed(route("lost", json!({}))));
+    watch.observe(Watched::Listed(route("lost", &json!({}))));
     // The connection breaks, and the list begins again.
     watch.observe(Watched::Listing);
-    watch.observe(Watched::Listed(route("a", json!({}))));
+    watch.observe(Watched::Listed(route("a", &json!({}))));
     assert!(names(&inventory).is_empty());
     assert_eq!(inventory.awaited().len(), 1);
     watch.observe(Watched::ListEnd);
@@ -51,11 +51,11 @@ fn objects_of_another_gateway_are_not_seen() {
     let inventory = Arc::new(Inventory::default());
     let mut watch = watch(&inventory);
     watch.observe(Watched::Listing);
-    watch.observe(Watched::Listed(route("theirs", json!({"gateway": "edge"}))));
-    watch.observe(Watched::Listed(route("ours", json!({"gateway": "default"}))));
+    watch.observe(Watched::Listed(route("theirs", &json!({"gateway": "edge"}))));
+    watch.observe(Watched::Listed(route("ours", &json!({"gateway": "default"}))));
     watch.observe(Watched::ListEnd);
     assert_eq!(names(&inventory), ["ours"]);
-    watch.observe(Watched::Applied(route("ours", json!({"gateway": "edge"}))));
+    watch.observe(Watched::Applied(route("ours", &json!({"gateway": "edge"}))));
     assert!(names(&inventory).is_empty(), "an edit gave it away");
 }
 
@@ -65,12 +65,12 @@ fn an_unreadable_object_costs_itself_only_until_it_is_mended() {
     let mut watch = watch(&inventory);
     watch.observe(Watched::Listing);
     watch.observe(Watched::Listed(unreadable("bad")));
-    watch.observe(Watched::Listed(route("good", json!({}))));
+    watch.observe(Watched::Listed(route("good", &json!({}))));
     watch.observe(Watched::ListEnd);
     assert_eq!(names(&inventory), ["good"]);
     assert_eq!(inventory.skipped().0[0].object, "ai/bad");
 
-    watch.observe(Watched::Applied(route("bad", json!({}))));
+    watch.observe(Watched::Applied(route("bad", &json!({}))));
     assert_eq!(names(&inventory), ["bad", "good"]);
     assert!(inventory.skipped().0.is_empty());
 
@@ -85,7 +85,7 @@ fn an_unreadable_object_costs_itself_only_until_it_is_mended() {
 fn a_deleted_object_is_gone() {
     let inventory = Arc::new(Inventory::default());
     let mut watch = watch(&inventory);
-    watch.observe(Watched::Applied(route("a", json!({}))));
-    watch.observe(Watched::Deleted(route("a", json!({}))));
+    watch.observe(Watched::Applied(route("a", &json!({}))));
+    watch.observe(Watched::Deleted(route("a", &json!({}))));
     assert!(inventory.object(Kind::ModelRoute, &ObjectName::new("ai", "a")).is_none());
 }

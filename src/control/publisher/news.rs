@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::compile::{Finding, Severity};
 
-/// The findings of the last compile, as they were logged.
+/// Lines for one compile. One mistake in a shared object can show on thousands of others, and a log
+/// of all of them hides the rest of the log.
+const MAX_LINES: usize = 50;
+
+/// The findings of the last compile.
 #[derive(Debug, Default)]
 pub(super) struct News(BTreeMap<String, Severity>);
 
@@ -13,14 +17,18 @@ impl News {
     pub(super) fn log(&mut self, findings: &[Finding]) {
         let now: BTreeMap<_, _> =
             findings.iter().map(|finding| (finding.to_string(), finding.severity)).collect();
-        for (finding, severity) in missing(&now, &self.0) {
+        for (finding, severity) in missing(&now, &self.0).take(MAX_LINES) {
             match severity {
                 Severity::Error => tracing::warn!(finding, "a resource needs attention"),
                 Severity::Warning => tracing::info!(finding, "a resource may not be as meant"),
             }
         }
-        for (finding, _) in missing(&self.0, &now) {
+        for (finding, _) in missing(&self.0, &now).take(MAX_LINES) {
             tracing::info!(finding, "a resource was mended");
+        }
+        let unsaid = missing(&now, &self.0).count().saturating_sub(MAX_LINES);
+        if unsaid > 0 {
+            tracing::warn!(unsaid, "more resources need attention; each says so in its status");
         }
         self.0 = now;
     }

@@ -39,7 +39,8 @@ fn watches_follow_the_references() {
     let wanted = |names: &[&str]| -> BTreeSet<ObjectName> {
         names.iter().map(|name| ObjectName::new("ai", *name)).collect()
     };
-    let running: BTreeMap<_, ()> = wanted(&["a", "b"]).into_iter().map(|name| (name, ())).collect();
+    let running: BTreeMap<_, _> =
+        wanted(&["a", "b"]).into_iter().map(|name| (name, "running")).collect();
     let change = diff(&running, &wanted(&["b", "c"]));
     assert_eq!(change.start, [ObjectName::new("ai", "c")]);
     assert_eq!(change.stop, [ObjectName::new("ai", "a")]);
