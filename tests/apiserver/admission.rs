@@ -90,9 +90,10 @@ async fn every_limit_holds_and_validate_agrees() {
     let mut tried = 0;
     let mut wrong = Vec::new();
     for node in schema::nodes() {
-        let of_kind = examples.iter().filter(|object| object["kind"] == node.kind);
+        let mut of_kind = examples.iter().filter(|object| object["kind"] == node.kind);
         let place = |object: &Value| spoil::locate(object, &node.path);
-        let Some((object, place)) = of_kind.filter_map(|o| Some((o, place(o)?))).next() else {
+        let Some((object, place)) = of_kind.find_map(|object| Some((object, place(object)?)))
+        else {
             wrong.push(format!("{} {}: no example has it", node.kind, schema::shown(&node.path)));
             continue;
         };

@@ -1,6 +1,8 @@
 //! The definitions on a real API server: they install, explain themselves, show what a person
 //! wants to see, and keep what is stored when they are applied again.
 
+use std::process::Command;
+
 use kube::ResourceExt as _;
 use kube::api::{Api, Patch, PatchParams};
 use pilothouse::api::{Consumer, ModelRoute};
@@ -41,6 +43,18 @@ async fn explain(cluster: &Cluster, field: &str) -> String {
 /// The words of a text, for texts that are wrapped to the width of a terminal.
 fn unwrapped(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn what_the_command_prints_is_what_kubectl_takes() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let printed = Command::new(env!("CARGO_BIN_EXE_pilothouse")).arg("crds").output().unwrap();
+    assert!(printed.status.success(), "{printed:?}");
+    let printed = String::from_utf8(printed.stdout).expect("UTF-8");
+
+    // The same fields with the same values as the tests have applied: nobody else's are in conflict.
+    let applied = cluster.kubectl_ok(&["apply", "--server-side", "-f", "-"], &printed).await;
+    assert_eq!(applied.matches("serverside-applied").count(), 3, "{applied}");
 }
 
 #[tokio::test]

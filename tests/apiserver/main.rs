@@ -7,6 +7,9 @@
 
 mod admission;
 mod crd_install;
+mod faults;
 mod outage;
+mod privacy;
+mod status;
 mod support;
 mod traffic;

@@ -1,15 +1,18 @@
 //! What the tests of this ring stand on: a real API server, namespaces of their own in it, and
 //! gateways that read it.
 
+mod assets;
 pub(crate) mod caller;
-pub(crate) mod cluster;
+mod cluster;
 pub(crate) mod crds;
 pub(crate) mod gateway;
+mod keys;
+pub(crate) mod loose;
 pub(crate) mod objects;
-pub(crate) mod process;
-pub(crate) mod scratch;
+mod process;
+mod scratch;
 pub(crate) mod tenant;
-pub(crate) mod wait;
+mod wait;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use gateway::Gateway;

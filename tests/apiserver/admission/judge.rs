@@ -102,7 +102,8 @@ fn as_api_server(field: &str) -> String {
     while let Some((before, bracket)) = rest.split_once('[') {
         let (key, after) = bracket.split_once(']').unwrap_or((bracket, ""));
         let is_index = key.bytes().all(|byte| byte.is_ascii_digit());
-        text += &if is_index { format!("{before}[{key}]") } else { format!("{before}.{key}") };
+        let pieces = if is_index { [before, "[", key, "]"] } else { [before, ".", key, ""] };
+        text.extend(pieces);
         rest = after;
     }
     text + rest

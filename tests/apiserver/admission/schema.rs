@@ -39,23 +39,23 @@ pub(super) fn nodes() -> Vec<Node> {
         let kind = definition["spec"]["names"]["kind"].as_str().expect("a kind");
         for version in definition["spec"]["versions"].as_array().expect("versions") {
             let spec = &version["schema"]["openAPIV3Schema"]["properties"]["spec"];
-            visit(kind, vec![Step::Field("spec".into())], spec, &mut found);
+            visit(kind, &[Step::Field("spec".into())], spec, &mut found);
         }
     }
     found
 }
 
-fn visit(kind: &str, path: Vec<Step>, schema: &Value, found: &mut Vec<Node>) {
+fn visit(kind: &str, path: &[Step], schema: &Value, found: &mut Vec<Node>) {
     let below = |step: Step| path.iter().cloned().chain([step]).collect::<Vec<_>>();
-    found.push(Node { kind: kind.to_owned(), path: path.clone(), schema: schema.clone() });
+    found.push(Node { kind: kind.to_owned(), path: path.to_vec(), schema: schema.clone() });
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-        visit(kind, below(Step::Field(name.clone())), field, found);
+        visit(kind, &below(Step::Field(name.clone())), field, found);
     }
     if schema["items"].is_object() {
-        visit(kind, below(Step::Item), &schema["items"], found);
+        visit(kind, &below(Step::Item), &schema["items"], found);
     }
     if schema["additionalProperties"].is_object() {
-        visit(kind, below(Step::Entry), &schema["additionalProperties"], found);
+        visit(kind, &below(Step::Entry), &schema["additionalProperties"], found);
     }
 }
 

@@ -43,8 +43,7 @@ pub(crate) async fn ask(
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // Its errors come out of `sender`, too.
     let connection = tokio::spawn(connection);
-    let mut request =
-        Request::builder().method(method).uri(path).header(HOST, address.to_string());
+    let mut request = Request::builder().method(method).uri(path).header(HOST, address.to_string());
     if let Some(key) = key {
         request = request.header(AUTHORIZATION, format!("Bearer {key}"));
     }

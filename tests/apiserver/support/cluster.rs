@@ -1,26 +1,22 @@
 //! A real control plane without nodes: etcd and kube-apiserver on free ports of loopback.
 
-use std::env;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
-use k8s_openapi::ByteString;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::eventually;
 use super::process::Process;
 use super::scratch::Scratch;
+use super::{assets, eventually, keys};
 
 /// A start takes about four seconds; a machine that compiles beside it needs several times that.
 const START: Duration = Duration::from_secs(90);
@@ -71,7 +67,7 @@ impl Cluster {
 
     /// A cluster for one test, which may stop it.
     pub(crate) async fn start() -> Option<Self> {
-        let assets = assets()?;
+        let assets = assets::folder()?;
         let mut problems = String::new();
         for _ in 0..TRIES {
             match Self::try_start(&assets).await {
@@ -102,7 +98,7 @@ impl Cluster {
 
     fn write_files(&self) -> io::Result<()> {
         let write = |name: &str, text: &str| std::fs::write(self.path(name), text);
-        let (private, public) = signing_keys();
+        let (private, public) = keys::signing();
         write("service-account.key", &private)?;
         write("service-account.pub", &public)?;
         write("tokens.csv", &format!("{ADMIN},admin,admin,system:masters\n"))?;
@@ -279,44 +275,4 @@ fn etcd(assets: &Path, folder: &Path, ports: Ports) -> io::Result<Process> {
         format!("--initial-cluster=default={peer}"),
     ];
     Process::spawn(&assets.join("etcd"), arguments, &[], &folder.join("etcd.log"))
-}
-
-/// What the API server signs service account tokens with, and what it checks them with.
-fn signing_keys() -> (String, String) {
-    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect("a new key");
-    let private = pair.to_pkcs8v1().expect("a new key can be written");
-    let public: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("its half, too");
-    (pem("PRIVATE KEY", private.as_ref()), pem("PUBLIC KEY", public.as_ref()))
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    let base64 = json!(ByteString(der.to_vec()));
-    let base64 = base64.as_str().expect("Kubernetes writes bytes as base64");
-    format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n")
-}
-
-/// The folder with the binaries.
-///
-/// # Panics
-/// In CI, where a ring that is left out must not look like one that passed.
-fn assets() -> Option<PathBuf> {
-    let lacking = match env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()) {
-        None => "KUBEBUILDER_ASSETS is not set".to_owned(),
-        Some(folder) => {
-            let folder = PathBuf::from(folder);
-            let missing: Vec<&str> = ["etcd", "kube-apiserver", "kubectl"]
-                .into_iter()
-                .filter(|name| !folder.join(name).is_file())
-                .collect();
-            if missing.is_empty() {
-                return Some(folder);
-            }
-            format!("KUBEBUILDER_ASSETS={} has no {}", folder.display(), missing.join(", "))
-        }
-    };
-    let message = format!("{lacking}; run: KUBEBUILDER_ASSETS=\"$(e2e/tools/build)\" cargo test");
-    assert!(env::var_os("CI").is_none_or(|ci| ci.is_empty()), "{message}");
-    // Not `eprintln!`, whose text the test runner keeps for tests that fail.
-    let _ = writeln!(io::stderr(), "SKIPPED, needs an API server: {message}");
-    None
 }

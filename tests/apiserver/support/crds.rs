@@ -14,14 +14,19 @@ pub(crate) fn definitions() -> Vec<CustomResourceDefinition> {
     api::crds(&strategies)
 }
 
-/// Applies the definitions and waits until the API server serves them.
+/// Applies the definitions of this build.
 pub(crate) async fn install(client: &Client) {
+    apply(client, definitions()).await;
+}
+
+/// Applies definitions and waits until the API server serves them.
+pub(crate) async fn apply(client: &Client, definitions: Vec<CustomResourceDefinition>) {
     let installed: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let apply = PatchParams::apply("test").force();
-    for definition in definitions() {
+    let parameters = PatchParams::apply("test").force();
+    for definition in definitions {
         let name = definition.name_any();
         installed
-            .patch(&name, &apply, &Patch::Apply(&definition))
+            .patch(&name, &parameters, &Patch::Apply(&definition))
             .await
             .unwrap_or_else(|error| panic!("{name} is refused: {error}"));
         let established =

@@ -22,6 +22,8 @@ pub(crate) struct Options {
 /// A running gateway that watches one tenant's objects. It ends when it is dropped.
 pub(crate) struct Gateway {
     pub(crate) process: Process,
+    /// Its name among the replicas of one installation.
+    pub(crate) replica: String,
     address: SocketAddr,
     admin: SocketAddr,
 }
@@ -56,21 +58,19 @@ impl Gateway {
         flags.push(format!("--gateway-name={}", tenant.name));
         flags.push(format!("--namespace={}", tenant.namespace));
         flags.extend(options.flags);
-        let environment = [
-            ("KUBECONFIG", kubeconfig_file.display().to_string()),
-            ("HOSTNAME", replica.clone()),
-        ];
+        let environment =
+            [("KUBECONFIG", kubeconfig_file.display().to_string()), ("HOSTNAME", replica.clone())];
         let program = Path::new(env!("CARGO_BIN_EXE_pilothouse"));
         let log = cluster.path(&format!("{replica}.log"));
-        let mut process =
-            Process::spawn(program, flags, &environment, &log).expect("the gateway can be executed");
+        let mut process = Process::spawn(program, flags, &environment, &log)
+            .expect("the gateway can be executed");
 
         let (address, admin) = eventually_some("the gateway's ports", async || {
             assert!(process.exited().is_none(), "the gateway ended\n{}", process.tail());
             ports(&process.output())
         })
         .await;
-        let gateway = Self { process, address, admin };
+        let gateway = Self { process, replica, address, admin };
         eventually("a ready gateway", async || gateway.is_ready().await).await;
         gateway
     }

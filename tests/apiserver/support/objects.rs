@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 /// Long enough for a client's key.
 pub(crate) const KEY: &str = "a-client-key-of-some-length";
 
-fn ours(kind: &str, name: &str, spec: Value) -> Value {
+/// An object of ours.
+pub(crate) fn ours(kind: &str, name: &str, spec: &Value) -> Value {
     let api_version = format!("{}/{}", pilothouse::api::GROUP, pilothouse::api::VERSION);
     json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": spec})
 }
@@ -16,12 +17,6 @@ fn ours(kind: &str, name: &str, spec: Value) -> Value {
 /// A simulated provider that answers for itself, with any key or none.
 pub(crate) async fn provider(name: &str) -> Simulator {
     Simulator::builder().name(name).start().await.expect("loopback has free ports")
-}
-
-/// A simulated provider that lets in only who shows one of `keys`.
-pub(crate) async fn provider_with_keys(name: &str, keys: &[&str]) -> Simulator {
-    let builder = Simulator::builder().name(name).keys(keys.iter().copied());
-    builder.start().await.expect("loopback has free ports")
 }
 
 /// A target without credentials at a simulated provider.
@@ -43,14 +38,14 @@ pub(crate) fn target_with_store(name: &str, provider: &Simulator, store: &str) -
 
 /// A route for the model of its own name.
 pub(crate) fn route(name: &str, targets: &[Value]) -> Value {
-    ours("ModelRoute", name, json!({"targets": targets}))
+    ours("ModelRoute", name, &json!({"targets": targets}))
 }
 
 /// A consumer that may ask for everything, with a key from the Secret `secret`.
 pub(crate) fn consumer(name: &str, secret: &str) -> Value {
     let source = json!({"secretKeyRef": {"name": secret, "key": "key"}});
     let keys = json!([{"name": "default", "valueFrom": source}]);
-    ours("Consumer", name, json!({"apiKeys": keys, "allowedModels": ["*"]}))
+    ours("Consumer", name, &json!({"apiKeys": keys, "allowedModels": ["*"]}))
 }
 
 /// A store whose one key is in the Secret `secret` and may be sent to `provider`.
@@ -61,7 +56,7 @@ pub(crate) fn store(name: &str, provider: &Simulator, secret: &str) -> Value {
         "allowedHosts": [provider.addr().to_string()],
         "apiKey": {"keys": [{"name": "default", "valueFrom": source}]},
     });
-    ours("CredentialStore", name, spec)
+    ours("CredentialStore", name, &spec)
 }
 
 /// A Secret that holds `key`.

@@ -3,6 +3,7 @@
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use kube::core::{NamespaceResourceScope, Resource};
 use kube::discovery::ApiResource;
@@ -11,8 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::Cluster;
-use super::objects::{KEY, consumer, secret};
+use super::objects::{KEY, consumer, ours, secret};
+use super::{Cluster, eventually_some};
 
 /// One test's own corner of a cluster, seen with an administrator's eyes.
 pub(crate) struct Tenant<'c> {
@@ -80,6 +81,23 @@ impl<'c> Tenant<'c> {
         );
         let parameters = PatchParams::apply("test").force();
         api.patch(&object.name_any(), &parameters, &Patch::Apply(&object)).await
+    }
+
+    /// What the status of an object says under one type of condition, once it says it of the spec
+    /// as it is now.
+    pub(crate) async fn condition(&self, kind: &str, name: &str, condition: &str) -> Condition {
+        let object = ours(kind, name, &json!({}));
+        let object: DynamicObject = serde_json::from_value(object).expect("an object");
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.namespace, &resource_of(&object));
+        eventually_some(&format!("{condition} of {kind} {name}"), async || {
+            let object = api.get(name).await.expect("it was applied");
+            let conditions = object.data["status"]["conditions"].as_array()?;
+            let found = conditions.iter().find(|found| found["type"] == condition)?;
+            let found: Condition = typed(found.clone());
+            (found.observed_generation == object.metadata.generation).then_some(found)
+        })
+        .await
     }
 
     /// Applies what lets a caller with [`KEY`] in.

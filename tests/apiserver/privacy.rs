@@ -1,0 +1,109 @@
+//! Only what is referred to is read, with no more rights than that takes.
+
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use serde_json::{Value, json};
+
+use crate::support::gateway::Options;
+use crate::support::objects::{KEY, provider, route, secret, store, target, target_with_store};
+use crate::support::tenant::typed;
+use crate::support::{Cluster, Gateway, Tenant};
+
+fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
+    typed(json!({"apiGroups": [group], "resources": resources, "verbs": verbs}))
+}
+
+/// What a gateway needs everywhere, the reading of Secrets aside.
+fn cluster_rules() -> Vec<PolicyRule> {
+    let ours = ["modelroutes", "credentialstores", "consumers"];
+    let statuses = ours.map(|resource| format!("{resource}/status"));
+    vec![
+        rule("pilothouse.dev", &ours, &["get", "list", "watch"]),
+        rule("pilothouse.dev", &statuses.each_ref().map(String::as_str), &["patch"]),
+        rule("", &["namespaces"], &["get", "list", "watch"]),
+    ]
+}
+
+/// What it needs in the namespace of its release.
+fn release_rules() -> Vec<PolicyRule> {
+    vec![rule("coordination.k8s.io", &["leases"], &["get", "create", "update"])]
+}
+
+/// Reading the Secrets of these names.
+fn secrets_rule(names: &[&str]) -> PolicyRule {
+    let verbs = ["get", "list", "watch"];
+    PolicyRule {
+        resource_names: Some(names.iter().map(|&name| name.to_owned()).collect()),
+        ..rule("", &["secrets"], &verbs)
+    }
+}
+
+/// The names in all requests about Secrets that `account` has sent; `None` for one that named none.
+async fn secrets_read_by(tenant: &Tenant<'_>, account: &str) -> Vec<Option<String>> {
+    let user = format!("system:serviceaccount:{}:{account}", tenant.namespace);
+    let requests = tenant.cluster.secret_requests(&tenant.client).await;
+    let own = requests.iter().filter(|event| event["user"]["username"] == *user);
+    let name = |event: &Value| event["objectRef"]["name"].as_str().map(str::to_owned);
+    own.map(name).collect()
+}
+
+#[tokio::test]
+async fn the_secrets_that_nobody_refers_to_are_never_read() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "unread").await;
+    let provider = provider("only").await;
+    tenant.apply(secret("nobody-refers-to-it", "another-secret-value")).await;
+    // This one might read every Secret.
+    let every_secret = rule("", &["secrets"], &["get", "list", "watch"]);
+    let rules = cluster_rules().into_iter().chain([every_secret]).collect();
+    let own = vec![(&*tenant.namespace, release_rules())];
+    let token = tenant.service_account("mighty", rules, own).await;
+    let options = Options { token: Some(token), ..Options::default() };
+    let gateway = Gateway::start_with(&tenant, options).await;
+
+    tenant.admit_caller().await;
+    tenant.apply(secret("upstream", "an-upstream-key")).await;
+    tenant.apply(store("keys", &provider, "upstream")).await;
+    tenant.apply(route("chat", &[target_with_store("only", &provider, "keys")])).await;
+    gateway.serves(KEY, "chat", "only").await;
+
+    let mut read = secrets_read_by(&tenant, "mighty").await;
+    read.sort_unstable();
+    read.dedup();
+    assert_eq!(read, [Some("caller".to_owned()), Some("upstream".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_role_that_names_its_secrets_is_enough() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "least-rights").await;
+    let provider = provider("only").await;
+    let own = release_rules().into_iter().chain([secrets_rule(&["caller", "allowed"])]).collect();
+    let own = vec![(&*tenant.namespace, own)];
+    let token = tenant.service_account("modest", cluster_rules(), own).await;
+    let options = Options { token: Some(token), ..Options::default() };
+    let gateway = Gateway::start_with(&tenant, options).await;
+
+    tenant.admit_caller().await;
+    tenant.apply(secret("allowed", "an-upstream-key")).await;
+    tenant.apply(secret("forbidden", "another-upstream-key")).await;
+    tenant.apply(store("allowed", &provider, "allowed")).await;
+    tenant.apply(store("forbidden", &provider, "forbidden")).await;
+    tenant.apply(route("chat", &[target_with_store("only", &provider, "allowed")])).await;
+    let mut second = target("second", &provider);
+    second["priority"] = json!(1);
+    let first = target_with_store("first", &provider, "forbidden");
+    tenant.apply(route("half", &[first, second])).await;
+
+    gateway.serves(KEY, "chat", "only").await;
+    gateway.serves(KEY, "half", "second").await;
+    let ready = tenant.condition("CredentialStore", "forbidden", "Ready").await;
+    assert_eq!((&*ready.status, &*ready.reason), ("False", "SecretNotFound"), "{ready:?}");
+    assert_eq!(tenant.condition("ModelRoute", "chat", "Programmed").await.status, "True");
+    assert!(gateway.process.output().contains("may not read the Secret"));
+
+    // No value of a Secret is where people look.
+    let everywhere = gateway.process.output() + &gateway.metrics().await;
+    for value in [KEY, "an-upstream-key", "another-upstream-key"] {
+        assert!(!everywhere.contains(value), "`{value}` was told");
+    }
+}

@@ -1,0 +1,123 @@
+//! Status tells the truth, and one replica writes it.
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::Api;
+use serde_json::json;
+
+use crate::support::objects::{KEY, provider, route, target};
+use crate::support::{Cluster, Gateway, Tenant, eventually, eventually_some};
+
+/// `kubectl wait`, as scripts use it after `kubectl apply`.
+async fn kubectl_wait(tenant: &Tenant<'_>, condition: &str, object: &str) {
+    let condition = format!("--for=condition={condition}");
+    let arguments = ["wait", &condition, object, "--timeout=60s", "-n", &tenant.namespace];
+    tenant.cluster.kubectl_ok(&arguments, "").await;
+}
+
+#[tokio::test]
+async fn conditions_become_true() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "status").await;
+    let provider = provider("only").await;
+    let _gateway = Gateway::start(&tenant).await;
+    tenant.admit_caller().await;
+    let mut chat = route("chat", &[target("only", &provider)]);
+    chat["spec"]["models"] = json!(["chat"]);
+    tenant.apply(chat).await;
+
+    for condition in ["Accepted", "ResolvedRefs", "Programmed"] {
+        kubectl_wait(&tenant, condition, "modelroute/chat").await;
+    }
+    kubectl_wait(&tenant, "Ready", "consumer/caller").await;
+    let row = ["get", "mr", "chat", "--no-headers", "-n", &tenant.namespace];
+    let row = cluster.kubectl_ok(&row, "").await;
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(cells[2..6], ["True", "True", "True", "1/1"], "{row}");
+}
+
+#[tokio::test]
+async fn the_older_of_two_routes_has_the_name() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "conflict").await;
+    let (first, second) = (provider("first").await, provider("second").await);
+    let gateway = Gateway::start(&tenant).await;
+    tenant.admit_caller().await;
+    let named = |name: &str, targets: &[_]| {
+        let mut route = route(name, targets);
+        route["spec"]["models"] = json!(["chat"]);
+        route
+    };
+    // By name it would be the other way round. Creation times are whole seconds.
+    let older = tenant.apply(named("z-older", &[target("first", &first)])).await;
+    gateway.serves(KEY, "chat", "first").await;
+    let younger = eventually_some("a route of a later second", async || {
+        let younger = tenant.apply(named("a-younger", &[target("second", &second)])).await;
+        if younger.metadata.creation_timestamp > older.metadata.creation_timestamp {
+            return Some(younger);
+        }
+        tenant
+            .cluster
+            .kubectl_ok(&["delete", "mr", "a-younger", "-n", &tenant.namespace], "")
+            .await;
+        None
+    })
+    .await;
+    drop(younger);
+
+    let accepted = tenant.condition("ModelRoute", "a-younger", "Accepted").await;
+    assert_eq!(accepted.status, "False", "{accepted:?}");
+    assert!(accepted.message.contains("z-older"), "{accepted:?}");
+    assert_eq!(tenant.condition("ModelRoute", "z-older", "Accepted").await.status, "True");
+    assert_eq!(gateway.chat(KEY, "chat").await.target(), Some("first"));
+
+    // When the older one goes, the younger one takes over.
+    let delete = ["delete", "mr", "z-older", "-n", &tenant.namespace];
+    cluster.kubectl_ok(&delete, "").await;
+    gateway.serves(KEY, "chat", "second").await;
+    kubectl_wait(&tenant, "Accepted", "modelroute/a-younger").await;
+}
+
+/// The name of the replica that holds the Lease, when there is one.
+async fn leader(tenant: &Tenant<'_>) -> Option<String> {
+    let leases: Api<Lease> = tenant.api();
+    let lease = leases.get_opt(&format!("pilothouse-{}-leader", tenant.name)).await;
+    lease.expect("leases can be read")?.spec?.holder_identity.filter(|holder| !holder.is_empty())
+}
+
+#[tokio::test]
+async fn another_replica_writes_status_when_the_leader_is_gone() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "leader").await;
+    let provider = provider("only").await;
+    let mut replicas = Vec::new();
+    for _ in 0..3 {
+        replicas.push(Gateway::start(&tenant).await);
+    }
+    tenant.admit_caller().await;
+    tenant.apply(route("chat", &[target("only", &provider)])).await;
+    kubectl_wait(&tenant, "Programmed", "modelroute/chat").await;
+
+    for round in ["ends in its own time", "is killed"] {
+        let holder = eventually_some("a leader", async || leader(&tenant).await).await;
+        let place = replicas.iter().position(|replica| holder.starts_with(&replica.replica));
+        let mut leading = replicas.swap_remove(place.expect("one of ours leads"));
+        if round == "is killed" {
+            leading.process.kill();
+        } else {
+            leading.process.terminate();
+            eventually("its end", async || leading.process.exited().is_some()).await;
+        }
+
+        // Traffic needs no leader.
+        let name = format!("after-{}", replicas.len());
+        tenant.apply(route(&name, &[target("only", &provider)])).await;
+        for replica in &replicas {
+            replica.serves(KEY, &name, "only").await;
+        }
+        eventually("another leader", async || {
+            leader(&tenant).await.is_some_and(|next| next != holder)
+        })
+        .await;
+        kubectl_wait(&tenant, "Programmed", &format!("modelroute/{name}")).await;
+    }
+}
