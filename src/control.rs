@@ -15,6 +15,8 @@
 mod ambient;
 mod cluster;
 mod connect;
+#[cfg(test)]
+mod fake_api;
 mod file_changes;
 mod folder;
 mod inventory;

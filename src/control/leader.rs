@@ -39,6 +39,11 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 pub(super) struct Leadership(watch::Receiver<Option<Instant>>);
 
 impl Leadership {
+    #[cfg(test)]
+    pub(super) fn of(until: watch::Receiver<Option<Instant>>) -> Self {
+        Self(until)
+    }
+
     /// Whether it may write at this moment. To be asked before every single write.
     pub(super) fn holds(&self) -> bool {
         self.0.borrow().is_some_and(|until| Instant::now() < until)

@@ -156,3 +156,6 @@ impl StatusWriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

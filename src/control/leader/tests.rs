@@ -1,16 +1,7 @@
-use std::convert::Infallible;
+use http::StatusCode;
+use serde_json::Value;
 
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
-use serde_json::{Value, json};
-use tokio::net::TcpListener;
-
+use super::super::fake_api::{self, Answer, Asked, refuse};
 use super::*;
 
 fn held_by(holder: &str) -> LeaseSpec {
@@ -69,25 +60,21 @@ struct OneLease {
 }
 
 impl OneLease {
-    fn answer(&mut self, method: &Method, body: Value) -> (StatusCode, Value) {
-        let status = |code: StatusCode, reason: &str| {
-            (
-                code,
-                json!({"kind": "Status", "status": "Failure", "reason": reason, "code": code.as_u16()}),
-            )
-        };
+    fn answer(&mut self, asked: &Asked) -> Answer {
         let current = self.lease.as_ref().map(|lease| lease["metadata"]["resourceVersion"].clone());
-        match (method.as_str(), current) {
+        match (asked.method.as_str(), current) {
             ("GET", _) => match &self.lease {
                 Some(lease) => (StatusCode::OK, lease.clone()),
-                None => status(StatusCode::NOT_FOUND, "NotFound"),
+                None => refuse(StatusCode::NOT_FOUND, "NotFound"),
             },
-            ("POST", Some(_)) => status(StatusCode::CONFLICT, "AlreadyExists"),
-            ("PUT", current) if current.as_ref() != body["metadata"].get("resourceVersion") => {
-                status(StatusCode::CONFLICT, "Conflict")
+            ("POST", Some(_)) => refuse(StatusCode::CONFLICT, "AlreadyExists"),
+            ("PUT", current)
+                if current.as_ref() != asked.body["metadata"].get("resourceVersion") =>
+            {
+                refuse(StatusCode::CONFLICT, "Conflict")
             }
             _ => {
-                let mut lease = body;
+                let mut lease = asked.body.clone();
                 self.version += 1;
                 lease["metadata"]["resourceVersion"] = self.version.to_string().into();
                 self.lease = Some(lease.clone());
@@ -99,28 +86,8 @@ impl OneLease {
 
 /// A client of a server that holds one Lease.
 async fn client() -> Client {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let lease = Arc::new(Mutex::new(OneLease::default()));
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let lease = lease.clone();
-            let service = service_fn(move |request: Request<Incoming>| {
-                let lease = lease.clone();
-                async move {
-                    let (head, body) = request.into_parts();
-                    let body = body.collect().await.unwrap().to_bytes();
-                    let body = serde_json::from_slice(&body).unwrap_or_default();
-                    let (status, answer) = lease.lock().answer(&head.method, body);
-                    let answer = Full::new(Bytes::from(answer.to_string()));
-                    let response = Response::builder().status(status).body(answer).unwrap();
-                    Ok::<_, Infallible>(response)
-                }
-            });
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
-    });
-    Client::try_from(kube::Config::new(address.parse().unwrap())).unwrap()
+    let mut lease = OneLease::default();
+    fake_api::client(move |asked| Some(lease.answer(asked))).await
 }
 
 fn elector(client: &Client, replica: &str) -> (Elector, Leadership) {

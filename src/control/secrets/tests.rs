@@ -1,7 +1,10 @@
+use http::StatusCode;
 use kube::core::Status;
 use kube::runtime::watcher;
+use parking_lot::Mutex;
 use serde_json::json;
 
+use super::super::fake_api;
 use super::*;
 use crate::table::SecretText;
 
@@ -45,6 +48,42 @@ fn watches_follow_the_references() {
     assert_eq!(change.start, [ObjectName::new("ai", "c")]);
     assert_eq!(change.stop, [ObjectName::new("ai", "a")]);
     assert_eq!(diff(&running, &wanted(&["a", "b"])), Change::default());
+}
+
+#[tokio::test]
+async fn only_what_is_referred_to_is_asked_for() {
+    let asked_for = Arc::new(Mutex::new(Vec::new()));
+    let log = asked_for.clone();
+    let client = fake_api::client(move |asked| {
+        log.lock().push(asked.target.clone());
+        let metadata = json!({"resourceVersion": "1"});
+        let list = json!({"kind": "SecretList", "metadata": metadata, "items": []});
+        (!asked.target.contains("watch=true")).then_some((StatusCode::OK, list))
+    })
+    .await;
+    let inventory = Arc::new(Inventory::default());
+    let references = |names: &[&str]| {
+        let secrets = names.iter().map(|name| ObjectName::new("ai", *name)).collect();
+        Arc::new(References { secrets, ..References::default() })
+    };
+    let (wanted, wants) = watch::channel(references(&["a"]));
+    let task = tokio::spawn(run(client, inventory.clone(), wants));
+    let read = async |name: &str| {
+        while !inventory.has_secret(&ObjectName::new("ai", name)) {
+            inventory.changed().await;
+        }
+    };
+    read("a").await;
+    wanted.send_replace(references(&["b"]));
+    read("b").await;
+    assert!(!inventory.has_secret(&ObjectName::new("ai", "a")));
+    assert!(!inventory.health().contains_key("Secret ai/a"), "its watch was stopped");
+    for target in asked_for.lock().iter() {
+        assert!(target.starts_with("/api/v1/namespaces/ai/secrets?"), "{target}");
+        assert!(target.contains("fieldSelector=metadata.name%3D"), "{target}");
+    }
+    drop(wanted);
+    task.await.unwrap();
 }
 
 #[test]
