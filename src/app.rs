@@ -275,9 +275,8 @@ fn tenancy(settings: &Settings) -> Result<Tenancy, AppError> {
 
 async fn source(settings: &Settings) -> Result<Source, AppError> {
     if settings.manifests.is_empty() {
-        let client = kube::Client::try_default()
-            .await
-            .map_err(|error| AppError::Kubernetes(error.to_string()))?;
+        let client =
+            control::connect().await.map_err(|error| AppError::Kubernetes(error.to_string()))?;
         let replica = std::env::var("HOSTNAME").unwrap_or_else(|_| "pilothouse".into());
         let status = StatusConfig { namespace: settings.namespace.clone(), replica };
         return Ok(Source::Cluster {

@@ -14,11 +14,16 @@ pub enum LogFormat {
     Text,
 }
 
+/// What the Kubernetes client logs by itself: each retry while an API server is away, and the text
+/// of answers that it cannot decode, which may hold a Secret. The controller tells what matters of
+/// it, once. A filter that names these targets is obeyed.
+const QUIET: &str = "kube_client=off,kube_runtime=off";
+
 /// Starts the log on standard error; standard output belongs to the access log and to commands.
 ///
 /// `level` is a level or a filter such as `info,pilothouse::control=debug`.
 pub fn start(format: LogFormat, level: &str) -> Result<(), ParseError> {
-    let filter = EnvFilter::builder().parse(level)?;
+    let filter = EnvFilter::builder().parse(format!("{QUIET},{level}"))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     // A second start is a test's business: the first subscriber stays.
     let _ = match format {
