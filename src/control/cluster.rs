@@ -8,6 +8,7 @@ mod follow;
 mod namespaces;
 mod object;
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -30,8 +31,9 @@ pub(super) fn spawn(
     gateway: &Arc<str>,
     inventory: &Arc<Inventory>,
 ) {
-    let scopes: Vec<Option<Arc<str>>> = if watch_namespaces.is_empty() {
-        vec![None]
+    // A namespace that is named twice is watched once.
+    let scopes: BTreeSet<Option<Arc<str>>> = if watch_namespaces.is_empty() {
+        BTreeSet::from([None])
     } else {
         watch_namespaces.iter().cloned().map(Some).collect()
     };
