@@ -1,8 +1,10 @@
-//! Everything in `deploy/examples/` is what `pilothouse validate` calls right.
+//! What is shown to users, in `deploy/examples/` and README.md, is what `pilothouse validate` calls
+//! right.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The example whose servers are in the cluster, which an operator has to permit.
 const PRIVATE: &str = "self-hosted.yaml";
@@ -41,4 +43,33 @@ fn private_upstreams_are_valid_with_permission() {
 #[test]
 fn they_are_valid_as_files_to_serve() {
     assert_valid(&examples(), &["--rules", "files"]);
+}
+
+/// The YAML of README.md: fenced as such, or given to a command up to `END`.
+fn shown_in_the_readme() -> Vec<String> {
+    let text = include_str!("../README.md");
+    let fenced = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let given = text.split("<<'END'\n").skip(1).filter_map(|rest| rest.split("\nEND\n").next());
+    fenced.chain(given).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_the_readme_shows_is_valid() {
+    let shown = shown_in_the_readme();
+    assert_eq!(shown.len(), 3, "a route in full, one from files, one on Kubernetes");
+    for yaml in shown {
+        let mut validate = Command::new(env!("CARGO_BIN_EXE_pilothouse"))
+            .args(["validate", "--allow-private-upstreams"])
+            .args(["--ambient-credentials-namespace", "default", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut stdin = validate.stdin.take().expect("piped above");
+        stdin.write_all(yaml.as_bytes()).expect("it reads what it is given");
+        drop(stdin);
+        let output = validate.wait_with_output().expect("it ends");
+        let findings = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{findings}\nin\n{yaml}");
+    }
 }

@@ -119,7 +119,7 @@ pub struct ModelRouteSpec {
 pub enum TargetSelection {
     /// The header `x-backend` picks a target.
     Allowed,
-    /// The header is not looked at.
+    /// A request with the header is refused.
     #[default]
     Denied,
 }
