@@ -1,7 +1,10 @@
-//! The API server goes away and comes back.
+//! The API server goes away and comes back, or comes late.
 
+use http::StatusCode;
+
+use crate::support::gateway::Options;
 use crate::support::objects::{KEY, provider, route, secret, store, target, target_with_store};
-use crate::support::{Cluster, Gateway, Tenant, eventually};
+use crate::support::{Cluster, Gateway, Tenant, crds, eventually};
 
 #[tokio::test]
 async fn the_last_state_is_served_while_the_api_server_is_away() {
@@ -27,6 +30,8 @@ async fn the_last_state_is_served_while_the_api_server_is_away() {
         assert_eq!(gateway.chat(KEY, "chat").await.target(), Some("left"));
     }
     assert!(gateway.is_ready().await, "it serves, so it stays ready");
+    let log = gateway.process.output();
+    assert!(!log.contains("ERROR"), "an outage is no error of the gateway's:\n{log}");
 
     cluster.start_api_server().await.expect("it comes back");
     // Connections of before are gone with the old process.
@@ -36,4 +41,36 @@ async fn the_last_state_is_served_while_the_api_server_is_away() {
     tenant.apply(route("made-after", &[target("right", &right)])).await;
     gateway.serves(KEY, "made-after", "right").await;
     assert_eq!(gateway.chat(KEY, "deleted-meanwhile").await.target(), Some("left"));
+}
+
+#[tokio::test]
+async fn a_gateway_that_starts_too_early_waits() {
+    let Some(cluster) = Cluster::start_without_definitions().await else { return };
+    let tenant = Tenant::new(&cluster, "early").await;
+    let provider = provider("only").await;
+    cluster.stop_api_server().await;
+
+    let gateway = Gateway::spawn(&tenant, Options::default()).await;
+    eventually("a list that failed", async || {
+        gateway.process.output().contains("cannot follow the API server")
+    })
+    .await;
+    assert!(!gateway.is_ready().await);
+    assert_eq!(gateway.admin("/healthz").await.status, StatusCode::OK, "a restart helps nobody");
+
+    cluster.start_api_server().await.expect("it comes back");
+    eventually("a hint at what is missing", async || {
+        let says = gateway.admin("/readyz").await;
+        let log = gateway.process.output();
+        assert_eq!(says.status, StatusCode::SERVICE_UNAVAILABLE, "{}", says.text());
+        says.text().contains("ModelRoute") && log.contains("CustomResourceDefinitions installed?")
+    })
+    .await;
+
+    let tenant = Tenant { client: cluster.client().await, ..tenant };
+    crds::install(&tenant.client).await;
+    eventually("a ready gateway", async || gateway.is_ready().await).await;
+    tenant.admit_caller().await;
+    tenant.apply(route("chat", &[target("only", &provider)])).await;
+    gateway.serves(KEY, "chat", "only").await;
 }

@@ -1,7 +1,9 @@
 //! Status tells the truth, and one replica writes it.
 
 use k8s_openapi::api::coordination::v1::Lease;
+use kube::ResourceExt as _;
 use kube::api::Api;
+use pilothouse::api::ModelRoute;
 use serde_json::json;
 
 use crate::support::objects::{KEY, provider, route, target};
@@ -33,6 +35,26 @@ async fn conditions_become_true() {
     let row = cluster.kubectl_ok(&row, "").await;
     let cells: Vec<&str> = row.split_whitespace().collect();
     assert_eq!(cells[2..6], ["True", "True", "True", "1/1"], "{row}");
+}
+
+#[tokio::test]
+async fn a_status_that_has_not_changed_is_not_written_again() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "unchanged").await;
+    let provider = provider("only").await;
+    let _gateway = Gateway::start(&tenant).await;
+    tenant.admit_caller().await;
+    let routes: Api<ModelRoute> = tenant.api();
+    tenant.apply(route("a", &[target("only", &provider)])).await;
+    kubectl_wait(&tenant, "Programmed", "modelroute/a").await;
+    let before = routes.get("a").await.expect("it is there").resource_version();
+
+    // Objects are told in order of their names: when the last has its status, the first was dealt
+    // with in the same round.
+    tenant.apply(route("z", &[target("only", &provider)])).await;
+    kubectl_wait(&tenant, "Programmed", "modelroute/z").await;
+
+    assert_eq!(routes.get("a").await.expect("it is there").resource_version(), before);
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ pub(in crate::control) async fn follow<K>(
             };
             let Ok(next) = tokio::time::timeout(limit, events.next()).await else {
                 if listing {
-                    note_failure(inventory, source, "the list took too long".into(), 1);
+                    note_failure(inventory, source, "the list took too long".into(), 1, true);
                     break;
                 }
                 // No event and no error for so long: the watch stands, and nothing changes.
@@ -99,13 +99,16 @@ pub(in crate::control) async fn follow<K>(
                     }
                 }
                 Err(error) => {
-                    let wait = trouble.failed(Instant::now(), status_code(&error).is_some());
-                    note_failure(inventory, source, explain(&error), trouble.failures);
+                    let wait = trouble.failed(Instant::now(), status_code(&error));
+                    let (in_a_row, news) = (trouble.failures, trouble.is_news());
+                    note_failure(inventory, source, explain(&error), in_a_row, news);
                     if listener(Watched::Failed(error)).is_break() {
                         return;
                     }
                     tokio::time::sleep(wait).await;
-                    if trouble.refused && trouble.step.is_multiple_of(REFUSALS_BEFORE_RELIST) {
+                    if trouble.status.is_some()
+                        && trouble.step.is_multiple_of(REFUSALS_BEFORE_RELIST)
+                    {
                         break;
                     }
                 }
@@ -133,26 +136,39 @@ struct Trouble {
     /// The failures of the present sort: an API server that begins to answer, be it with errors,
     /// is about to be well, and the long waits for one that is away no longer fit.
     step: u32,
-    refused: bool,
+    /// How the API server refused; `None` if nobody answered.
+    status: Option<u16>,
+    /// How many of the last failures had that status.
+    alike: u32,
     last: Option<Instant>,
 }
 
 impl Trouble {
-    /// Counts a failure; the wait before the next try. `refused`: the API server answered.
-    fn failed(&mut self, now: Instant, refused: bool) -> Duration {
+    /// Counts a failure; the wait before the next try. `status`: the API server's, if it answered.
+    fn failed(&mut self, now: Instant, status: Option<u16>) -> Duration {
         if self.last.is_some_and(|last| now.duration_since(last) > TROUBLE_OVER) {
             self.failures = 0;
         }
-        if self.failures == 0 || self.refused != refused {
+        if self.failures == 0 || self.status.is_some() != status.is_some() {
             self.step = 0;
         }
-        (self.last, self.refused) = (Some(now), refused);
+        if self.failures == 0 || self.status != status {
+            self.alike = 0;
+        }
+        (self.last, self.status) = (Some(now), status);
         let doubled = BACKOFF_BASE.saturating_mul(1 << self.step.min(10));
         self.failures += 1;
         self.step += 1;
-        let longest = if refused { REFUSED_MAX } else { UNREACHABLE_MAX };
+        self.alike += 1;
+        let longest = if status.is_some() { REFUSED_MAX } else { UNREACHABLE_MAX };
         // Between half and all of it, so that the watches of many replicas do not return in step.
         doubled.min(longest).mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    /// Whether the last failure says something that the one before it did not: an API server that
+    /// comes back may then refuse for want of a definition or a role, which somebody has to hear.
+    fn is_news(&self) -> bool {
+        self.alike == 1
     }
 
     /// An answer came; whether there had been failures.
@@ -168,9 +184,15 @@ fn note_answer(inventory: &Inventory, source: &Arc<str>, trouble: &mut Trouble) 
     }
 }
 
-pub(super) fn note_failure(inventory: &Inventory, source: &Arc<str>, error: String, in_a_row: u32) {
-    // The first of a row is news; the others would only fill the log while the API server is away.
-    if in_a_row == 1 {
+pub(super) fn note_failure(
+    inventory: &Inventory,
+    source: &Arc<str>,
+    error: String,
+    in_a_row: u32,
+    news: bool,
+) {
+    // More of the same would only fill the log while the API server is away.
+    if news {
         tracing::warn!(
             source = &**source,
             error,
@@ -224,23 +246,38 @@ mod tests {
     fn waits_grow_to_a_limit_and_an_answer_ends_the_row() {
         let start = Instant::now();
         let mut trouble = Trouble::default();
-        let waits: Vec<_> = (0..12).map(|_| trouble.failed(start, true)).collect();
+        let waits: Vec<_> = (0..12).map(|_| trouble.failed(start, Some(503))).collect();
         assert!(waits[0] <= BACKOFF_BASE && waits[0] >= BACKOFF_BASE / 2);
         assert!(waits.iter().all(|wait| *wait <= REFUSED_MAX));
         assert!(waits[11] >= REFUSED_MAX / 2);
         assert!(trouble.over());
         assert!(!trouble.over());
-        assert!(trouble.failed(start, true) <= BACKOFF_BASE);
+        assert!(trouble.failed(start, Some(503)) <= BACKOFF_BASE);
     }
 
     #[test]
     fn who_is_away_is_asked_often_and_who_comes_back_at_once() {
         let start = Instant::now();
         let mut trouble = Trouble::default();
-        let away: Vec<_> = (0..12).map(|_| trouble.failed(start, false)).collect();
+        let away: Vec<_> = (0..12).map(|_| trouble.failed(start, None)).collect();
         assert!(away.iter().all(|wait| *wait <= UNREACHABLE_MAX));
-        assert!(trouble.failed(start, true) <= BACKOFF_BASE);
+        assert!(trouble.failed(start, Some(503)) <= BACKOFF_BASE);
         assert_eq!(trouble.failures, 13, "it is still one row");
+    }
+
+    #[test]
+    fn a_failure_of_another_kind_is_news() {
+        let start = Instant::now();
+        let mut trouble = Trouble::default();
+        let mut news = |status| {
+            trouble.failed(start, status);
+            trouble.is_news()
+        };
+        let kinds = [None, None, Some(503), Some(404), Some(404), None];
+        assert_eq!(kinds.map(&mut news), [true, false, true, true, false, true]);
+        trouble.over();
+        trouble.failed(start, None);
+        assert!(trouble.is_news(), "a new row");
     }
 
     #[test]
@@ -248,10 +285,10 @@ mod tests {
         let start = Instant::now();
         let mut trouble = Trouble::default();
         for _ in 0..8 {
-            trouble.failed(start, true);
+            trouble.failed(start, Some(503));
         }
         let later = start + TROUBLE_OVER + Duration::from_secs(1);
-        assert!(trouble.failed(later, true) <= BACKOFF_BASE);
+        assert!(trouble.failed(later, Some(503)) <= BACKOFF_BASE);
         assert_eq!(trouble.failures, 1);
     }
 }

@@ -113,7 +113,7 @@ async fn poll(
                 Err(error) => {
                     all_answered = false;
                     failures += 1;
-                    note_failure(&inventory, &source, describe(&error), failures);
+                    note_failure(&inventory, &source, describe(&error), failures, failures == 1);
                 }
             }
         }

@@ -67,14 +67,18 @@ impl Cluster {
 
     /// A cluster for one test, which may stop it.
     pub(crate) async fn start() -> Option<Self> {
+        let cluster = Self::start_without_definitions().await?;
+        super::crds::install(&cluster.client().await).await;
+        Some(cluster)
+    }
+
+    /// The same before anybody has installed anything.
+    pub(crate) async fn start_without_definitions() -> Option<Self> {
         let assets = assets::folder()?;
         let mut problems = String::new();
         for _ in 0..TRIES {
             match Self::try_start(&assets).await {
-                Ok(cluster) => {
-                    super::crds::install(&cluster.client().await).await;
-                    return Some(cluster);
-                }
+                Ok(cluster) => return Some(cluster),
                 Err(problem) => writeln!(problems, "{problem}").expect("a string takes all"),
             }
         }

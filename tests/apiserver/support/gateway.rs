@@ -36,6 +36,13 @@ impl Gateway {
 
     /// The same with other options.
     pub(crate) async fn start_with(tenant: &Tenant<'_>, options: Options) -> Self {
+        let gateway = Self::spawn(tenant, options).await;
+        eventually("a ready gateway", async || gateway.is_ready().await).await;
+        gateway
+    }
+
+    /// Starts one and waits only until its ports are open.
+    pub(crate) async fn spawn(tenant: &Tenant<'_>, options: Options) -> Self {
         let cluster = tenant.cluster;
         let replica = format!("{}-{:04x}", tenant.name, fastrand::u16(..));
         let kubeconfig = match &options.token {
@@ -70,21 +77,18 @@ impl Gateway {
             ports(&process.output())
         })
         .await;
-        let gateway = Self { process, replica, address, admin };
-        eventually("a ready gateway", async || gateway.is_ready().await).await;
-        gateway
+        Self { process, replica, address, admin }
     }
 
     /// Whether it says that it is ready.
     pub(crate) async fn is_ready(&self) -> bool {
-        let answer = ask(self.admin, Method::GET, "/readyz", None, None).await;
-        answer.is_ok_and(|answer| answer.status == StatusCode::OK)
+        self.admin("/readyz").await.status == StatusCode::OK
     }
 
-    /// What `/metrics` says.
-    pub(crate) async fn metrics(&self) -> String {
-        let answer = ask(self.admin, Method::GET, "/metrics", None, None).await;
-        answer.expect("the admin port answers").text()
+    /// What the admin port says.
+    pub(crate) async fn admin(&self, path: &str) -> Answer {
+        let answer = ask(self.admin, Method::GET, path, None, None).await;
+        answer.unwrap_or_else(|error| panic!("{error}\n{}", self.process.tail()))
     }
 
     /// A chat completion. The gateway itself must always answer.
