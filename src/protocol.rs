@@ -13,6 +13,7 @@ pub mod stream;
 pub mod usage;
 
 use bytes::Bytes;
+use serde::Deserialize;
 
 use error::{ErrorFacts, ErrorView};
 use registry::ProtocolId;
@@ -56,3 +57,12 @@ pub struct Reply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid message of the protocol")]
 pub struct Malformed;
+
+/// Reads a message, which in all protocols is a JSON object. serde would also fill a struct from an
+/// array, member by member, and take `[]` for a message that says nothing.
+fn read_object<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Malformed> {
+    if data.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Malformed);
+    }
+    serde_json::from_slice(data).map_err(|_| Malformed)
+}

@@ -6,7 +6,17 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
+#[path = "dataplane/answer.rs"]
+mod answer;
+#[path = "dataplane/failover.rs"]
+mod failover;
 #[path = "dataplane/passthrough.rs"]
 mod passthrough;
+#[path = "dataplane/routes.rs"]
+mod routes;
+#[path = "dataplane/scripted.rs"]
+mod scripted;
+#[path = "dataplane/streams.rs"]
+mod streams;
 #[path = "dataplane/support.rs"]
 mod support;

@@ -15,7 +15,7 @@ use super::error::{ErrorFacts, ErrorView};
 use super::registry::ProtocolId;
 use super::stream::{Meaning, StreamReader};
 use super::usage::{self, Usage};
-use super::{Answers, Malformed, Protocol, Reply, openai};
+use super::{Answers, Malformed, Protocol, Reply, openai, read_object};
 
 /// Anthropic's protocol.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Answers for MessagesAnswers {
     }
 
     fn read_reply(&self, body: &[u8]) -> Result<Reply, Malformed> {
-        let reply: ReplyBody<'_> = serde_json::from_slice(body).map_err(|_| Malformed)?;
+        let reply: ReplyBody<'_> = read_object(body)?;
         Ok(Reply {
             usage: reply.usage.and_then(usage::read_anthropic).unwrap_or_default(),
             error: None,
@@ -136,7 +136,7 @@ struct Block<'a> {
 
 impl StreamReader for MessagesStream {
     fn read(&mut self, _name: Option<&str>, data: &[u8]) -> Result<Meaning, Malformed> {
-        let event: Event<'_> = serde_json::from_slice(data).map_err(|_| Malformed)?;
+        let event: Event<'_> = read_object(data)?;
         let counts = event.message.and_then(|message| message.usage).or(event.usage);
         if let Some(usage) = counts.and_then(usage::read_anthropic) {
             self.usage.update(usage);
@@ -154,7 +154,11 @@ impl StreamReader for MessagesStream {
                 self.finished |= event.delta.is_some_and(|delta| delta.stop_reason.is_some());
                 if self.finished { Meaning::Finished } else { Meaning::Preamble }
             }
-            "message_stop" => Meaning::End,
+            "message_stop" => {
+                // Some servers leave the stop reason out.
+                self.finished = true;
+                Meaning::End
+            }
             "error" => {
                 let body = event.error.map_or("", RawValue::get);
                 Meaning::Error(openai::read_error(format!("{{\"error\":{body}}}").as_bytes()))

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::error::{ErrorFacts, ErrorView};
 use super::registry::ProtocolId;
-use super::{Malformed, Protocol, Reply, usage};
+use super::{Malformed, Protocol, Reply, read_object, usage};
 
 pub use chat::ChatAnswers;
 pub use responses::ResponsesAnswers;
@@ -117,7 +117,7 @@ struct ReplyBody<'a> {
 
 /// Reads the plain reply of any of OpenAI's operations.
 fn read_reply(body: &[u8]) -> Result<Reply, Malformed> {
-    let reply: ReplyBody<'_> = serde_json::from_slice(body).map_err(|_| Malformed)?;
+    let reply: ReplyBody<'_> = read_object(body)?;
     Ok(Reply {
         usage: reply.usage.and_then(usage::read_openai).unwrap_or_default(),
         error: reply.error.filter(|raw| is_filled(Some(raw))).map(read_error_object),

@@ -29,7 +29,7 @@ pub(super) enum Spared<'t> {
     CannotServe,
     /// It or all of its keys were asked to be left alone.
     Resting(Instant),
-    /// Its breaker is open, until then if that is known.
+    /// Its breaker is open until then, or lets another request find out whether it is back.
     Open(Option<Instant>),
 }
 
@@ -41,6 +41,11 @@ impl Spared<'_> {
             Self::Open(until) => until,
             Self::Unresolved(_) | Self::CannotServe => None,
         }
+    }
+
+    /// Whether time alone changes nothing about it.
+    pub fn is_lasting(self) -> bool {
+        matches!(self, Self::Unresolved(_) | Self::CannotServe)
     }
 }
 

@@ -51,6 +51,11 @@ impl Class {
         }
     }
 
+    /// Whether it stays as it is until a person does something.
+    pub fn is_lasting(self) -> bool {
+        matches!(self, Self::CredentialFault | Self::Permanent)
+    }
+
     /// Whether another target may be asked after this.
     pub fn fails_over(self) -> bool {
         match self {

@@ -174,6 +174,7 @@ impl EventStream {
         let mut batch = Joined::default();
         if let Some(rest) = self.parser.finish()
             && matches!(self.reader.read(rest.event(), rest.data()), Ok(Meaning::End))
+            && self.reader.finished()
         {
             self.ended = true;
             batch.push(rest.into_raw(), Progress::Ended);
@@ -201,6 +202,11 @@ impl EventStream {
             Ok(Meaning::Finished) => Progress::Finished,
             Ok(Meaning::UsageOnly) if self.hide_usage => return,
             Ok(Meaning::UsageOnly) => Progress::None,
+            // An end marker that somebody on the way put behind a broken answer does not mend it.
+            Ok(Meaning::End) if !self.reader.finished() => {
+                self.fault = Some(StreamFault::Cut);
+                return;
+            }
             Ok(Meaning::End) => {
                 self.ended = true;
                 Progress::Ended

@@ -43,7 +43,7 @@ pub(super) async fn answer(
 ) -> Result<Answered, Unanswered> {
     let deadline = exchange.started + resolved.route.request_timeout;
     let mut tried: Vec<usize> = Vec::new();
-    let mut last: Option<Failure> = None;
+    let mut failed: Vec<Class> = Vec::new();
     while let Some(chosen) = next(resolved, &tried) {
         if Instant::now() >= deadline {
             break;
@@ -75,11 +75,12 @@ pub(super) async fn answer(
                 if !failure.class.fails_over() {
                     return Err(passed_on(failure, exchange, resolved));
                 }
-                last = Some(failure);
+                failed.push(failure.class);
             }
         }
     }
-    Err(Unanswered::Error(exhausted(exchange, resolved, last.as_ref(), Instant::now() >= deadline)))
+    let out_of_time = Instant::now() >= deadline;
+    Err(Unanswered::Error(exhausted(exchange, resolved, &tried, &failed, out_of_time)))
 }
 
 /// Whether a tier before the chosen target's could have answered, had its health allowed it.
@@ -213,54 +214,74 @@ fn summary(exchange: &Exchange) -> String {
     exchange.failures.join("; ")
 }
 
-/// The error of a request that no target answered.
+/// The error of a request that no target answered, although the ones in `tried` were asked and
+/// failed as `failed` says.
 fn exhausted(
     exchange: &Exchange,
     resolved: &Resolved,
-    last: Option<&Failure>,
+    tried: &[usize],
+    failed: &[Class],
     out_of_time: bool,
 ) -> ProxyError {
     let route = &resolved.route;
-    let spared = spared(resolved);
+    let spared = spared(resolved, tried);
     let soonest = soonest(&spared);
-    let Some(last) = last else { return unasked(resolved, &spared, soonest) };
-    let tried = summary(exchange);
-    let message = if out_of_time {
-        format!("route `{}` had no answer within `timeouts.request`: {tried}", route.label)
-    } else {
-        format!("no target of route `{}` answered: {tried}", route.label)
-    };
-    let reason = match last.class {
-        _ if out_of_time => Reason::ProviderTimeout,
-        Class::Throttled => Reason::Throttled,
-        Class::TimedOut => Reason::ProviderTimeout,
-        Class::CredentialFault => Reason::ProviderCredential,
-        _ => Reason::ProviderFailed,
-    };
+    if failed.is_empty() {
+        return unasked(resolved, &spared, soonest);
+    }
+    let asked = summary(exchange);
+    if out_of_time {
+        let message =
+            format!("route `{}` had no answer within `timeouts.request`: {asked}", route.label);
+        return ProxyError::new(Reason::ProviderTimeout, message);
+    }
+    let reason = verdict(failed);
+    let message = format!("no target of route `{}` answered: {asked}", route.label);
     let error = ProxyError::new(reason, message);
+    let others_may_return =
+        spared.iter().any(|(index, reason)| !tried.contains(index) && !reason.is_lasting());
+    let hopeless = failed.iter().all(|class| class.is_lasting()) && !others_may_return;
     match reason {
-        Reason::Throttled => error.retry_after(soonest.or(last.retry_after)),
-        Reason::ProviderCredential => error.permanent(),
+        Reason::Throttled => error.retry_after(soonest),
+        _ if hopeless => error.permanent(),
         _ => error,
     }
 }
 
-/// Why each target of the route was not asked, by name.
-fn spared(resolved: &Resolved) -> Vec<(&str, Spared<'_>)> {
+/// What several failures come to: what a target did wrong outweighs what only takes time, and that
+/// outweighs what takes a person.
+fn verdict(failed: &[Class]) -> Reason {
+    if failed.contains(&Class::Failure) {
+        Reason::ProviderFailed
+    } else if failed.contains(&Class::TimedOut) {
+        Reason::ProviderTimeout
+    } else if failed.contains(&Class::Throttled) {
+        Reason::Throttled
+    } else if failed.iter().all(|class| *class == Class::CredentialFault) {
+        Reason::ProviderCredential
+    } else {
+        Reason::ProviderFailed
+    }
+}
+
+/// Why each target of the route cannot be asked now, by its index.
+fn spared<'r>(resolved: &'r Resolved, tried: &[usize]) -> Vec<(usize, Spared<'r>)> {
     let now = Instant::now();
     let all = resolved.route.targets.iter().enumerate();
     all.filter(|(index, target)| match resolved.backend {
         Some(picked) => picked == *index,
         None => target.weight > 0,
     })
-    .filter_map(|(_, target)| {
-        let reason = eligible(target, resolved.operation, now).err()?;
-        Some((&*target.name, reason))
+    .filter_map(|(index, target)| match eligible(target, resolved.operation, now) {
+        Err(reason) => Some((index, reason)),
+        Ok(_) if tried.contains(&index) => None,
+        // It could be asked and was not: its breaker lets one request at a time find out.
+        Ok(_) => Some((index, Spared::Open(None))),
     })
     .collect()
 }
 
-fn soonest(spared: &[(&str, Spared<'_>)]) -> Option<Duration> {
+fn soonest(spared: &[(usize, Spared<'_>)]) -> Option<Duration> {
     let now = Instant::now();
     let times = spared.iter().filter_map(|(_, reason)| reason.until());
     times.min().map(|until| until.saturating_duration_since(now))
@@ -269,7 +290,7 @@ fn soonest(spared: &[(&str, Spared<'_>)]) -> Option<Duration> {
 /// The error of a request for which no target could even be asked.
 fn unasked(
     resolved: &Resolved,
-    spared: &[(&str, Spared<'_>)],
+    spared: &[(usize, Spared<'_>)],
     soonest: Option<Duration>,
 ) -> ProxyError {
     let route = &resolved.route.label;
@@ -281,12 +302,16 @@ fn unasked(
         );
         return ProxyError::new(Reason::InvalidRequest, message).permanent();
     }
-    let reasons: Vec<String> =
-        spared.iter().map(|(name, reason)| format!("{name}: {}", describe(*reason))).collect();
+    let reasons: Vec<String> = spared
+        .iter()
+        .map(|(index, reason)| {
+            format!("{}: {}", resolved.route.targets[*index].name, describe(*reason))
+        })
+        .collect();
     let resting = spared.iter().any(|(_, reason)| matches!(reason, Spared::Resting(_)));
-    let only_resting = spared.iter().all(|(_, reason)| {
-        matches!(reason, Spared::Resting(_) | Spared::Unresolved(_) | Spared::CannotServe)
-    });
+    let only_resting = spared
+        .iter()
+        .all(|(_, reason)| matches!(reason, Spared::Resting(_)) || reason.is_lasting());
     let reason =
         if resting && only_resting { Reason::Throttled } else { Reason::NoTargetAvailable };
     let message = if reasons.is_empty() {
@@ -294,7 +319,9 @@ fn unasked(
     } else {
         format!("no target of route `{route}` may be asked now: {}", reasons.join("; "))
     };
-    ProxyError::new(reason, message).retry_after(soonest)
+    let error = ProxyError::new(reason, message).retry_after(soonest);
+    let hopeless = spared.iter().all(|(_, reason)| reason.is_lasting());
+    if hopeless { error.permanent() } else { error }
 }
 
 fn describe(reason: Spared<'_>) -> String {
@@ -302,6 +329,7 @@ fn describe(reason: Spared<'_>) -> String {
         Spared::Unresolved(message) => message.to_owned(),
         Spared::CannotServe => "does not offer this operation".into(),
         Spared::Resting(_) => "was asked to be left alone (429)".into(),
-        Spared::Open(_) => "its circuit breaker is open".into(),
+        Spared::Open(Some(_)) => "its circuit breaker is open".into(),
+        Spared::Open(None) => "another request finds out whether it is back".into(),
     }
 }

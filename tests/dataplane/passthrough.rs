@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 
-use crate::support::{Rig, route, simulator};
+use crate::routes::{route, simulator};
+use crate::support::Rig;
 
 #[tokio::test]
 async fn only_the_model_changes_in_a_body_that_passes() {

@@ -5,21 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
-use http_body_util::BodyExt;
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use parking_lot::Mutex;
 use pilothouse::balance;
 use pilothouse::compile::{LastGood, Tenancy, compile};
 use pilothouse::manifest::{Admission, Loader, Severity, schema::Checker};
 use pilothouse::proxy::server::{self, Drain};
+use pilothouse::proxy::tls::CertificateFiles;
 use pilothouse::proxy::{BodyLimits, Gateway};
-use pilothouse::simulate::Simulator;
-use pilothouse::state::StateStore;
+use pilothouse::state::{StateStore, TargetState};
 use pilothouse::table::{BaseUrl, TableCell};
 use pilothouse::telemetry::{AccessLog, Metrics};
-use pilothouse::upstream::{AddressPolicy, Client, Connector, PoolLimits, UpstreamBody};
+use pilothouse::upstream::{AddressPolicy, Client, Connector, PoolLimits};
+use rustls::RootCertStore;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+
+use crate::answer::{Answer, Open};
+use crate::routes::{Api, chat_body};
 
 /// The key of the Consumer that every rig has, in namespace `ns`; it may use every model.
 pub const KEY: &str = "key-of-the-test-consumer";
@@ -73,6 +76,10 @@ pub struct Options {
     pub max_buffered: usize,
     pub drain_timeout: Duration,
     pub anonymous: bool,
+    /// How the gateway connects to its upstreams.
+    pub connector: Connector,
+    /// The gateway's own certificate.
+    pub tls: Option<CertificateFiles>,
 }
 
 impl Default for Options {
@@ -82,6 +89,8 @@ impl Default for Options {
             max_buffered: 64 << 20,
             drain_timeout: Duration::from_secs(5),
             anonymous: false,
+            connector: connector(AddressPolicy::Any),
+            tls: None,
         }
     }
 }
@@ -124,7 +133,6 @@ impl Rig {
     }
 
     pub async fn start_with(routes: &str, options: Options) -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let cell = Arc::new(TableCell::new());
         let metrics = Arc::new(Metrics::new().unwrap());
         let log = SharedLog::default();
@@ -133,7 +141,7 @@ impl Rig {
         let (stop_accepting, cut) = (CancellationToken::new(), CancellationToken::new());
         let gateway = Arc::new(Gateway::new(
             Arc::clone(&cell),
-            client(),
+            Client::new(options.connector, PoolLimits::default()),
             Arc::clone(&metrics),
             Arc::clone(&access_log),
             BodyLimits { max_body: options.max_body, max_buffered: options.max_buffered },
@@ -143,7 +151,8 @@ impl Rig {
         let address = listener.local_addr().unwrap();
         let drain =
             Drain { stop_accepting: stop_accepting.clone(), timeout: options.drain_timeout, cut };
-        let serving = tokio::spawn(server::serve(gateway, listener, None, drain));
+        let tls = options.tls.map(|files| files.acceptor(stop_accepting.clone()).unwrap());
+        let serving = tokio::spawn(server::serve(gateway, listener, tls, drain));
         let strategies: Vec<&str> = balance::registry::names().collect();
         let checker = Checker::new(&pilothouse::api::crds(&strategies)).unwrap();
         let tenancy = Tenancy {
@@ -164,7 +173,7 @@ impl Rig {
             serving,
             tenancy,
             publishing: Mutex::new((Admission::new(checker), LastGood::default(), 0)),
-            client: client(),
+            client: Client::new(connector(AddressPolicy::Any), PoolLimits::default()),
             log,
             access_log,
         };
@@ -210,6 +219,21 @@ impl Rig {
         self.post("/v1/chat/completions", chat_body(model, true)).await
     }
 
+    /// Says hello by that API and reads the whole answer.
+    pub async fn ask(&self, api: Api, model: &str, stream: bool) -> Answer {
+        self.post(api.path(), api.body(model, stream)).await
+    }
+
+    /// Opens a streamed chat.
+    pub async fn open_chat(&self, model: &str) -> Open {
+        let headers = [("x-api-key", KEY)];
+        self.open(Method::POST, Api::Chat.path(), &headers, chat_body(model, true)).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[("x-api-key", KEY)], "").await
+    }
+
     /// Sends a request and reads the whole answer.
     pub async fn send(
         &self,
@@ -247,6 +271,17 @@ impl Rig {
     /// Requests that have not been settled yet.
     pub fn in_flight(&self) -> i64 {
         self.metrics.in_flight.get()
+    }
+
+    /// What is remembered of the target that asks for this upstream model.
+    pub fn target(&self, model: &str) -> Arc<TargetState> {
+        let found = self.state.targets().into_iter().find(|t| *t.identity().model == *model);
+        found.unwrap_or_else(|| panic!("no target asks for `{model}`"))
+    }
+
+    /// The metrics as they are scraped.
+    pub fn scrape(&self) -> String {
+        String::from_utf8(self.metrics.render()).unwrap()
     }
 
     /// Waits until no request and no try is running any more.
@@ -290,111 +325,8 @@ impl Drop for Rig {
     }
 }
 
-/// A client that never gives its idle connections up too late.
-pub fn client() -> Client {
-    Client::new(Connector::with_system_roots(AddressPolicy::Any), PoolLimits::default())
-}
-
-/// An answer whose body is still to come.
-pub struct Open {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    body: UpstreamBody,
-}
-
-impl Open {
-    /// The next piece of the body; `None` at its end.
-    pub async fn next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
-        std::future::poll_fn(|cx| self.body.poll_data(cx)).await
-    }
-
-    /// Reads until the text so far holds `needle`.
-    pub async fn read_until(&mut self, needle: &str) -> String {
-        let mut text = String::new();
-        while !text.contains(needle) {
-            let piece = self.next().await.expect("the needle comes first").unwrap();
-            text.push_str(std::str::from_utf8(&piece).unwrap());
-        }
-        text
-    }
-
-    async fn finish(self) -> Answer {
-        let Self { status, headers, body } = self;
-        match body.collect().await {
-            Ok(body) => Answer { status, headers, body: body.to_bytes(), cut: false },
-            Err(_) => Answer { status, headers, body: Bytes::new(), cut: true },
-        }
-    }
-}
-
-/// A whole answer.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-    /// The connection broke in the middle of the body.
-    pub cut: bool,
-}
-
-impl Answer {
-    pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// A header as text; empty if it is missing.
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-
-    /// The target that answered.
-    pub fn target(&self) -> &str {
-        self.header("x-used-provider")
-    }
-
-    /// The data of the stream's events.
-    pub fn events(&self) -> Vec<&str> {
-        self.text().lines().filter_map(|line| line.strip_prefix("data: ")).collect()
-    }
-
-    /// The text that the chunks of a chat stream add up to.
-    pub fn streamed_text(&self) -> String {
-        self.events()
-            .iter()
-            .filter_map(|data| serde_json::from_str::<Value>(data).ok())
-            .filter_map(|chunk| Some(chunk["choices"][0]["delta"]["content"].as_str()?.to_owned()))
-            .collect()
-    }
-}
-
-pub fn chat_body(model: &str, stream: bool) -> String {
-    format!(
-        r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"hello"}}]}}"#
-    )
-}
-
-/// One route of namespace `ns` with one target for each simulator, in order of priority. `extra` is
-/// YAML of the spec, indented by two spaces.
-pub fn route(name: &str, targets: &[(&str, &Simulator, &str)], extra: &str) -> String {
-    let mut text = format!(
-        "apiVersion: pilothouse.dev/v1alpha1\nkind: ModelRoute\n\
-         metadata: {{name: {name}, namespace: ns}}\nspec:\n{extra}  targets:\n"
-    );
-    for (priority, (target, simulator, model)) in targets.iter().enumerate() {
-        text.push_str(&format!(
-            "  - {{name: {target}, provider: openai-compatible, priority: {priority}, \
-             baseURL: \"{}/v1\", model: \"{model}\"}}\n",
-            simulator.url()
-        ));
-    }
-    text
-}
-
-/// A healthy simulator of that name.
-pub async fn simulator(name: &str) -> Simulator {
-    Simulator::builder().name(name).start().await.unwrap()
+/// A connector that knows no certificate authority.
+pub fn connector(addresses: AddressPolicy) -> Connector {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Connector::with_roots(addresses, RootCertStore::empty())
 }

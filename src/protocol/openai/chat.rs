@@ -10,7 +10,7 @@ use super::{OpenAi, is_filled, read_error_object, read_reply};
 use crate::protocol::error::ErrorView;
 use crate::protocol::stream::{Meaning, StreamReader};
 use crate::protocol::usage::{self, Usage};
-use crate::protocol::{Answers, Malformed, Protocol, Reply};
+use crate::protocol::{Answers, Malformed, Protocol, Reply, read_object};
 
 /// Answers to chat completions, completions and embeddings.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ impl Answers for ChatAnswers {
 #[derive(Default)]
 struct ChatStream {
     expected: usize,
+    /// Indexes of the choices that have been seen.
+    begun: Vec<i64>,
     /// Indexes of the choices that have a finish reason.
     finished: Vec<i64>,
     structured: bool,
@@ -93,9 +95,13 @@ impl StreamReader for ChatStream {
     fn read(&mut self, _name: Option<&str>, data: &[u8]) -> Result<Meaning, Malformed> {
         // Some servers send the marker with spaces behind it.
         if data.trim_ascii() == b"[DONE]" {
+            // Servers that know nothing of `n` give one choice and are done.
+            if !self.finished.is_empty() && self.finished.len() == self.begun.len() {
+                self.expected = self.finished.len();
+            }
             return Ok(Meaning::End);
         }
-        let chunk: Chunk<'_> = serde_json::from_slice(data).map_err(|_| Malformed)?;
+        let chunk: Chunk<'_> = read_object(data)?;
         if let Some(error) = chunk.error.filter(|raw| is_filled(Some(raw))) {
             return Ok(Meaning::Error(read_error_object(error)));
         }
@@ -149,6 +155,9 @@ impl ChatStream {
             *meaning = Meaning::Output;
         }
         let index = choice.index.unwrap_or(0);
+        if !self.begun.contains(&index) {
+            self.begun.push(index);
+        }
         if choice.finish_reason.is_some_and(|reason| !reason.is_empty())
             && !self.finished.contains(&index)
         {
@@ -205,6 +214,23 @@ mod tests {
     }
 
     #[test]
+    fn an_end_marker_ends_the_choices_that_there_are() {
+        let finish = br#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+        let text = br#"{"choices":[{"index":1,"delta":{"content":"a"}}]}"#;
+        let mut reader = ChatAnswers.stream(2);
+        reader.read(None, finish).expect("valid");
+        assert!(!reader.finished());
+        assert_eq!(reader.read(None, b"[DONE]"), Ok(Meaning::End));
+        assert!(reader.finished());
+
+        let mut reader = ChatAnswers.stream(2);
+        reader.read(None, finish).expect("valid");
+        reader.read(None, text).expect("valid");
+        reader.read(None, b"[DONE]").expect("valid");
+        assert!(!reader.finished(), "the second was cut");
+    }
+
+    #[test]
     fn deviations_of_known_servers_are_read() {
         let seen = meanings(
             1,
@@ -215,6 +241,7 @@ mod tests {
                 r#"{"choices":[{"text":"legacy","index":0,"finish_reason":null}]}"#,
                 r#"{"error":{"message":"gone","code":502},"choices":[{"finish_reason":"error"}]}"#,
                 r#"{"choices":[{"delta":{"content":"cut"#,
+                "[]",
             ],
         );
         assert_eq!(
@@ -227,7 +254,7 @@ mod tests {
             ]
         );
         assert!(matches!(&seen[4], Ok(Meaning::Error(facts)) if facts.code == "502"));
-        assert_eq!(seen[5], Err(Malformed));
+        assert_eq!(seen[5..], [Err(Malformed), Err(Malformed)]);
     }
 
     #[test]

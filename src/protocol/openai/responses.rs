@@ -9,7 +9,7 @@ use super::{is_filled, read_error_object, read_reply};
 use crate::protocol::error::{ErrorFacts, ErrorView};
 use crate::protocol::stream::{Meaning, StreamReader};
 use crate::protocol::usage::{self, Usage};
-use crate::protocol::{Answers, Malformed, Reply};
+use crate::protocol::{Answers, Malformed, Reply, read_object};
 
 /// Answers to `/v1/responses`.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl StreamReader for ResponsesStream {
         if data.trim_ascii() == b"[DONE]" {
             return Ok(if self.ended { Meaning::End } else { Meaning::Preamble });
         }
-        let event: Event<'_> = serde_json::from_slice(data).map_err(|_| Malformed)?;
+        let event: Event<'_> = read_object(data)?;
         let kind = &*event.kind;
         Ok(match kind {
             "response.completed" | "response.incomplete" | "response.failed" => {
