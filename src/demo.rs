@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -76,9 +77,9 @@ async fn serve(args: &DemoArgs) -> Result<(), DemoError> {
         let simulator = Simulator::builder().provider(Flavor::Both).name(name).keys([PROVIDER_KEY]);
         simulators.push(simulator.kept_requests(0).start().await?);
     }
-    let folder = std::env::temp_dir().join(format!("pilothouse-demo-{}", std::process::id()));
-    let manifest = write_manifest(&folder, &simulators[0].url(), &simulators[1].url())?;
-    let running = app::start(&settings(args, &folder)?).await?;
+    let folder = Folder::create()?;
+    let manifest = write_manifest(&folder.0, &simulators[0].url(), &simulators[1].url())?;
+    let running = app::start(&settings(args, &folder.0)?).await?;
     let mut report = running.report.clone();
     report.wait_for(|report| report.is_published()).await.map_err(|_| DemoError::NoTable)?;
 
@@ -93,8 +94,27 @@ async fn serve(args: &DemoArgs) -> Result<(), DemoError> {
     for simulator in simulators {
         simulator.stop().await;
     }
-    fs::remove_dir_all(&folder)?;
     Ok(())
+}
+
+/// A folder of the demo's own, gone when the demo ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    /// Nobody else may have made it, and nobody else may write to it: it decides what is served.
+    fn create() -> io::Result<Self> {
+        let name = format!("pilothouse-demo-{:08x}", fastrand::u32(..));
+        let path = std::env::temp_dir().join(name);
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is a temporary file like any other.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// The settings of `serve`, as its command line would make them.
@@ -110,7 +130,6 @@ fn settings(args: &DemoArgs, folder: &Path) -> Result<Settings, DemoError> {
 }
 
 fn write_manifest(folder: &Path, alpha: &str, bravo: &str) -> io::Result<PathBuf> {
-    fs::create_dir_all(folder)?;
     let text = include_str!("demo/routes.yaml")
         .replace("ALPHA_URL", alpha)
         .replace("BRAVO_URL", bravo)

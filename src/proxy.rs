@@ -36,7 +36,7 @@ pub mod tls;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::UPGRADE;
+use http::header::{CONTENT_LENGTH, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use tokio_util::sync::CancellationToken;
@@ -101,12 +101,25 @@ where
             exchange.protocol = operation.protocol;
             call(exchange, request, operation, forced_stream).await
         }
-        Ok(local) => match answer_locally(&mut exchange, &request, &local) {
-            Ok(body) => respond::local(exchange, StatusCode::OK, body),
-            Err(error) => respond::refused(exchange, &error),
-        },
+        Ok(local) => {
+            let response = match answer_locally(&mut exchange, &request, &local) {
+                Ok(body) => respond::local(exchange, StatusCode::OK, body),
+                Err(error) => respond::refused(exchange, &error),
+            };
+            if request.method() == Method::HEAD { without_body(response) } else { response }
+        }
         Err(error) => respond::refused(exchange, &error),
     }
+}
+
+/// The answer to a `HEAD`: the head as it would be (RFC 9110, section 9.3.2). Over HTTP/2 nobody
+/// else takes the body away.
+fn without_body(mut response: Response<GatewayBody>) -> Response<GatewayBody> {
+    let body = std::mem::replace(response.body_mut(), GatewayBody::Full(None));
+    if let Some(length) = body.size_hint().exact() {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    response
 }
 
 /// A call of a model.
@@ -153,7 +166,9 @@ where
     let body = admit::take_body(body, announced, gateway.max_body, &gateway.budget).await?;
     exchange.request_bytes = body.bytes.len() as u64;
     let query = head.uri.query().map(str::to_owned);
-    let taken = Taken { operation, forced_stream, headers: head.headers, query, body: body.bytes };
+    let mut headers = head.headers;
+    resolve::count_hop(&mut headers)?;
+    let taken = Taken { operation, forced_stream, headers, query, body: body.bytes };
     let (object, facts) = resolve::read_facts(&taken)?;
     exchange.model.clone_from(&facts.model);
     exchange.stream = facts.stream;
@@ -183,7 +198,9 @@ enum Endpoint {
 
 fn endpoint<B>(request: &Request<B>) -> Result<Endpoint, ProxyError> {
     let path = request.uri().path();
-    if request.headers().contains_key(UPGRADE) {
+    let upgrade = request.headers().get(UPGRADE).and_then(|value| value.to_str().ok());
+    // Some clients offer `h2c` with every request and go on without; only a websocket needs a word.
+    if upgrade.is_some_and(|wanted| wanted.eq_ignore_ascii_case("websocket")) {
         let message = "websockets are not spoken here: use `stream: true` over HTTP";
         return Err(ProxyError::new(Reason::UpgradeRequired, message).permanent());
     }

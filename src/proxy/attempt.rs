@@ -136,6 +136,7 @@ fn request(
 fn unsent(error: &SendError) -> Failure {
     let class = match error {
         SendError::Connect(ConnectError::Timeout(_)) => Class::TimedOut,
+        SendError::Connect(ConnectError::Exhausted(_)) => Class::Exhausted,
         SendError::Connect(_) | SendError::Broken(_) => Class::Failure,
     };
     Failure::new(class, error.to_string())

@@ -67,7 +67,9 @@ pub(super) fn eligible<'t>(
         return Err(Spared::Resting(until));
     }
     match upstream.state.breaker.status(&upstream.breaker, now) {
-        BreakerStatus::Closed | BreakerStatus::HalfOpen => Ok(upstream),
+        BreakerStatus::Closed => Ok(upstream),
+        BreakerStatus::HalfOpen if upstream.state.breaker.is_probing() => Err(Spared::Open(None)),
+        BreakerStatus::HalfOpen => Ok(upstream),
         BreakerStatus::Open { until } => Err(Spared::Open(Some(until))),
     }
 }
@@ -78,55 +80,61 @@ pub(super) fn can_serve(upstream: &Upstream, operation: &Operation) -> bool {
         && !upstream.provider.lacks.contains(&operation.upstream_path)
 }
 
-/// The next target of the route that may be asked, leaving out those in `tried`.
+/// The next target of the route that may be asked, leaving out those in `tried`. `streamed` says
+/// which of its times a target is judged by.
 pub(super) fn choose(
     route: &Route,
     operation: &Operation,
+    streamed: bool,
     tried: &[usize],
     now: Instant,
 ) -> Option<Chosen> {
     for tier in &route.tiers {
-        let mut indexes: Vec<usize> =
-            tier.members.iter().copied().filter(|index| !tried.contains(index)).collect();
-        // One turn for each request, however many picks it takes: a breaker that is being probed
-        // must not shift everybody's share.
-        let turn = Turn { sequence: tier.next_turn(), random: fastrand::u64(..) };
-        while !indexes.is_empty() {
-            let mut candidates = Vec::with_capacity(indexes.len());
-            indexes.retain(|index| {
-                let target = &route.targets[*index];
-                let Ok(upstream) = eligible(target, operation, now) else { return false };
-                candidates.push(Candidate {
-                    weight: target.weight,
-                    in_flight: upstream.state.in_flight.count(),
-                    latency: upstream.state.latency.estimate(now),
-                });
-                true
+        let (mut open, mut candidates) = (Vec::new(), Vec::new());
+        for index in tier.members.iter().copied().filter(|index| !tried.contains(index)) {
+            let target = &route.targets[index];
+            let Ok(upstream) = eligible(target, operation, now) else { continue };
+            let state = &upstream.state;
+            open.push((index, upstream));
+            candidates.push(Candidate {
+                weight: target.weight,
+                in_flight: state.in_flight.count(),
+                latency: if streamed { &state.latency } else { &state.reply_time }.estimate(now),
             });
-            let Some(position) = route.strategy.pick(&candidates, turn) else { break };
+        }
+        if candidates.is_empty() {
+            continue;
+        }
+        let turn = Turn { sequence: tier.next_turn(), random: fastrand::u64(..) };
+        while let Some(position) = route.strategy.pick(&candidates, turn) {
+            let (index, upstream) = open.swap_remove(position);
+            candidates.swap_remove(position);
             // Another request may have taken a half-open breaker's one permit in the meantime.
-            match admit(route, indexes[position], operation, now) {
-                Some(chosen) => return Some(chosen),
-                None => indexes.swap_remove(position),
-            };
+            if let Some(chosen) = admit(route, index, upstream, now) {
+                return Some(chosen);
+            }
         }
     }
     None
 }
 
-/// Asks the breaker of one target for admission.
-pub(super) fn admit(
+/// The target that the caller picked, if it may be asked.
+pub(super) fn picked(
     route: &Route,
     index: usize,
     operation: &Operation,
     now: Instant,
 ) -> Option<Chosen> {
-    let target = route.targets.get(index)?;
-    let upstream = eligible(target, operation, now).ok()?;
+    let upstream = eligible(route.targets.get(index)?, operation, now).ok()?;
+    admit(route, index, upstream, now)
+}
+
+/// Asks the breaker of one target for admission.
+fn admit(route: &Route, index: usize, upstream: &Upstream, now: Instant) -> Option<Chosen> {
     let (permit, breaker) = match upstream.state.breaker.admit(&upstream.breaker, now) {
         Admission::Closed => (None, Phase::Closed),
         Admission::Probe(permit) => (Some(permit), Phase::HalfOpen),
         Admission::Refused { .. } => return None,
     };
-    Some(Chosen { index, target: Arc::clone(target), permit, breaker })
+    Some(Chosen { index, target: Arc::clone(&route.targets[index]), permit, breaker })
 }

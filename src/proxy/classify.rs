@@ -30,6 +30,8 @@ pub enum Class {
     TooLong,
     /// The content was refused by policy.
     Refused,
+    /// The gateway has as many connections to that provider as it may: nobody's fault there.
+    Exhausted,
     /// The client went away.
     Cancelled,
 }
@@ -47,6 +49,7 @@ impl Class {
             Self::ClientFault => "client_fault",
             Self::TooLong => "too_long",
             Self::Refused => "refused",
+            Self::Exhausted => "connections_exhausted",
             Self::Cancelled => "cancelled",
         }
     }
@@ -63,6 +66,7 @@ impl Class {
             | Self::TimedOut
             | Self::Throttled
             | Self::CredentialFault
+            | Self::Exhausted
             | Self::Permanent => true,
             Self::Success | Self::ClientFault | Self::TooLong | Self::Refused | Self::Cancelled => {
                 false
@@ -71,10 +75,24 @@ impl Class {
     }
 }
 
-/// Codes and texts by which providers say that the account behind a key cannot pay. They come as
-/// 400, 402, 403 and 429, and another key may still work.
+// What providers say is read by `code` and `type` wherever it changes what others get: a message may
+// repeat what the client sent, and a client must not be able to rest a key or open a breaker by
+// writing the right words into its request. Where a provider has no code for it, the beginning of
+// the message is the provider's own. Texts that only decide about the request itself may stand
+// anywhere in it.
+
+/// Codes and types that say that the account behind a key cannot pay. They come as 400, 402, 403
+/// and 429, and another key may still work.
 const EMPTY_ACCOUNT: &[&str] =
-    &["insufficient_quota", "credit_balance", "credit balance is too low", "billing_error"];
+    &["insufficient_quota", "credit_balance_exhausted", "billing_error", "billing_not_active"];
+/// ... that the key is not valid, under a status that does not say so.
+const BAD_KEY: &[&str] = &["invalid_api_key", "authentication_error"];
+/// How messages of that kind begin where there is no code: Anthropic's, Gemini's.
+const ACCOUNT_MESSAGES: &[&str] = &["your credit balance is too low", "api key not valid"];
+/// ... that the model or deployment does not exist, or not for this account.
+const NO_MODEL: &[&str] = &["model_not_found", "deploymentnotfound"];
+/// How messages begin that name a missing model.
+const MODEL_MESSAGES: &[&str] = &["model", "the model"];
 /// ... that the prompt is too long.
 const TOO_LONG: &[&str] = &[
     "context_length_exceeded",
@@ -88,11 +106,27 @@ const TOO_LONG: &[&str] = &[
 /// ... that the content was refused by policy.
 const REFUSED: &[&str] =
     &["content_policy_violation", "content_filter", "responsibleaipolicyviolation", "moderation"];
-/// ... that the key is not valid, under a status that does not say so.
-const BAD_KEY: &[&str] = &["invalid_api_key", "api key not valid", "incorrect api key"];
 
 fn mentions_any(facts: &ErrorFacts, needles: &[&str]) -> bool {
     needles.iter().any(|needle| facts.mentions(needle))
+}
+
+/// Whether `code` or `type` is one of `words`.
+fn says(facts: &ErrorFacts, words: &[&str]) -> bool {
+    let is = |text: &str| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    is(&facts.code) || is(&facts.kind)
+}
+
+fn begins(facts: &ErrorFacts, phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| {
+        let start = facts.message.get(..phrase.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(phrase))
+    })
+}
+
+/// Whether the body was an error of the provider's API, and not a page of something before it.
+fn is_structured(facts: &ErrorFacts) -> bool {
+    !facts.code.is_empty() || !facts.kind.is_empty()
 }
 
 /// Classifies an answer that is no success. `configured` is the upstream model where the route
@@ -110,10 +144,13 @@ pub fn classify(
     }
     match status.as_u16() {
         401 | 402 => Class::CredentialFault,
+        403 if says(facts, NO_MODEL) => missing(facts, configured),
         403 if mentions_any(facts, REFUSED) => Class::Refused,
-        403 => Class::CredentialFault,
+        403 if is_structured(facts) => Class::CredentialFault,
+        // A firewall in front of the provider.
+        403 => Class::Failure,
         404 => missing(facts, configured),
-        429 if mentions_any(facts, EMPTY_ACCOUNT) => Class::CredentialFault,
+        429 if says(facts, EMPTY_ACCOUNT) => Class::CredentialFault,
         429 | 529 => Class::Throttled,
         408 | 409 | 424 => Class::Failure,
         400..=499 => client_fault(facts, configured),
@@ -123,25 +160,27 @@ pub fn classify(
     }
 }
 
+/// Something does not exist: the model, something that the request names, or the whole API.
 fn missing(facts: &ErrorFacts, configured: Option<&str>) -> Class {
-    let Some(model) = configured else {
-        return if facts.mentions("model") { Class::ClientFault } else { Class::Failure };
-    };
-    let names_it = facts.mentions("model_not_found")
-        || facts.mentions("deploymentnotfound")
-        || facts.mentions(model);
-    if names_it { Class::Permanent } else { Class::Failure }
+    let is_model = says(facts, NO_MODEL)
+        || configured.is_some_and(|model| begins(facts, MODEL_MESSAGES) && facts.mentions(model));
+    match configured {
+        Some(_) if is_model => Class::Permanent,
+        _ if is_model || is_structured(facts) => Class::ClientFault,
+        // No error of an API: the base URL is wrong, or its server is not what it was.
+        _ => Class::Failure,
+    }
 }
 
 fn client_fault(facts: &ErrorFacts, configured: Option<&str>) -> Class {
-    if mentions_any(facts, EMPTY_ACCOUNT) || mentions_any(facts, BAD_KEY) {
+    if says(facts, EMPTY_ACCOUNT) || says(facts, BAD_KEY) || begins(facts, ACCOUNT_MESSAGES) {
         Class::CredentialFault
+    } else if says(facts, NO_MODEL) && configured.is_some() {
+        Class::Permanent
     } else if mentions_any(facts, TOO_LONG) {
         Class::TooLong
     } else if mentions_any(facts, REFUSED) {
         Class::Refused
-    } else if configured.is_some() && facts.mentions("model_not_found") {
-        Class::Permanent
     } else {
         Class::ClientFault
     }
@@ -221,11 +260,15 @@ mod tests {
             (429, "credit_balance_exhausted", "", Class::CredentialFault),
             (400, "", "Your credit balance is too low", Class::CredentialFault),
             (401, "invalid_api_key", "", Class::CredentialFault),
-            (403, "", "country not supported", Class::CredentialFault),
+            (403, "unsupported_country_region_territory", "", Class::CredentialFault),
+            (403, "model_not_found", "no access to model gpt-x", Class::Permanent),
+            (403, "", "<html>blocked</html>", Class::Failure),
             (403, "", "flagged by moderation", Class::Refused),
             (404, "model_not_found", "", Class::Permanent),
             (404, "", "model: gpt-x", Class::Permanent),
-            (404, "", "Not Found", Class::Failure),
+            (404, "", "The model `gpt-x` does not exist.", Class::Permanent),
+            (404, "not_found", "No vector store `gpt-x`", Class::ClientFault),
+            (404, "", "{\"detail\":\"Not Found\"}", Class::Failure),
             (400, "context_length_exceeded", "", Class::TooLong),
             (400, "", "prompt is too long: 200001 tokens", Class::TooLong),
             (400, "content_filter", "", Class::Refused),
@@ -234,6 +277,25 @@ mod tests {
         ];
         for (status, code, message, expected) in cases {
             assert_eq!(class(status, code, message), expected, "{status} {code} {message}");
+        }
+    }
+
+    #[test]
+    fn a_client_cannot_blame_the_target_or_its_key_by_what_it_writes() {
+        for words in [
+            "model_not_found",
+            "insufficient_quota",
+            "invalid_api_key",
+            "credit balance is too low",
+            "API key not valid",
+            "billing_error",
+            "The model `gpt-x` does not exist",
+        ] {
+            let message = format!("Invalid value: '{words}'. Supported values are: 'user'");
+            for status in [400, 404, 422] {
+                let class = class(status, "invalid_value", &message);
+                assert_eq!(class, Class::ClientFault, "{status} {message}");
+            }
         }
     }
 

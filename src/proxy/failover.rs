@@ -54,7 +54,8 @@ pub(super) async fn answer(
         exchange.target = Some(Arc::clone(&chosen.target));
         let target = Arc::clone(&chosen.target);
         let Some(upstream) = target.upstream() else { continue };
-        let mut guard = AttemptGuard::new(&exchange.gateway, &resolved.route, chosen);
+        let streamed = resolved.streams();
+        let mut guard = AttemptGuard::new(&exchange.gateway, &resolved.route, chosen, streamed);
         let limits = limits(exchange, resolved, upstream, &tried, deadline);
         match try_target(exchange, upstream, resolved, limits).await {
             Ok(answer) => {
@@ -100,8 +101,11 @@ fn next(resolved: &Resolved, tried: &[usize]) -> Option<Chosen> {
     let now = Instant::now();
     match resolved.backend {
         Some(index) if tried.contains(&index) => None,
-        Some(index) => choose::admit(&resolved.route, index, resolved.operation, now),
-        None => choose::choose(&resolved.route, resolved.operation, tried, now),
+        Some(index) => choose::picked(&resolved.route, index, resolved.operation, now),
+        None => {
+            let (route, operation) = (&resolved.route, resolved.operation);
+            choose::choose(route, operation, resolved.streams(), tried, now)
+        }
     }
 }
 

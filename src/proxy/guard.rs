@@ -1,7 +1,7 @@
 //! What holds a target while one try runs there, and records what became of it.
 
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Gateway;
 use super::choose::Chosen;
@@ -19,11 +19,19 @@ pub(super) struct AttemptGuard {
     permit: Option<ProbePermit>,
     started: Instant,
     recorded: bool,
+    /// A probe's success was told to the breaker already.
+    proven: bool,
+    streamed: bool,
     _in_flight: Option<InFlightGuard>,
 }
 
 impl AttemptGuard {
-    pub(super) fn new(gateway: &Arc<Gateway>, route: &Arc<Route>, chosen: Chosen) -> Self {
+    pub(super) fn new(
+        gateway: &Arc<Gateway>,
+        route: &Arc<Route>,
+        chosen: Chosen,
+        streamed: bool,
+    ) -> Self {
         let in_flight = chosen.target.upstream().map(|upstream| upstream.state.in_flight.enter());
         Self {
             gateway: Arc::clone(gateway),
@@ -32,6 +40,8 @@ impl AttemptGuard {
             permit: chosen.permit,
             started: Instant::now(),
             recorded: false,
+            proven: false,
+            streamed,
             _in_flight: in_flight,
         }
     }
@@ -40,7 +50,7 @@ impl AttemptGuard {
         &self.target.name
     }
 
-    pub(super) fn elapsed(&self) -> std::time::Duration {
+    pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
@@ -64,9 +74,10 @@ impl AttemptGuard {
         let target = Arc::clone(&self.target);
         let Some(upstream) = target.upstream() else { return };
         let now = Instant::now();
-        upstream.state.latency.observe(now.duration_since(self.started), now);
+        self.observe(upstream, now.duration_since(self.started), now);
         if self.permit.is_some() {
             self.signal(upstream, Signal::Success, now);
+            self.proven = true;
         }
     }
 
@@ -86,9 +97,10 @@ impl AttemptGuard {
         if class == Class::TimedOut {
             // How long it would have taken nobody knows; at least this much longer. Otherwise a
             // target that hangs would look like one of which nothing is known, and be explored.
-            upstream.state.latency.observe(2 * now.duration_since(self.started), now);
+            self.observe(upstream, 2 * now.duration_since(self.started), now);
         }
         let signal = match class {
+            Class::Success if self.proven => return,
             Class::Success => Signal::Success,
             Class::Failure | Class::TimedOut => Signal::Failure,
             Class::Permanent => Signal::Permanent,
@@ -98,12 +110,19 @@ impl AttemptGuard {
             | Class::ClientFault
             | Class::TooLong
             | Class::Refused
+            | Class::Exhausted
             | Class::Cancelled => {
                 self.permit = None;
                 return;
             }
         };
         self.signal(upstream, signal, now);
+    }
+
+    /// A stream's first output and a whole reply are times that cannot be compared.
+    fn observe(&self, upstream: &Upstream, time: Duration, now: Instant) {
+        let state = &upstream.state;
+        if self.streamed { &state.latency } else { &state.reply_time }.observe(time, now);
     }
 
     fn signal(&mut self, upstream: &Upstream, signal: Signal, now: Instant) {

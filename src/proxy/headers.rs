@@ -15,6 +15,7 @@ pub(super) mod names {
     pub const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
     pub const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
     pub const BACKEND: HeaderName = HeaderName::from_static("x-backend");
+    pub const HOPS: HeaderName = HeaderName::from_static("x-pilothouse-hops");
     pub const ROUTE: HeaderName = HeaderName::from_static("x-pilothouse-route");
     pub const ATTEMPTS: HeaderName = HeaderName::from_static("x-pilothouse-attempts");
     pub const USED_PROVIDER: HeaderName = HeaderName::from_static("x-used-provider");
@@ -37,6 +38,7 @@ const FORWARDED: &[&str] = &[
     "traceparent",
     "tracestate",
     "user-agent",
+    "x-pilothouse-hops",
 ];
 
 /// The version that Anthropic's API requires, where the client did not send one (Anthropic API

@@ -46,12 +46,34 @@ pub(super) struct Taken {
     pub body: Bytes,
 }
 
+/// Longest model name that is read: what a resource can hold, with room for a namespace. Names end
+/// up in errors and logs.
+const MODEL_LIMIT: usize = 512;
+/// How often a request may pass a gateway: twice is a chain of gateways, more is a circle.
+const HOPS: u8 = 4;
+
+/// Notes in the headers that the request passed here, and stops one that goes in circles: a route
+/// whose target is the gateway itself would otherwise hold memory and connections at every turn.
+pub(super) fn count_hop(headers: &mut HeaderMap) -> Result<(), ProxyError> {
+    let given = headers.get(names::HOPS).and_then(|value| value.to_str().ok());
+    let hops = given.map_or(0, |hops| hops.parse::<u8>().unwrap_or(HOPS)) + 1;
+    if hops > HOPS {
+        let message = "the request goes in circles: a route's `baseURL` leads back to the gateway";
+        return Err(ProxyError::new(Reason::ProviderFailed, message).permanent());
+    }
+    headers.insert(names::HOPS, HeaderValue::from(u16::from(hops)));
+    Ok(())
+}
+
 /// Reads what must be known of the body.
 pub(super) fn read_facts(taken: &Taken) -> Result<(Object, RequestFacts), ProxyError> {
     let invalid = |error: String| ProxyError::new(Reason::InvalidRequest, error).permanent();
     let object = Object::parse(taken.body.clone())
         .map_err(|error| invalid(format!("the request body is not valid: {error}")))?;
     let mut facts = RequestFacts::read(&object).map_err(|error| invalid(error.to_string()))?;
+    if facts.model.len() > MODEL_LIMIT {
+        return Err(invalid(format!("`model` is longer than {MODEL_LIMIT} bytes")));
+    }
     facts.stream = taken.operation.streams && (facts.stream || taken.forced_stream);
     Ok((object, facts))
 }

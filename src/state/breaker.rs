@@ -135,6 +135,11 @@ impl Breaker {
         if self.troubled() { self.memory.lock().status(policy, now) } else { BreakerStatus::Closed }
     }
 
+    /// Whether a probe is out, so that nobody else is let into a half-open breaker. Changes nothing.
+    pub fn is_probing(&self) -> bool {
+        self.troubled() && self.memory.lock().is_probing()
+    }
+
     /// Asks to send a request. Its outcome goes to [`Self::settle`] together with the permit, if
     /// there is one.
     pub fn admit(self: &Arc<Self>, policy: &BreakerPolicy, now: Instant) -> Admission {

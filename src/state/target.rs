@@ -41,8 +41,10 @@ pub struct TargetState {
     pub breaker: Arc<Breaker>,
     /// How many requests it is answering.
     pub in_flight: InFlight,
-    /// How long it usually takes.
+    /// How long it usually takes to the first output of a stream.
     pub latency: Latency,
+    /// How long it usually takes to a plain reply, which comes only when all of it is generated.
+    pub reply_time: Latency,
     throttled: Rest,
 }
 
@@ -54,6 +56,7 @@ impl TargetState {
             breaker: Arc::default(),
             in_flight: InFlight::default(),
             latency: Latency::default(),
+            reply_time: Latency::default(),
             throttled: Rest::default(),
         }
     }

@@ -83,6 +83,10 @@ impl Memory {
         }
     }
 
+    pub(super) fn is_probing(&self) -> bool {
+        self.probe.is_some()
+    }
+
     pub(super) fn begin_probe(&mut self) -> Option<u64> {
         if self.probe.is_some() {
             return None;
