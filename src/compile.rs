@@ -8,8 +8,10 @@
 //!
 //! A mistake costs what holds it and nothing else: a bad key its key, a bad target its target, an
 //! unreadable route its newest edit. Where going on would fail open (grants, credentials, callers)
-//! the mistake closes instead. Everything is decided by names, ages and contents, never by the
-//! order in which objects came, so that every replica serves the same table.
+//! the mistake closes instead. What cannot be read keeps what it owned, a route its names and a
+//! Consumer its keys, so that nobody else inherits them by accident. Everything is decided by
+//! names, ages and contents, never by the order in which objects came, so that every replica serves
+//! the same table.
 //!
 //! Nothing is fetched here: [`references`] says what a caller has to fetch, and what has not been
 //! fetched yet is missing from the [`Snapshot`].
@@ -81,10 +83,10 @@ pub fn compile(
     state: &StateStore,
 ) -> Compiled {
     let namespaces = &grant::Namespaces::new(snapshot);
-    let input = Input { snapshot, tenancy, namespaces, state };
+    let input = Input { snapshot, tenancy, namespaces, last_good, state };
     let mut output = Output::default();
     let stores = compile_stores(input, &mut output);
-    let (routes, scopes, last_good) = compile_routes(input, last_good, &stores, &mut output);
+    let (routes, scopes) = compile_routes(input, &stores, &mut output);
     let callers = compile_consumers(input, &mut output);
     let table = RouteTable {
         generation: 0,
@@ -95,7 +97,7 @@ pub fn compile(
         callers,
         anonymous: consumer::anonymous(tenancy),
     };
-    let Output { mut findings, mut reports } = output;
+    let Output { mut findings, mut reports, last_good } = output;
     findings.sort();
     reports.sort_by(|a, b| a.object.cmp(&b.object));
     let references = references(snapshot, tenancy);
@@ -108,14 +110,16 @@ struct Input<'a> {
     snapshot: &'a Snapshot,
     tenancy: &'a Tenancy,
     namespaces: &'a grant::Namespaces,
+    last_good: &'a LastGood,
     state: &'a StateStore,
 }
 
-/// What is said of the objects.
+/// What comes of the objects besides the table.
 #[derive(Debug, Default)]
 struct Output {
     findings: Vec<Finding>,
     reports: Vec<ObjectReport>,
+    last_good: LastGood,
 }
 
 impl Output {
@@ -138,53 +142,36 @@ fn compile_stores(input: Input<'_>, output: &mut Output) -> Stores {
 
 fn compile_routes(
     input: Input<'_>,
-    last_good: &LastGood,
     stores: &Stores,
     output: &mut Output,
-) -> (Vec<Arc<Route>>, HashMap<Arc<str>, NameScope>, LastGood) {
-    let (served, notes) = accept_routes(input, last_good, output);
-    let mut by_age: Vec<usize> = (0..served.len()).collect();
-    by_age.sort_by(|a, b| names::by_age(served[*a].raw, served[*b].raw, input.tenancy));
+) -> (Vec<Arc<Route>>, HashMap<Arc<str>, NameScope>) {
+    let (read, notes): (Vec<Accepted<'_>>, Vec<Notes>) =
+        decode::ours(Kind::ModelRoute, &input.snapshot.routes, input.tenancy)
+            .into_values()
+            .map(|(raw, mut notes)| (route::accept(raw, &mut notes, input), notes))
+            .unzip();
+    let mut by_age: Vec<usize> = (0..read.len()).collect();
+    by_age.sort_by(|a, b| names::by_age(read[*a].raw, read[*b].raw, input.tenancy));
     let ownership = Ownership::settle(by_age.into_iter().map(|index| {
-        let accepted = &served[index];
+        let accepted = &read[index];
         (index, accepted.raw, accepted.patterns.as_slice())
     }));
-    let mut good = LastGood::default();
-    let mut routes = Vec::with_capacity(served.len());
-    for (index, (accepted, mut notes)) in served.iter().zip(notes).enumerate() {
-        good.remember(accepted.raw, accepted.generation, accepted.spec.clone());
+    let mut routes = Vec::with_capacity(read.len());
+    for (index, (accepted, mut notes)) in read.iter().zip(notes).enumerate() {
+        if let Ok(served) = &accepted.served {
+            output.last_good.remember_route(accepted.raw, served.generation, served.spec.clone());
+        }
         let owners = ownership.owners(accepted.raw, &accepted.patterns);
         let models = owners.map(|(pattern, owner)| {
             let owner = owner.unwrap_or(index);
-            names::status(pattern, owner == index, served[owner].raw)
+            names::status(pattern, owner == index, read[owner].raw)
         });
         let models = models.collect();
         let (route, report) = route::compile(accepted, models, input, stores, &mut notes);
         routes.push(Arc::new(route));
         output.take(notes, report);
     }
-    (routes, ownership.into_scopes(), good)
-}
-
-/// Reads the routes; those of which nothing can be served are reported and left out.
-fn accept_routes<'s>(
-    input: Input<'s>,
-    last_good: &LastGood,
-    output: &mut Output,
-) -> (Vec<Accepted<'s>>, Vec<Notes>) {
-    let mut served = Vec::new();
-    let mut kept = Vec::new();
-    let objects = decode::ours(Kind::ModelRoute, &input.snapshot.routes, input.tenancy);
-    for (raw, mut notes) in objects.into_values() {
-        if let Some(accepted) = route::accept(raw, &mut notes, last_good, input.namespaces) {
-            served.push(accepted);
-            kept.push(notes);
-        } else {
-            let report = route::report(raw, &notes, None, Vec::new(), Vec::new());
-            output.take(notes, report);
-        }
-    }
-    (served, kept)
+    (routes, ownership.into_scopes())
 }
 
 fn compile_consumers(input: Input<'_>, output: &mut Output) -> HashMap<KeyDigest, Arc<Caller>> {
@@ -193,7 +180,7 @@ fn compile_consumers(input: Input<'_>, output: &mut Output) -> HashMap<KeyDigest
     objects.sort_by(|(a, _), (b, _)| names::by_age(a, b, input.tenancy));
     let mut callers = consumer::Callers::default();
     for (raw, mut notes) in objects {
-        let report = callers.add(raw, &mut notes, input.snapshot);
+        let report = callers.add(raw, &mut notes, input, &mut output.last_good);
         output.take(notes, report);
     }
     callers.into_map()

@@ -25,9 +25,10 @@ use serde_json::Value;
 
 use crate::table::ObjectName;
 
+pub use crate::compile::Severity;
 pub use admission::{Admission, Admitted};
 pub use files::{Loaded, Loader, MAX_FILE_SIZE, load};
-pub use finding::{Finding, ObjectRef, Place, Severity};
+pub use finding::{Finding, ObjectRef, Place};
 
 /// The kinds that are read; every other one is left out with a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -129,7 +130,8 @@ impl Manifest {
         self.finding(Severity::Note, field.into(), message.into())
     }
 
-    fn finding(&self, severity: Severity, field: String, message: String) -> Finding {
+    /// What is to be said of a field, or of the whole object if `field` is empty.
+    pub fn finding(&self, severity: Severity, field: String, message: String) -> Finding {
         Finding { severity, place: self.place(&field), object: Some(self.object()), field, message }
     }
 }

@@ -64,7 +64,7 @@ pub struct ConsumerSpec {
         length(min = 1, max = 64),
         inner(length(min = 1, max = 256), regex(pattern = r"^\S+$"))
     )]
-    #[x_kube(validation = model_patterns("allowedModels"), merge_strategy = ListMerge::Set)]
+    #[x_kube(validation = model_patterns(), merge_strategy = ListMerge::Set)]
     pub allowed_models: Vec<String>,
 
     /// Turns the caller away without deleting it.
@@ -94,7 +94,7 @@ pub struct ConsumerKey {
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(
         validation = Rule::new("self.matches('^[0-9a-f]{64}$')")
-            .message("sha256 must be 64 lower-case hex digits, as `printf %s \"$KEY\" | sha256sum` prints them")
+            .message("must be 64 lower-case hex digits, as `printf %s \"$KEY\" | sha256sum` prints them")
     )]
     pub sha256: Option<String>,
 }

@@ -69,7 +69,7 @@ pub struct CredentialStoreSpec {
     #[x_kube(
         validation = Rule::new("self.all(h, h.matches(\
                 '^(([*][.])?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\\\\[[0-9A-Fa-f:.]+\\\\])(:[0-9]{1,5})?$'))")
-            .message("allowedHosts: an entry is `host`, `host:port`, `*.suffix` or `*.suffix:port`, without scheme or path"),
+            .message("an entry is `host`, `host:port`, `*.suffix` or `*.suffix:port`, without scheme or path"),
         merge_strategy = ListMerge::Set
     )]
     pub allowed_hosts: Vec<String>,
@@ -133,7 +133,7 @@ pub struct StoredKey {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("[has(self.secretKeyRef), has(self.env), has(self.file)].exists_one(x, x)")
-        .message("valueFrom: set exactly one of `secretKeyRef`, `env` and `file`")
+        .message("set exactly one of `secretKeyRef`, `env` and `file`")
 )]
 pub struct KeySource {
     /// An entry of a Secret in the store's namespace. A trailing newline is not part of the key.
@@ -168,7 +168,7 @@ pub struct FileSource {
     #[schemars(length(min = 1, max = 1024))]
     #[x_kube(
         validation = Rule::new("!self.startsWith('/') && !self.matches('(^|/)[.][.](/|$)')")
-            .message("file.path must be relative to the credential directory and must not hold `..`")
+            .message("must be relative to the credential directory and must not hold `..`")
     )]
     pub path: String,
 }

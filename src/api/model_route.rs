@@ -75,7 +75,7 @@ pub struct ModelRouteSpec {
     /// `Conflict`; an exact name wins over a pattern, a longer pattern over a shorter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 256), regex(pattern = r"^\S+$")))]
-    #[x_kube(validation = model_patterns("models"), merge_strategy = ListMerge::Set)]
+    #[x_kube(validation = model_patterns(), merge_strategy = ListMerge::Set)]
     pub models: Vec<String>,
 
     /// Whose Consumers are answered. Default: those of the route's own namespace. To others the
@@ -166,11 +166,11 @@ pub struct TargetSpec {
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(
         validation = Rule::new("self.startsWith('https://') || self.startsWith('http://')")
-            .message("baseURL must begin with https:// or http://"),
+            .message("must begin with https:// or http://"),
         validation = Rule::new("!self.contains('?') && !self.contains('#')")
-            .message("baseURL must not hold a query or a fragment"),
+            .message("must not hold a query or a fragment"),
         validation = Rule::new("!self.matches('^[^/]*//[^/]*@')")
-            .message("baseURL must not hold a user name or password: use credentialRef")
+            .message("must not hold a user name or password: use credentialRef")
     )]
     pub base_url: Option<String>,
 

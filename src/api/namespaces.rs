@@ -54,7 +54,7 @@ pub enum NamespacesFrom {
 #[x_kube(
     validation = Rule::new("(has(self.matchLabels) && size(self.matchLabels) > 0) \
                             || (has(self.matchExpressions) && size(self.matchExpressions) > 0)")
-        .message("selector is empty: give `matchLabels` or `matchExpressions`, or say `from: All`")
+        .message("must not be empty: give `matchLabels` or `matchExpressions`, or say `from: All`")
 )]
 pub struct NamespaceSelector {
     /// Labels that a namespace must have, each with exactly this value.

@@ -30,7 +30,7 @@ pub struct StreamingSpec {
     /// (default 20s). Until then an error can still fail over unseen; after it the client gets its
     /// 200, so that proxies before it do not give up, and later errors come inside the stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = positive("commitAfter", "a stream that is committed at once cannot fail over"))]
+    #[x_kube(validation = positive("a stream that is committed at once cannot fail over"))]
     pub commit_after: Option<Duration>,
 }
 
@@ -40,7 +40,7 @@ pub struct StreamingSpec {
 pub struct TimeoutsSpec {
     /// To connect, TLS included (default 5s).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = positive("connect", "a host that does not answer would be waited for"))]
+    #[x_kube(validation = positive("a host that does not answer would be waited for"))]
     pub connect: Option<Duration>,
 
     /// Streams: from sending the request to the first generated output (default 10s). `0s` is off:
@@ -50,12 +50,12 @@ pub struct TimeoutsSpec {
 
     /// Streams: between two pieces of text or tool arguments (default 30s).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = positive("idle", "a stream that hangs would never end"))]
+    #[x_kube(validation = positive("a stream that hangs would never end"))]
     pub idle: Option<Duration>,
 
     /// Streams: the same while the model only reasons, which may take minutes (default 5m).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = positive("thinkingIdle", "a stream that hangs would never end"))]
+    #[x_kube(validation = positive("a stream that hangs would never end"))]
     pub thinking_idle: Option<Duration>,
 
     /// A reply that is not streamed, which comes only when all of it is generated (default 2m).
@@ -65,7 +65,7 @@ pub struct TimeoutsSpec {
 
     /// All tries at all targets together, up to the first output of a stream (default 10m).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = positive("request", "a request would be tried for ever"))]
+    #[x_kube(validation = positive("a request would be tried for ever"))]
     pub request: Option<Duration>,
 }
 
@@ -75,7 +75,7 @@ pub struct TimeoutsSpec {
 pub struct TargetTimeoutsSpec {
     /// To connect, TLS included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = positive("connect", "a host that does not answer would be waited for"))]
+    #[x_kube(validation = positive("a host that does not answer would be waited for"))]
     pub connect: Option<Duration>,
 
     /// Streams: from sending the request to the first generated output. `0s` is off.
@@ -84,12 +84,12 @@ pub struct TargetTimeoutsSpec {
 
     /// Streams: between two pieces of text or tool arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = positive("idle", "a stream that hangs would never end"))]
+    #[x_kube(validation = positive("a stream that hangs would never end"))]
     pub idle: Option<Duration>,
 
     /// Streams: the same while the model only reasons, which may take minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = positive("thinkingIdle", "a stream that hangs would never end"))]
+    #[x_kube(validation = positive("a stream that hangs would never end"))]
     pub thinking_idle: Option<Duration>,
 
     /// A reply that is not streamed. `0s` is off.
@@ -118,12 +118,12 @@ pub struct CircuitBreakerSpec {
 
     /// The time over which the share of failures is taken (default 60s).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = positive("monitoringWindow", "no failure would ever be counted"))]
+    #[x_kube(validation = positive("no failure would ever be counted"))]
     pub monitoring_window: Option<Duration>,
 
     /// How long an open breaker rests before one request probes the target (default 15s).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = positive("resetTimeout", "an open breaker would let everything through"))]
+    #[x_kube(validation = positive("an open breaker would let everything through"))]
     pub reset_timeout: Option<Duration>,
 
     /// Failures that will not pass by themselves, such as a model that does not exist. They open
@@ -151,7 +151,7 @@ pub struct PermanentFailuresSpec {
     /// How long the first permanent failure opens the breaker (default 5m); each further one
     /// doubles it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = positive("baseTimeout", "a permanent failure would be tried again at once"))]
+    #[x_kube(validation = positive("a permanent failure would be tried again at once"))]
     pub base_timeout: Option<Duration>,
 
     /// The doubling stops at this many times `baseTimeout` (default 16).

@@ -1,7 +1,8 @@
 //! What several kinds share: small types, CEL rules, and the last touches to a schema.
 //!
 //! A rule's cost is estimated by the API server from the largest value that the schema allows, so
-//! whatever a rule reads has a maximum size. Rules never nest `all` or `exists`.
+//! whatever a rule reads has a maximum size. Rules never nest `all` or `exists`. Their messages do
+//! not name the field that they stand on: its path is printed before them.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::KubeSchema;
@@ -22,17 +23,15 @@ pub struct SecretKeyRef {
 }
 
 /// Refuses `0s` where having no limit would let a request hang for ever.
-pub(super) fn positive(field: &str, otherwise: &str) -> Rule {
+pub(super) fn positive(otherwise: &str) -> Rule {
     Rule::new("duration(self) > duration('0s')")
-        .message(format!("{field} must be longer than 0s: {otherwise}").as_str())
+        .message(format!("must be longer than 0s: {otherwise}").as_str())
 }
 
 /// Refuses a model name with a `*` anywhere but at one end.
-pub(super) fn model_patterns(field: &str) -> Rule {
-    Rule::new("self.all(m, m.matches('^([^*]+[*]?|[*][^*]*)$'))").message(
-        format!("{field}: an entry is an exact name, or holds one `*` at its start or its end")
-            .as_str(),
-    )
+pub(super) fn model_patterns() -> Rule {
+    Rule::new("self.all(m, m.matches('^([^*]+[*]?|[*][^*]*)$'))")
+        .message("an entry is an exact name, or holds one `*` at its start or its end")
 }
 
 /// The default of `spec.gateway`.

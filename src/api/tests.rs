@@ -67,21 +67,20 @@ fn a_model_name_may_hold_one_star_at_an_end() {
 
 #[test]
 fn limits_that_must_not_be_off_refuse_zero() {
+    let message = "must be longer than 0s";
     for field in ["connect", "idle", "thinkingIdle"] {
-        let message = format!("{field} must be longer than 0s");
-        refused("ModelRoute", route(), &format!("/timeouts/{field}"), json!("0s"), &message);
+        refused("ModelRoute", route(), &format!("/timeouts/{field}"), json!("0s"), message);
         let path = format!("/targets/0/timeouts/{field}");
-        refused("ModelRoute", route(), &path, json!("0h0ms"), &message);
+        refused("ModelRoute", route(), &path, json!("0h0ms"), message);
     }
-    for (path, field) in [
-        ("/timeouts/request", "request"),
-        ("/streaming/commitAfter", "commitAfter"),
-        ("/targets/0/circuitBreaker/monitoringWindow", "monitoringWindow"),
-        ("/targets/0/circuitBreaker/resetTimeout", "resetTimeout"),
-        ("/targets/0/circuitBreaker/permanentFailures/baseTimeout", "baseTimeout"),
+    for path in [
+        "/timeouts/request",
+        "/streaming/commitAfter",
+        "/targets/0/circuitBreaker/monitoringWindow",
+        "/targets/0/circuitBreaker/resetTimeout",
+        "/targets/0/circuitBreaker/permanentFailures/baseTimeout",
     ] {
-        let message = format!("{field} must be longer than 0s");
-        refused("ModelRoute", route(), path, json!("0s"), &message);
+        refused("ModelRoute", route(), path, json!("0s"), message);
     }
     let mut spec = route();
     spec["timeouts"] = json!({ "firstToken": "0s", "response": "0s" });
@@ -91,11 +90,11 @@ fn limits_that_must_not_be_off_refuse_zero() {
 #[test]
 fn a_base_url_is_a_plain_http_url() {
     for (bad, message) in [
-        ("ftp://x", "baseURL must begin with https:// or http://"),
-        ("api.example.com", "baseURL must begin with https:// or http://"),
-        ("https://x?a=b", "baseURL must not hold a query or a fragment"),
-        ("https://x#a", "baseURL must not hold a query or a fragment"),
-        ("https://u:p@x", "baseURL must not hold a user name or password: use credentialRef"),
+        ("ftp://x", "must begin with https:// or http://"),
+        ("api.example.com", "must begin with https:// or http://"),
+        ("https://x?a=b", "must not hold a query or a fragment"),
+        ("https://x#a", "must not hold a query or a fragment"),
+        ("https://u:p@x", "must not hold a user name or password: use credentialRef"),
     ] {
         refused("ModelRoute", route(), "/targets/0/baseURL", json!(bad), message);
     }
@@ -136,8 +135,8 @@ fn a_choice_of_namespaces_is_a_union() {
                 json!({ "from": "All", "selector": { "matchLabels": { "a": "b" } } }),
                 "`selector` is set if and only if `from` is Selector",
             ),
-            (json!({ "from": "Selector", "selector": {} }), "selector is empty"),
-            (json!({ "from": "Selector", "selector": { "matchLabels": {} } }), "selector is empty"),
+            (json!({ "from": "Selector", "selector": {} }), "must not be empty"),
+            (json!({ "from": "Selector", "selector": { "matchLabels": {} } }), "must not be empty"),
             (
                 json!({ "from": "Selector", "selector": { "matchExpressions": [
                     { "key": "a", "operator": "In" }] } }),
@@ -174,7 +173,7 @@ fn refused_without(kind: &str, mut spec: Value, path: &str, message: &str) {
 
 #[test]
 fn a_value_comes_from_exactly_one_place() {
-    let message = "valueFrom: set exactly one of `secretKeyRef`, `env` and `file`";
+    let message = "set exactly one of `secretKeyRef`, `env` and `file`";
     let path = "/apiKey/keys/0/valueFrom";
     refused("CredentialStore", store(), path, json!({}), message);
     let two = json!({ "env": { "name": "A" }, "file": { "path": "a" } });
@@ -188,7 +187,7 @@ fn a_value_comes_from_exactly_one_place() {
 
 #[test]
 fn a_file_stays_in_its_directory() {
-    let message = "file.path must be relative to the credential directory and must not hold `..`";
+    let message = "must be relative to the credential directory and must not hold `..`";
     for bad in ["/etc/passwd", "..", "../a", "a/../../b", "a/.."] {
         let source = json!({ "file": { "path": bad } });
         refused("CredentialStore", store(), "/apiKey/keys/0/valueFrom", source, message);
@@ -200,7 +199,7 @@ fn a_file_stays_in_its_directory() {
 
 #[test]
 fn an_allowed_host_has_no_scheme_and_no_path() {
-    let message = "allowedHosts: an entry is `host`, `host:port`, `*.suffix` or `*.suffix:port`";
+    let message = "an entry is `host`, `host:port`, `*.suffix` or `*.suffix:port`";
     for bad in ["https://a.example", "a.example/v1", "*", "a.*.example", "a.example:", "a b"] {
         refused("CredentialStore", store(), "/allowedHosts", json!([bad]), message);
     }
@@ -212,7 +211,7 @@ fn an_allowed_host_has_no_scheme_and_no_path() {
 
 #[test]
 fn a_digest_is_lower_case_hex() {
-    let message = "sha256 must be 64 lower-case hex digits";
+    let message = "must be 64 lower-case hex digits";
     for bad in ["A".repeat(64), "0".repeat(63), format!("{} -", "0".repeat(64))] {
         refused("Consumer", consumer(), "/apiKeys/0/sha256", json!(bad), message);
     }

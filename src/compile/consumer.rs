@@ -1,15 +1,16 @@
 //! Consumers: which key is whose.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::decode;
 use super::finding::{Fault, Notes};
+use super::last_good::OwnKey;
 use super::report::{self, Details, ObjectReport, PartReport};
 use super::secret::Source;
-use super::{Raw, References, Snapshot, Tenancy};
+use super::{Input, LastGood, Raw, References, Snapshot, Tenancy};
 use crate::api::{ConditionType, ConsumerKey, ConsumerSpec, Kind, Reason};
-use crate::table::{Caller, KeyDigest, ModelPattern, ModelSet};
+use crate::table::{Caller, KeyDigest, ModelPattern, ModelSet, ObjectName};
 
 /// The shortest key, in bytes. A key is looked up by a plain digest, which is safe only for what
 /// nobody can guess.
@@ -20,9 +21,9 @@ const SHORTEST_KEY: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Callers {
     callers: HashMap<KeyDigest, Arc<Caller>>,
-    /// Every key that some Consumer gave, also one that is disabled: its key must not begin to
-    /// speak for somebody else.
-    taken: HashSet<KeyDigest>,
+    /// Whose each key is. Also of Consumers that are disabled or cannot be read: their keys must
+    /// not begin to speak for somebody else.
+    owners: HashMap<KeyDigest, ObjectName>,
 }
 
 impl Callers {
@@ -31,12 +32,13 @@ impl Callers {
     }
 
     /// Compiles one Consumer. One that cannot be read in full is refused: it may have lost a
-    /// restriction.
+    /// restriction. What it owned stays its own. `next` is told who owns what.
     pub(super) fn add(
         &mut self,
         raw: &Raw,
         notes: &mut Notes,
-        snapshot: &Snapshot,
+        input: Input<'_>,
+        next: &mut LastGood,
     ) -> ObjectReport {
         let accepted = accept(raw);
         let mut keys = Vec::new();
@@ -51,9 +53,12 @@ impl Callers {
                     models,
                     admitted_everywhere: false,
                 });
-                keys = self.add_keys(raw, &spec, &caller, notes, snapshot);
+                keys = self.add_keys(raw, &spec, &caller, notes, input, next);
             }
             Err(faults) => {
+                for key in input.last_good.keys(raw) {
+                    self.claim(raw, key.clone(), next);
+                }
                 for fault in faults {
                     notes.error(ConditionType::Accepted, fault);
                 }
@@ -104,15 +109,22 @@ impl Callers {
         spec: &ConsumerSpec,
         caller: &Arc<Caller>,
         notes: &mut Notes,
-        snapshot: &Snapshot,
+        input: Input<'_>,
+        next: &mut LastGood,
     ) -> Vec<PartReport> {
-        let mut own = HashSet::new();
         let mut reports = Vec::new();
         for (index, key) in spec.api_keys.iter().enumerate() {
             let path = format!("spec.apiKeys[{index}]");
-            let added = digest(raw, key, &path, snapshot).and_then(|digest| {
-                // The same key twice in one Consumer is one key.
-                if own.insert(digest) && !self.taken.insert(digest) {
+            let source = &key.value_from;
+            let digest = digest(raw, key, &path, input.snapshot);
+            if matches!(&digest, Err(fault) if is_unread(fault)) {
+                // It lets nobody in, and nobody else may take it in the meantime.
+                for key in input.last_good.keys(raw).iter().filter(|key| key.source == *source) {
+                    self.claim(raw, key.clone(), next);
+                }
+            }
+            let added = digest.and_then(|digest| {
+                if !self.claim(raw, OwnKey { source: source.clone(), digest }, next) {
                     // Not said whose: that would tell one tenant about another.
                     let message = "this key belongs to an older Consumer: make a new one";
                     return Err(Fault::new(Reason::KeyConflict, path, message));
@@ -131,6 +143,23 @@ impl Callers {
         }
         reports
     }
+
+    /// Gives a key to the first Consumer that claims it, and remembers that. The same key twice in
+    /// one Consumer is one key.
+    fn claim(&mut self, raw: &Raw, key: OwnKey, next: &mut LastGood) -> bool {
+        let owner = self.owners.entry(key.digest).or_insert_with(|| raw.name.clone());
+        let is_own = *owner == raw.name;
+        if is_own {
+            next.remember_key(raw, key);
+        }
+        is_own
+    }
+}
+
+/// Whether a key has a value that is only not known. A value that was read and is no key has taken
+/// the place of the one before it.
+fn is_unread(fault: &Fault) -> bool {
+    matches!(fault.reason, Reason::SecretNotFound | Reason::Pending)
 }
 
 /// Collects what the keys of a Consumer are to be read from. Also if it is disabled: its keys stay

@@ -20,22 +20,31 @@ impl fmt::Display for ObjectRef {
     }
 }
 
-/// How bad a [`Finding`] is.
+/// How bad it is what is said of an object, a file or a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
     /// Something that was asked for does not work.
     Error,
     /// It works, but perhaps not as meant.
     Warning,
+    /// Nothing to mend; said of files only.
+    Note,
 }
 
 impl Severity {
-    /// The word in logs, metrics and reports.
+    /// The word for it in every output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::finding::{Fault, Notes, Severity};
 use super::{Raw, Tenancy};
 use crate::api::{ConditionType, ModelRouteSpec, ModelState, ModelStatus, Reason};
@@ -24,6 +26,23 @@ pub(super) fn of_route(raw: &Raw, spec: &ModelRouteSpec) -> Result<Vec<ModelPatt
         }
     }
     Ok(patterns)
+}
+
+/// The names that a route states whose spec cannot be read as a whole: every entry of its list that
+/// is one, or its own name if there is none. What it states it has not given up.
+pub(super) fn stated(raw: &Raw) -> Vec<ModelPattern> {
+    let models = raw.spec.get("models").and_then(Value::as_array);
+    let texts = models.into_iter().flatten().filter_map(Value::as_str);
+    let mut patterns = Vec::new();
+    for pattern in texts.filter_map(|text| ModelPattern::parse(text).ok()) {
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
+        }
+    }
+    if patterns.is_empty() {
+        patterns.push(ModelPattern::Exact(Box::from(&*raw.name.name)));
+    }
+    patterns
 }
 
 /// Who came first. The age of objects from files means nothing, so there only names count.

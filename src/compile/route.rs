@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::credential::Stores;
 use super::finding::{Fault, Notes};
-use super::grant::{self, Namespaces};
+use super::grant;
 use super::report::{self, Details, ObjectReport, PartReport};
 use super::target::{self, Surroundings};
 use super::{Input, LastGood, Raw, decode, names, policy};
@@ -13,28 +13,35 @@ use crate::api::{
     ConditionType, Duration, Kind, ModelRouteSpec, ModelStatus, Reason, TargetSelection,
 };
 use crate::balance::{self, Strategy};
-use crate::table::{Admission, ModelPattern, Route, Tier};
+use crate::table::{Admission, ModelPattern, Route, Target, Tier};
 
-/// A route with a spec that can be served: its newest, or its last good one.
+/// Said of a route that was never good.
+const NOT_SERVED: &str = "the spec is not valid and no version before it is known, so its names \
+                          answer 503 until it is mended";
+
+/// A route that has been read, as far as it can be.
 #[derive(Debug)]
 pub(super) struct Accepted<'s> {
     pub(super) raw: &'s Raw,
-    pub(super) spec: Arc<ModelRouteSpec>,
-    /// The generation of that spec.
-    pub(super) generation: i64,
+    /// What is served of it; or, where nothing of it ever made sense, what is wrong with it.
+    pub(super) served: Result<Served, Fault>,
     pub(super) patterns: Vec<ModelPattern>,
-    strategy: &'static dyn Strategy,
     admission: Admission,
+}
+
+/// A spec that can be served: the newest, or the last good one.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub(super) spec: Arc<ModelRouteSpec>,
+    pub(super) generation: i64,
+    strategy: &'static dyn Strategy,
 }
 
 /// Reads a route. Where its spec cannot be read or contradicts itself, the last good one stands in
 /// for it, but for the grant: whom the newest spec does not admit for certain is not admitted.
-pub(super) fn accept<'s>(
-    raw: &'s Raw,
-    notes: &mut Notes,
-    last_good: &LastGood,
-    namespaces: &Namespaces,
-) -> Option<Accepted<'s>> {
+/// Without a last good one the route keeps its names and answers nothing: a broken edit must not
+/// hand a name to another route because a replica was restarted.
+pub(super) fn accept<'s>(raw: &'s Raw, notes: &mut Notes, input: Input<'_>) -> Accepted<'s> {
     for fault in decode::unknown_fields(Kind::ModelRoute, raw) {
         // In a grant it is an error, which is told below.
         if !fault.path.starts_with("spec.allowedNamespaces.") {
@@ -42,8 +49,9 @@ pub(super) fn accept<'s>(
         }
     }
     let own = &raw.name.namespace;
-    let admission = decode::grant(Kind::ModelRoute, raw)
-        .and_then(|grant| namespaces.admission(grant.as_ref(), own, "spec.allowedNamespaces"));
+    let admission = decode::grant(Kind::ModelRoute, raw).and_then(|grant| {
+        input.namespaces.admission(grant.as_ref(), own, "spec.allowedNamespaces")
+    });
     let (admission, grant_fault) = match admission {
         Ok(admission) => (admission, None),
         Err(fault) => (grant::nobody(), Some(fault)),
@@ -54,32 +62,36 @@ pub(super) fn accept<'s>(
     };
     let fault = match spec.and_then(|spec| check(raw, spec)) {
         Ok((spec, patterns, strategy)) => {
-            let generation = raw.generation;
-            return Some(Accepted {
-                raw,
-                spec: Arc::new(spec),
-                generation,
-                patterns,
-                strategy,
-                admission,
-            });
+            let served = Served { spec: Arc::new(spec), generation: raw.generation, strategy };
+            return Accepted { raw, served: Ok(served), patterns, admission };
         }
         Err(fault) => fault,
     };
-    notes.error(ConditionType::Accepted, fault);
-    let good = last_good.of(raw)?;
+    notes.error(ConditionType::Accepted, fault.clone());
+    let Some((served, patterns)) = stand_in(raw, notes, input.last_good) else {
+        return Accepted { raw, served: Err(fault), patterns: names::stated(raw), admission };
+    };
+    Accepted { raw, served: Ok(served), patterns, admission }
+}
+
+/// The last good version of a route that cannot be served as it is.
+fn stand_in(
+    raw: &Raw,
+    notes: &mut Notes,
+    last_good: &LastGood,
+) -> Option<(Served, Vec<ModelPattern>)> {
+    let good = last_good.route(raw)?;
     // A spec that made sense makes sense still: what is checked here depends on nothing else.
     let (spec, patterns, strategy) = check(raw, ModelRouteSpec::clone(&good.spec)).ok()?;
-    let served = match good.generation {
+    let version = match good.generation {
         0 => "the version before it".to_owned(),
         generation => format!("generation {generation}"),
     };
     let message = format!(
-        "cannot be served as it is, so {served} is served until it is mended; a restart loses that"
+        "cannot be served as it is, so {version} is served until it is mended; a restart loses that"
     );
     notes.error(ConditionType::Programmed, Fault::new(Reason::StaleGeneration, "spec", message));
-    let generation = good.generation;
-    Some(Accepted { raw, spec: Arc::new(spec), generation, patterns, strategy, admission })
+    Some((Served { spec: Arc::new(spec), generation: good.generation, strategy }, patterns))
 }
 
 type Checked = (ModelRouteSpec, Vec<ModelPattern>, &'static dyn Strategy);
@@ -132,55 +144,75 @@ pub(super) fn compile(
     notes: &mut Notes,
 ) -> (Route, ObjectReport) {
     names::note_conflicts(&models, notes);
-    let Accepted { raw, spec, .. } = accepted;
-    let around = Surroundings {
-        route: &raw.name,
-        spec,
-        names: &names::joined(&accepted.patterns),
-        stores,
-        input,
+    let (targets, parts) = match &accepted.served {
+        Ok(served) => targets(accepted, &served.spec, input, stores, notes),
+        Err(_) => (Vec::new(), Vec::new()),
     };
-    let mut targets = Vec::with_capacity(spec.targets.len());
-    let mut parts = Vec::with_capacity(spec.targets.len());
-    let mut tiers: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
-    for (index, spec) in spec.targets.iter().enumerate() {
-        let (target, fault) = target::compile(&around, index, spec, notes);
-        if fault.is_none() && target.weight > 0 {
-            tiers.entry(target.priority).or_default().push(index);
-        }
-        parts.push(PartReport { name: spec.name.clone(), fault });
-        targets.push(Arc::new(target));
-    }
-    let tier = |(priority, members)| Tier::new(priority, members, fastrand::u64(..));
-    let streaming = spec.streaming.as_ref();
-    let route = Route {
-        name: raw.name.clone(),
-        label: raw.name.to_string().into(),
-        observed_generation: accepted.generation,
-        created: raw.created.unwrap_or(0),
-        models: accepted.patterns.clone(),
-        admission: accepted.admission.clone(),
-        target_selection: spec.target_selection == TargetSelection::Allowed,
-        strategy: accepted.strategy,
-        targets,
-        tiers: tiers.into_iter().map(tier).collect(),
-        commit_after: streaming
-            .and_then(|streaming| streaming.commit_after)
-            .map_or(policy::COMMIT_AFTER, Duration::get),
-        request_timeout: policy::request_timeout(spec.timeouts.as_ref()),
-    };
-    let report = report(raw, notes, Some(accepted.generation), models, parts);
-    (route, report)
+    let report = report(accepted, notes, models, parts);
+    (route(accepted, targets), report)
 }
 
-/// The report of a route.
-pub(super) fn report(
-    raw: &Raw,
+fn targets(
+    accepted: &Accepted<'_>,
+    spec: &ModelRouteSpec,
+    input: Input<'_>,
+    stores: &Stores,
+    notes: &mut Notes,
+) -> (Vec<Arc<Target>>, Vec<PartReport>) {
+    let names = &names::joined(&accepted.patterns);
+    let around = Surroundings { route: &accepted.raw.name, spec, names, stores, input };
+    let compiled = spec.targets.iter().enumerate().map(|(index, spec)| {
+        let (target, fault) = target::compile(&around, index, spec, notes);
+        (Arc::new(target), PartReport { name: spec.name.clone(), fault })
+    });
+    compiled.unzip()
+}
+
+fn route(accepted: &Accepted<'_>, targets: Vec<Arc<Target>>) -> Route {
+    let Accepted { raw, served, patterns, admission } = accepted;
+    let (spec, generation, strategy, unreadable) = match served {
+        Ok(served) => (Some(&*served.spec), served.generation, served.strategy, None),
+        Err(Fault { path, message, .. }) => {
+            let message = format!("ModelRoute {}: {path}: {message}", raw.name);
+            // Any strategy does where there is nothing to choose from.
+            (None, raw.generation, balance::registry::STRATEGIES[0].strategy, Some(message.into()))
+        }
+    };
+    let mut tiers: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+    for (index, target) in targets.iter().enumerate() {
+        if target.upstream().is_some() && target.weight > 0 {
+            tiers.entry(target.priority).or_default().push(index);
+        }
+    }
+    let tier = |(priority, members)| Tier::new(priority, members, fastrand::u64(..));
+    Route {
+        name: raw.name.clone(),
+        label: raw.name.to_string().into(),
+        observed_generation: generation,
+        created: raw.created.unwrap_or(0),
+        models: patterns.clone(),
+        admission: admission.clone(),
+        target_selection: spec
+            .is_some_and(|spec| spec.target_selection == TargetSelection::Allowed),
+        strategy,
+        unreadable,
+        targets,
+        tiers: tiers.into_iter().map(tier).collect(),
+        commit_after: spec
+            .and_then(|spec| spec.streaming.as_ref()?.commit_after)
+            .map_or(policy::COMMIT_AFTER, Duration::get),
+        request_timeout: policy::request_timeout(spec.and_then(|spec| spec.timeouts.as_ref())),
+    }
+}
+
+fn report(
+    accepted: &Accepted<'_>,
     notes: &Notes,
-    served_generation: Option<i64>,
     models: Vec<ModelStatus>,
     targets: Vec<PartReport>,
 ) -> ObjectReport {
+    let raw = accepted.raw;
+    let served_generation = accepted.served.as_ref().ok().map(|served| served.generation);
     let resolved = targets.iter().all(|target| target.fault.is_none()) && !targets.is_empty();
     let has_error = |condition| notes.has_error(condition);
     let conditions = vec![
@@ -203,7 +235,7 @@ pub(super) fn report(
             ConditionType::Programmed,
             served_generation.is_some() && !has_error(ConditionType::Programmed),
             (Reason::Programmed, "this generation is served"),
-            (Reason::Invalid, report::UNREAD),
+            (Reason::Invalid, NOT_SERVED),
         ),
     ];
     ObjectReport {

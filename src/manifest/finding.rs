@@ -1,37 +1,13 @@
 //! What is wrong, with what, and where.
+//!
+//! Not the findings of [`crate::compile`], which end on an object of ours and one of its conditions:
+//! these end on a line of a file, whatever that file holds.
 
 use std::fmt;
 use std::sync::Arc;
 
+use crate::compile::Severity;
 use crate::table::ObjectName;
-
-/// How bad a [`Finding`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Severity {
-    /// The object is refused, or a part of it does not work.
-    Error,
-    /// It works, but perhaps not as meant.
-    Warning,
-    /// Nothing to mend.
-    Note,
-}
-
-impl Severity {
-    /// The word for it in every output.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        }
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

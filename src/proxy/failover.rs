@@ -298,6 +298,10 @@ fn unasked(
     soonest: Option<Duration>,
 ) -> ProxyError {
     let route = &resolved.route.label;
+    if let Some(fault) = &resolved.route.unreadable {
+        let message = format!("route `{route}` cannot be served: {fault}");
+        return ProxyError::new(Reason::NoTargetAvailable, message).permanent();
+    }
     if spared.iter().all(|(_, reason)| *reason == Spared::CannotServe) && !spared.is_empty() {
         let message = format!(
             "no target of route `{route}` offers `{}`: its providers speak another protocol or lack \

@@ -101,8 +101,9 @@ pub(super) fn resolve(
         }
     };
     let backend = match taken.headers.get(names::BACKEND) {
-        Some(name) => Some(picked(&route, name)?),
-        None => None,
+        // What callers may pick from a route that cannot be read is not known.
+        Some(name) if route.unreadable.is_none() => Some(picked(&route, name)?),
+        _ => None,
     };
     Ok(Resolved {
         operation: taken.operation,

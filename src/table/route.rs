@@ -69,11 +69,11 @@ pub struct Route {
     pub name: ObjectName,
     /// `namespace/name` as it stands in headers, logs and metric labels.
     pub label: Arc<str>,
-    /// `metadata.generation` of the spec that is served.
+    /// `metadata.generation` of the spec that is served, or that cannot be.
     pub observed_generation: i64,
     /// When the object was made, in seconds since 1970; 0 for objects from files.
     pub created: i64,
-    /// The names of the spec, whether owned or lost to an older route.
+    /// The names that the spec states, whether owned or lost to an older route.
     pub models: Vec<ModelPattern>,
     /// Who is answered.
     pub admission: Admission,
@@ -81,6 +81,9 @@ pub struct Route {
     pub target_selection: bool,
     /// How a target is chosen inside a tier.
     pub strategy: &'static dyn Strategy,
+    /// Why its spec cannot be served, with the object and the field. Such a route keeps its names,
+    /// so that no other one answers for them, and has no target.
+    pub unreadable: Option<Arc<str>>,
     /// Every target of the spec in its order, resolved or not.
     pub targets: Vec<Arc<Target>>,
     /// The usable targets by priority, the lowest number first.

@@ -152,10 +152,7 @@ pub(super) fn locate(found: compile::Finding, known: &Known, strict: bool) -> Op
             return Some(holder.warning(path, message));
         }
     }
-    Some(match severity {
-        compile::Severity::Error => holder.error(path, message),
-        compile::Severity::Warning => holder.warning(path, message),
-    })
+    Some(holder.finding(severity, path, message))
 }
 
 /// The object that a field refers to: `path` is the reference or its `name`.

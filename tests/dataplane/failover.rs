@@ -1,14 +1,15 @@
 //! What another target is asked after, and what it is not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use pilothouse::simulate::Simulator;
 
 use crate::answer::Answer;
-use crate::routes::{Api, fault, route, route_of, simulator};
+use crate::routes::{Api, chat_body, fault, route, route_of, simulator};
 use crate::scripted::{Scripted, Then};
-use crate::support::Rig;
+use crate::support::{KEY, Rig};
 
 /// Answers that are none, whether a stream was asked for or not. Those that end the connection come
 /// first, so that each meets a fresh one.
@@ -293,6 +294,31 @@ async fn when_all_breakers_are_open_the_answer_is_503() {
     let after: u64 = answer.header("retry-after").parse().unwrap();
     assert!(after <= Duration::from_secs(18).as_secs(), "resetTimeout and its jitter: {after}");
     assert_eq!((alpha.count(), bravo.count()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_route_that_cannot_be_read_keeps_its_names_and_says_what_is_wrong() {
+    let alpha = simulator("alpha").await;
+    // Files have no age, so the name makes this one the younger.
+    let younger = route("y-any", &[("alpha", &alpha, "m")], "  models: [chat, \"*\"]\n");
+    let rig = Rig::start(&younger).await;
+    let both = route("chat", &[("alpha", &alpha, "m")], "") + &younger;
+    rig.publish_edited(&both, |snapshot| {
+        let raw = snapshot.routes.iter_mut().find(|raw| &*raw.name.name == "chat").unwrap();
+        Arc::make_mut(&mut raw.spec)["targets"] = serde_json::json!([]);
+    });
+    let picks = [("x-api-key", KEY), ("x-backend", "alpha")];
+    for headers in [&picks[..1], &picks[..]] {
+        let body = chat_body("chat", false);
+        let answer = rig.send(Method::POST, "/v1/chat/completions", headers, body).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+        assert_eq!(answer.json()["error"]["code"], "no_target_available");
+        let fault = "ModelRoute ns/chat: spec.targets: must hold at least one target";
+        assert!(answer.text().contains(fault), "{}", answer.text());
+        assert_eq!(answer.header("x-should-retry"), "false");
+    }
+    assert_eq!(rig.chat("other").await.status, StatusCode::OK);
+    assert_eq!(alpha.count(), 1);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use parking_lot::Mutex;
 use pilothouse::balance;
-use pilothouse::compile::{LastGood, Tenancy, compile};
+use pilothouse::compile::{LastGood, Snapshot, Tenancy, compile};
 use pilothouse::manifest::{Admission, Loader, Severity, schema::Checker};
 use pilothouse::proxy::server::{self, Drain};
 use pilothouse::proxy::tls::CertificateFiles;
@@ -183,12 +183,17 @@ impl Rig {
 
     /// Compiles and publishes other routes.
     pub fn publish(&self, routes: &str) {
+        self.publish_edited(routes, |_| {});
+    }
+
+    /// The same, with an edit that no API server of this version would let through.
+    pub fn publish_edited(&self, routes: &str, edit: impl FnOnce(&mut Snapshot)) {
         let mut loader = Loader::default();
         loader.add("base.yaml", BASE);
         loader.add("routes.yaml", routes);
         let mut publishing = self.publishing.lock();
         let (admission, last_good, generation) = &mut *publishing;
-        let admitted = admission.admit(loader.finish());
+        let mut admitted = admission.admit(loader.finish());
         let wrong: Vec<String> = admitted
             .findings
             .iter()
@@ -196,6 +201,7 @@ impl Rig {
             .map(ToString::to_string)
             .collect();
         assert!(wrong.is_empty(), "the test's own manifests: {wrong:#?}");
+        edit(&mut admitted.snapshot);
         let compiled = compile(&admitted.snapshot, &self.tenancy, last_good, &self.state);
         *last_good = compiled.last_good;
         *generation += 1;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{World, route};
-use crate::api::{ConditionType, Kind, Reason};
+use crate::api::{ConditionType, Kind, ModelState, Reason};
 use crate::compile::{Details, LastGood};
 
 /// Edits that no API server would let through, or only one with a newer schema.
@@ -76,16 +76,26 @@ fn a_broken_edit_keeps_the_last_good_version() {
 }
 
 #[test]
-fn what_was_never_good_is_not_served_and_hurts_only_itself() {
+fn what_was_never_good_answers_nothing_and_hurts_only_itself() {
     for (spec, path) in broken_edits() {
         let mut world = World::new();
         world.route("a/bad", spec);
         world.route("a/good", route(&["other"]));
         let outcome = world.compile();
-        assert!(outcome.route("a/bad").is_none(), "{path}");
-        assert!(outcome.asks("a", "other").is_some(), "{path}");
+        let bad = outcome.route("a/bad").expect("it keeps its names");
+        assert!(bad.targets.is_empty() && bad.tiers.is_empty(), "{path}");
+        let fault = bad.unreadable.as_deref().expect("what is wrong");
+        assert!(fault.starts_with(&format!("ModelRoute a/bad: {path}: ")), "{fault}");
+        assert_eq!(outcome.asks("a", "other").as_deref(), Some("a/good"), "{path}");
+        let accepted = outcome.condition(Kind::ModelRoute, "a/bad", ConditionType::Accepted);
+        assert!(!accepted.holds && accepted.message.contains(path), "{path}: {accepted:?}");
+        let resolved = outcome.condition(Kind::ModelRoute, "a/bad", ConditionType::ResolvedRefs);
+        assert!(!resolved.holds, "{path}");
         let programmed = outcome.condition(Kind::ModelRoute, "a/bad", ConditionType::Programmed);
         assert_eq!((programmed.holds, programmed.reason), (false, Reason::Invalid));
+        assert!(programmed.message.contains("answer 503"), "{}", programmed.message);
+        let details = &outcome.report(Kind::ModelRoute, "a/bad").details;
+        assert!(matches!(details, Details::Route { served_generation: None, .. }), "{details:?}");
         assert!(outcome.condition(Kind::ModelRoute, "a/good", ConditionType::Programmed).holds);
     }
 }
@@ -106,13 +116,68 @@ fn several_broken_edits_in_a_row_keep_the_one_that_was_good() {
 }
 
 #[test]
-fn a_restart_loses_the_last_good_version() {
+fn a_restart_loses_the_last_good_version_and_no_name() {
     let mut world = World::new();
-    world.route("a/r", route(&["gpt"]));
+    world.route("a/r", route(&["gpt", "claude-*"]));
+    world.route("a/younger", route(&["gpt", "*"]));
     world.compile();
-    world.route("a/r", json!({ "targets": [] }));
+    let mut broken = route(&["gpt", "claude-*"]);
+    broken["targets"] = json!([]);
+    world.route("a/r", broken);
     world.last_good = LastGood::default();
-    assert!(world.compile().route("a/r").is_none());
+    let outcome = world.compile();
+    assert_eq!(outcome.asks("a", "gpt").as_deref(), Some("a/r"));
+    assert_eq!(outcome.asks("a", "claude-4").as_deref(), Some("a/r"));
+    assert_eq!(outcome.asks("a", "mistral").as_deref(), Some("a/younger"));
+    assert!(outcome.route("a/r").is_some_and(|route| route.unreadable.is_some()));
+    outcome.tells("a/younger", "spec.models", Reason::Conflict, "the older ModelRoute `r`");
+}
+
+#[test]
+fn an_unreadable_route_owns_the_names_that_it_states() {
+    for (models, own, lost) in [
+        (json!(["gpt", "a*b", 7]), "gpt", "r"),
+        (json!(["a*b"]), "r", "gpt"),
+        (json!("gpt"), "r", "gpt"),
+        (json!([]), "r", "gpt"),
+    ] {
+        let mut world = World::new();
+        world.route("a/r", json!({ "models": models, "targets": [] }));
+        world.route("a/any", route(&["*"]));
+        let outcome = world.compile();
+        assert_eq!(outcome.asks("a", own).as_deref(), Some("a/r"), "{models}");
+        assert_eq!(outcome.asks("a", lost).as_deref(), Some("a/any"), "{models}");
+        let Details::Route { models: told, .. } = &outcome.report(Kind::ModelRoute, "a/r").details
+        else {
+            panic!("a route")
+        };
+        assert_eq!((&*told[0].name, told[0].state, told.len()), (own, ModelState::Owned, 1));
+    }
+}
+
+#[test]
+fn an_unreadable_route_takes_no_name_of_an_older_one() {
+    let mut world = World::new();
+    world.route("a/old", route(&["gpt"]));
+    world.route("a/r", json!({ "models": ["gpt"], "targets": [] }));
+    let outcome = world.compile();
+    assert_eq!(outcome.asks("a", "gpt").as_deref(), Some("a/old"));
+    let accepted = outcome.condition(Kind::ModelRoute, "a/r", ConditionType::Accepted);
+    assert_eq!((accepted.holds, accepted.reason), (false, Reason::Invalid), "the worse of two");
+}
+
+#[test]
+fn an_unreadable_route_admits_whom_its_grant_admits() {
+    for (grant, admitted) in [
+        (json!({ "from": "All" }), true),
+        (json!({ "from": "Same" }), false),
+        (json!({ "from": "Everybody" }), false),
+    ] {
+        let mut world = World::new();
+        let spec = json!({ "models": ["gpt"], "targets": [], "allowedNamespaces": grant });
+        world.route("shared/r", spec);
+        assert_eq!(world.compile().asks("a", "gpt").is_some(), admitted, "{grant}");
+    }
 }
 
 #[test]
@@ -123,7 +188,7 @@ fn a_deleted_route_is_gone_and_forgotten() {
     world.snapshot.routes.clear();
     assert!(world.compile().route("a/r").is_none());
     world.route("a/r", json!({ "targets": [] }));
-    assert!(world.compile().route("a/r").is_none());
+    assert!(world.compile().route("a/r").is_some_and(|route| route.unreadable.is_some()));
 }
 
 #[test]
@@ -132,7 +197,7 @@ fn a_route_that_was_made_again_under_its_name_is_another_route() {
     world.route("a/r", route(&["gpt"]));
     world.compile();
     world.route("a/r", json!({ "targets": [] })).uid = "another".into();
-    assert!(world.compile().route("a/r").is_none());
+    assert!(world.compile().route("a/r").is_some_and(|route| route.unreadable.is_some()));
 }
 
 #[test]

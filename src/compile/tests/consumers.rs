@@ -67,6 +67,109 @@ fn a_disabled_consumer_is_turned_away_and_keeps_its_key() {
 }
 
 #[test]
+fn a_key_that_is_given_twice_is_not_taken_from_its_owner() {
+    let mut world = World::new();
+    world.consumer("a/older", with_digest(KEY));
+    let mut twice = with_digest(KEY);
+    let key = twice["apiKeys"][0].clone();
+    twice["apiKeys"] = json!([key, key]);
+    world.consumer("b/younger", twice);
+    let outcome = world.compile();
+    assert_eq!(outcome.who(KEY).as_deref(), Some("a/older"));
+    outcome.tells("b/younger", "spec.apiKeys[0]", Reason::KeyConflict, "older Consumer");
+    outcome.tells("b/younger", "spec.apiKeys[1]", Reason::KeyConflict, "older Consumer");
+}
+
+/// An older Consumer with a key from a Secret, and a younger one that wants the same key.
+fn rivals() -> World {
+    let mut world = World::new();
+    world.secret("a/token", "key", KEY);
+    world.consumer("a/older", consumer());
+    world.consumer("b/younger", with_digest(KEY));
+    assert_eq!(world.compile().who(KEY).as_deref(), Some("a/older"));
+    world
+}
+
+/// Twice: what one compile keeps, the next must keep as well.
+fn nobody_has_the_key(world: &mut World) {
+    for _ in 0..2 {
+        let outcome = world.compile();
+        assert_eq!(outcome.who(KEY), None);
+        outcome.tells("b/younger", "spec.apiKeys[0]", Reason::KeyConflict, "older Consumer");
+    }
+}
+
+#[test]
+fn a_key_whose_secret_is_missing_goes_to_nobody_else() {
+    let mut world = rivals();
+    world.no_secret("a/token");
+    nobody_has_the_key(&mut world);
+    world.secret("a/token", "another", "something-else-entirely");
+    nobody_has_the_key(&mut world);
+    world.snapshot.secrets.clear();
+    nobody_has_the_key(&mut world);
+    world.secret("a/token", "key", KEY);
+    assert_eq!(world.compile().who(KEY).as_deref(), Some("a/older"));
+}
+
+#[test]
+fn a_key_that_was_replaced_is_free() {
+    let mut world = rivals();
+    world.secret("a/token", "key", "something-else-entirely");
+    let outcome = world.compile();
+    assert_eq!(outcome.who(KEY).as_deref(), Some("b/younger"));
+    assert_eq!(outcome.who("something-else-entirely").as_deref(), Some("a/older"));
+    world.no_secret("a/token");
+    let outcome = world.compile();
+    assert_eq!(outcome.who(KEY).as_deref(), Some("b/younger"), "it is not asked back");
+    world.secret("a/token", "key", "too-short");
+    assert_eq!(world.compile().who(KEY).as_deref(), Some("b/younger"));
+}
+
+#[test]
+fn a_key_whose_consumer_cannot_be_read_goes_to_nobody_else() {
+    let mut world = rivals();
+    let mut spec = consumer();
+    spec["expiresAt"] = json!("2001-01-01T00:00:00Z");
+    world.consumer("a/older", spec);
+    nobody_has_the_key(&mut world);
+}
+
+#[test]
+fn a_key_is_kept_for_a_consumer_that_still_refers_to_it_only() {
+    let gone: [fn(&mut World); 4] = [
+        |world| world.snapshot.consumers.retain(|raw| raw.name != object("a/older")),
+        |world| world.consumer("a/older", consumer()).uid = "another".into(),
+        |world| {
+            let mut spec = consumer();
+            spec["apiKeys"][0]["valueFrom"]["secretKeyRef"]["name"] = json!("elsewhere");
+            world.consumer("a/older", spec);
+        },
+        |world| {
+            let mut spec = consumer();
+            spec["gateway"] = json!("other");
+            world.consumer("a/older", spec);
+        },
+    ];
+    for (index, change) in gone.into_iter().enumerate() {
+        let mut world = rivals();
+        world.no_secret("a/token");
+        nobody_has_the_key(&mut world);
+        change(&mut world);
+        assert_eq!(world.compile().who(KEY).as_deref(), Some("b/younger"), "change {index}");
+    }
+}
+
+#[test]
+fn a_key_is_kept_as_a_digest_that_nobody_can_print() {
+    let mut world = rivals();
+    world.no_secret("a/token");
+    world.compile();
+    let shown = format!("{:?}", world.last_good);
+    assert!(shown.contains("KeyDigest(..)") && !shown.contains(KEY), "{shown}");
+}
+
+#[test]
 fn a_deleted_consumer_is_gone_at_once() {
     let mut world = World::new();
     world.consumer("a/c", with_digest(KEY));

@@ -20,7 +20,9 @@ impl News {
         for (finding, severity) in missing(&now, &self.0).take(MAX_LINES) {
             match severity {
                 Severity::Error => tracing::warn!(finding, "a resource needs attention"),
-                Severity::Warning => tracing::info!(finding, "a resource may not be as meant"),
+                Severity::Warning | Severity::Note => {
+                    tracing::info!(finding, "a resource may not be as meant");
+                }
             }
         }
         for (finding, _) in missing(&self.0, &now).take(MAX_LINES) {
