@@ -8,8 +8,12 @@
 
 #[path = "dataplane/answer.rs"]
 mod answer;
+#[path = "dataplane/breaker.rs"]
+mod breaker;
 #[path = "dataplane/failover.rs"]
 mod failover;
+#[path = "dataplane/keys.rs"]
+mod keys;
 #[path = "dataplane/passthrough.rs"]
 mod passthrough;
 #[path = "dataplane/routes.rs"]
