@@ -10,6 +10,10 @@
 mod answer;
 #[path = "dataplane/breaker.rs"]
 mod breaker;
+#[path = "dataplane/callers.rs"]
+mod callers;
+#[path = "dataplane/choosing.rs"]
+mod choosing;
 #[path = "dataplane/failover.rs"]
 mod failover;
 #[path = "dataplane/keys.rs"]
