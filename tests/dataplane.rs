@@ -14,12 +14,20 @@ mod breaker;
 mod callers;
 #[path = "dataplane/choosing.rs"]
 mod choosing;
+#[path = "dataplane/connections.rs"]
+mod connections;
+#[path = "dataplane/drain.rs"]
+mod drain;
 #[path = "dataplane/failover.rs"]
 mod failover;
 #[path = "dataplane/keys.rs"]
 mod keys;
+#[path = "dataplane/limits.rs"]
+mod limits;
 #[path = "dataplane/passthrough.rs"]
 mod passthrough;
+#[path = "dataplane/raw.rs"]
+mod raw;
 #[path = "dataplane/routes.rs"]
 mod routes;
 #[path = "dataplane/scripted.rs"]
@@ -28,3 +36,5 @@ mod scripted;
 mod streams;
 #[path = "dataplane/support.rs"]
 mod support;
+#[path = "dataplane/tls.rs"]
+mod tls;
