@@ -36,5 +36,7 @@ mod scripted;
 mod streams;
 #[path = "dataplane/support.rs"]
 mod support;
+#[path = "dataplane/swap_storm.rs"]
+mod swap_storm;
 #[path = "dataplane/tls.rs"]
 mod tls;

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use parking_lot::Mutex;
 use pilothouse::balance;
-use pilothouse::compile::{LastGood, Tenancy, compile};
+
+use pilothouse::compile::{LastGood, Snapshot, Tenancy, compile};
 use pilothouse::manifest::{Admission, Loader, Severity, schema::Checker};
 use pilothouse::proxy::server::{self, Drain};
 use pilothouse::proxy::tls::CertificateFiles;
@@ -183,12 +184,15 @@ impl Rig {
 
     /// Compiles and publishes other routes.
     pub fn publish(&self, routes: &str) {
+        self.publish_snapshot(&self.admit(routes));
+    }
+
+    /// Reads and checks routes as they are read from files.
+    pub fn admit(&self, routes: &str) -> Snapshot {
         let mut loader = Loader::default();
         loader.add("base.yaml", BASE);
         loader.add("routes.yaml", routes);
-        let mut publishing = self.publishing.lock();
-        let (admission, last_good, generation) = &mut *publishing;
-        let admitted = admission.admit(loader.finish());
+        let admitted = self.publishing.lock().0.admit(loader.finish());
         let wrong: Vec<String> = admitted
             .findings
             .iter()
@@ -196,7 +200,14 @@ impl Rig {
             .map(ToString::to_string)
             .collect();
         assert!(wrong.is_empty(), "the test's own manifests: {wrong:#?}");
-        let compiled = compile(&admitted.snapshot, &self.tenancy, last_good, &self.state);
+        admitted.snapshot
+    }
+
+    /// Compiles and publishes what was read before.
+    pub fn publish_snapshot(&self, snapshot: &Snapshot) {
+        let mut publishing = self.publishing.lock();
+        let (_, last_good, generation) = &mut *publishing;
+        let compiled = compile(snapshot, &self.tenancy, last_good, &self.state);
         *last_good = compiled.last_good;
         *generation += 1;
         let mut table = compiled.table;
