@@ -1,5 +1,7 @@
 //! Keys: which one is used, what makes it rest, and that none is ever seen.
 
+use std::fmt::Write;
+
 use http::{Method, StatusCode};
 use pilothouse::simulate::Simulator;
 
@@ -181,16 +183,16 @@ async fn no_key_is_in_any_answer_log_line_or_metric() {
         for stream in [false, true] {
             alpha.set_fault(fault(&text));
             let answer = rig.ask(Api::Chat, "chat", stream).await;
-            seen.push_str(&format!("{:?} {}\n", answer.headers, answer.text()));
+            writeln!(seen, "{:?} {}", answer.headers, answer.text()).unwrap();
             // A key that rests would keep the next fault from being met.
             rig.state.keys().iter().for_each(|key| key.succeeded());
             rig.state.targets().iter().for_each(|target| target.reset());
         }
     }
-    seen.push_str(&rig.get("/health/detailed").await.text().to_owned());
-    seen.push_str(&format!("{:?}", rig.log_lines(2 * faults.len() + 1).await));
+    seen.push_str(rig.get("/health/detailed").await.text());
+    write!(seen, "{:?}", rig.log_lines(2 * faults.len() + 1).await).unwrap();
     seen.push_str(&rig.scrape());
-    seen.push_str(&format!("{:?} {:?}", rig.cell.current(), rig.state));
+    write!(seen, "{:?} {:?}", rig.cell.current(), rig.state).unwrap();
     assert!(alpha.count() >= 14, "the faults were met: {}", alpha.count());
     for key in [KEY, FIRST_KEY, SECOND_KEY] {
         assert!(!seen.contains(key), "{key}: {seen}");

@@ -133,6 +133,7 @@ impl Rig {
         Self::start_with(routes, Options::default()).await
     }
 
+    #[allow(clippy::unused_async, reason = "it has to be called on a runtime")]
     pub async fn start_with(routes: &str, options: Options) -> Self {
         let cell = Arc::new(TableCell::new());
         let metrics = Arc::new(Metrics::new().unwrap());

@@ -46,10 +46,10 @@ impl World {
                 api.target(name, &simulator.url(), &rest)
             };
             let mut targets = vec![well("alpha", &self.alpha, 1 + number % 7, number % 2)];
-            if number % 3 > 0 {
+            if !number.is_multiple_of(3) {
                 targets.push(well("bravo", &self.bravo, 1 + number % 5, number / 2 % 2));
             }
-            if number % 4 > 0 {
+            if !number.is_multiple_of(4) {
                 let sick = api.target("sick", &self.sick.url(), "model: sick-model, weight: 50");
                 targets.insert(number % 2, sick);
             }
@@ -73,7 +73,7 @@ impl World {
 /// Asks without end and expects every answer to be whole.
 async fn client(rig: Arc<Rig>, number: usize) {
     for request in 0..REQUESTS_PER_CLIENT {
-        let stream = (number + request) % 2 == 0;
+        let stream = (number + request).is_multiple_of(2);
         let (api, model) = match number % 3 {
             0 => (Api::Messages, "claude"),
             _ => (Api::Chat, "chat"),
@@ -104,10 +104,7 @@ fn storm(rig: &Rig, variants: &[String], done: &AtomicBool) -> Vec<Weak<RouteTab
         assert!(table.generation > generation, "generations rise");
         generation = table.generation;
         tables.push(Arc::downgrade(&table));
-        // Some tables live long enough for several requests to begin under them.
-        if tables.len() % 16 == 0 {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        std::thread::yield_now();
     }
     tables
 }
