@@ -20,10 +20,14 @@ mod connections;
 mod drain;
 #[path = "dataplane/failover.rs"]
 mod failover;
+#[path = "dataplane/headers.rs"]
+mod headers;
 #[path = "dataplane/keys.rs"]
 mod keys;
 #[path = "dataplane/limits.rs"]
 mod limits;
+#[path = "dataplane/long.rs"]
+mod long;
 #[path = "dataplane/passthrough.rs"]
 mod passthrough;
 #[path = "dataplane/raw.rs"]
