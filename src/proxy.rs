@@ -140,13 +140,24 @@ where
             Err(error) => return respond::refused(exchange, &error),
         };
     exchange.route = Some(Arc::clone(&resolved.route));
-    match failover::answer(&mut exchange, &resolved).await {
+    let answer = tokio::select! {
+        biased;
+        answer = failover::answer(&mut exchange, &resolved) => answer,
+        // Streams that have begun hear of it in-band.
+        () = gateway.cut.cancelled() => Err(Unanswered::Error(shutting_down())),
+    };
+    match answer {
         Ok(answered) => respond::answered(exchange, answered),
         Err(Unanswered::PassedOn { class, status, headers, body }) => {
             respond::passed_on(exchange, class, status, headers, body)
         }
         Err(Unanswered::Error(error)) => respond::refused(exchange, &error),
     }
+}
+
+fn shutting_down() -> ProxyError {
+    let message = "the gateway is shutting down and cannot wait for the answer";
+    ProxyError::new(Reason::ShuttingDown, message)
 }
 
 /// Admits a request and finds its route.

@@ -8,10 +8,30 @@
 
 #[path = "dataplane/answer.rs"]
 mod answer;
+#[path = "dataplane/breaker.rs"]
+mod breaker;
+#[path = "dataplane/callers.rs"]
+mod callers;
+#[path = "dataplane/choosing.rs"]
+mod choosing;
+#[path = "dataplane/connections.rs"]
+mod connections;
+#[path = "dataplane/drain.rs"]
+mod drain;
 #[path = "dataplane/failover.rs"]
 mod failover;
+#[path = "dataplane/headers.rs"]
+mod headers;
+#[path = "dataplane/keys.rs"]
+mod keys;
+#[path = "dataplane/limits.rs"]
+mod limits;
+#[path = "dataplane/long.rs"]
+mod long;
 #[path = "dataplane/passthrough.rs"]
 mod passthrough;
+#[path = "dataplane/raw.rs"]
+mod raw;
 #[path = "dataplane/routes.rs"]
 mod routes;
 #[path = "dataplane/scripted.rs"]
@@ -20,3 +40,7 @@ mod scripted;
 mod streams;
 #[path = "dataplane/support.rs"]
 mod support;
+#[path = "dataplane/swap_storm.rs"]
+mod swap_storm;
+#[path = "dataplane/tls.rs"]
+mod tls;

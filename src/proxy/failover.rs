@@ -13,6 +13,7 @@ use super::exchange::Exchange;
 use super::guard::AttemptGuard;
 use super::resolve::Resolved;
 use crate::table::{Key, Upstream};
+use crate::upstream::Client;
 
 /// A throttled key or target that does not say for how long rests this long: providers count
 /// requests by the minute, and a few tries in any few seconds find out when it is over.
@@ -41,6 +42,7 @@ pub(super) async fn answer(
     exchange: &mut Exchange,
     resolved: &Resolved,
 ) -> Result<Answered, Unanswered> {
+    let gateway = Arc::clone(&exchange.gateway);
     let deadline = exchange.started + resolved.route.request_timeout;
     let mut tried: Vec<usize> = Vec::new();
     let mut failed: Vec<Class> = Vec::new();
@@ -54,10 +56,12 @@ pub(super) async fn answer(
         exchange.target = Some(Arc::clone(&chosen.target));
         let target = Arc::clone(&chosen.target);
         let Some(upstream) = target.upstream() else { continue };
+        // A try is a target's: which of its keys were asked with is nobody else's business.
+        exchange.attempts += 1;
         let streamed = resolved.streams();
         let mut guard = AttemptGuard::new(&exchange.gateway, &resolved.route, chosen, streamed);
         let limits = limits(exchange, resolved, upstream, &tried, deadline);
-        match try_target(exchange, upstream, resolved, limits).await {
+        match try_target(&gateway.client, upstream, resolved, limits).await {
             Ok(answer) => {
                 exchange.provider_time = Some(guard.elapsed());
                 return Ok(Answered { answer, guard });
@@ -147,12 +151,11 @@ fn has_alternative(resolved: &Resolved, tried: &[usize], now: Instant) -> bool {
 /// Asks one target with one key after another: a key that is throttled or refused rests, and the
 /// next one is used at once.
 async fn try_target(
-    exchange: &mut Exchange,
+    client: &Client,
     upstream: &Upstream,
     resolved: &Resolved,
     limits: Limits,
 ) -> Result<Answer, Failure> {
-    let gateway = Arc::clone(&exchange.gateway);
     let mut tried_keys: Vec<Arc<str>> = Vec::new();
     let mut failure: Option<Failure> = None;
     loop {
@@ -164,8 +167,7 @@ async fn try_target(
                 (None, None) => return Err(Failure::keys_resting()),
             },
         };
-        exchange.attempts += 1;
-        match ask(&gateway.client, upstream, key.as_deref(), resolved, limits).await {
+        match ask(client, upstream, key.as_deref(), resolved, limits).await {
             Ok(answer) => {
                 if let Some(key) = &key {
                     key.state.succeeded();

@@ -171,7 +171,9 @@ async fn every_eligible_target_gets_exactly_one_try() {
     let (alpha, bravo) = pair().await;
     let charlie = simulator("charlie").await;
     let all = [&alpha, &bravo, &charlie];
-    all.iter().for_each(|simulator| simulator.set_fault(fault("status=500")));
+    for simulator in all {
+        simulator.set_fault(fault("status=500"));
+    }
     let targets = [("alpha", &alpha, "m"), ("bravo", &bravo, "m"), ("charlie", &charlie, "m")];
     let rig = Rig::start(&route("chat", &targets, "")).await;
     let answer = rig.chat("chat").await;

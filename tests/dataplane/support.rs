@@ -132,6 +132,7 @@ impl Rig {
         Self::start_with(routes, Options::default()).await
     }
 
+    #[allow(clippy::unused_async, reason = "it has to be called on a runtime")]
     pub async fn start_with(routes: &str, options: Options) -> Self {
         let cell = Arc::new(TableCell::new());
         let metrics = Arc::new(Metrics::new().unwrap());
@@ -183,17 +184,22 @@ impl Rig {
 
     /// Compiles and publishes other routes.
     pub fn publish(&self, routes: &str) {
-        self.publish_edited(routes, |_| {});
+        self.publish_snapshot(&self.admit(routes));
     }
 
     /// The same, with an edit that no API server of this version would let through.
     pub fn publish_edited(&self, routes: &str, edit: impl FnOnce(&mut Snapshot)) {
+        let mut snapshot = self.admit(routes);
+        edit(&mut snapshot);
+        self.publish_snapshot(&snapshot);
+    }
+
+    /// Reads and checks routes as they are read from files.
+    pub fn admit(&self, routes: &str) -> Snapshot {
         let mut loader = Loader::default();
         loader.add("base.yaml", BASE);
         loader.add("routes.yaml", routes);
-        let mut publishing = self.publishing.lock();
-        let (admission, last_good, generation) = &mut *publishing;
-        let mut admitted = admission.admit(loader.finish());
+        let admitted = self.publishing.lock().0.admit(loader.finish());
         let wrong: Vec<String> = admitted
             .findings
             .iter()
@@ -201,8 +207,14 @@ impl Rig {
             .map(ToString::to_string)
             .collect();
         assert!(wrong.is_empty(), "the test's own manifests: {wrong:#?}");
-        edit(&mut admitted.snapshot);
-        let compiled = compile(&admitted.snapshot, &self.tenancy, last_good, &self.state);
+        admitted.snapshot
+    }
+
+    /// Compiles and publishes what was read before.
+    pub fn publish_snapshot(&self, snapshot: &Snapshot) {
+        let mut publishing = self.publishing.lock();
+        let (_, last_good, generation) = &mut *publishing;
+        let compiled = compile(snapshot, &self.tenancy, last_good, &self.state);
         *last_good = compiled.last_good;
         *generation += 1;
         let mut table = compiled.table;
