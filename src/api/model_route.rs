@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{default_gateway, model_patterns};
+use super::schema::{MODEL_NAME, default_gateway, model_patterns};
 use super::{
     AllowedNamespaces, CircuitBreakerSpec, LoadBalancingSpec, ParametersSpec, RawParameters,
     StreamingSpec, TargetTimeoutsSpec, TimeoutsSpec,
@@ -74,7 +74,7 @@ pub struct ModelRouteSpec {
     /// routes of one namespace want the same name, the oldest route has it and the others say
     /// `Conflict`; an exact name wins over a pattern, a longer pattern over a shorter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 256), regex(pattern = r"^\S+$")))]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 256), regex(pattern = MODEL_NAME)))]
     #[x_kube(validation = model_patterns("models"), merge_strategy = ListMerge::Set)]
     pub models: Vec<String>,
 
@@ -140,7 +140,7 @@ pub struct TargetSpec {
 
     /// The model to ask the provider for. Default: the name that the client asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^\S+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = MODEL_NAME))]
     pub model: Option<String>,
 
     /// The CredentialStore whose keys are used. Without one the provider is asked without
