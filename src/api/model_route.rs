@@ -26,7 +26,12 @@ use super::{
     status = "ModelRouteStatus",
     derive = "PartialEq",
     doc = "A ModelRoute says which model names are answered, and by which providers: in what order, in what shares, and what happens when one fails.",
-    printcolumn(name = "Models", type_ = "string", json_path = ".spec.models"),
+    printcolumn(
+        name = "Models",
+        type_ = "string",
+        json_path = ".status.servedModels",
+        description = "Names that the route has, its own by default"
+    ),
     printcolumn(
         name = "Accepted",
         type_ = "string",
@@ -234,6 +239,11 @@ pub struct ModelRouteStatus {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub targets: Vec<TargetStatus>,
+
+    /// The names that are the route's own, for a table: the first few, and how many more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub served_models: Option<String>,
 
     /// How many targets can be asked, of how many: `2/3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
