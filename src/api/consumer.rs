@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::SecretKeyRef;
-use super::schema::{default_gateway, model_patterns};
+use super::schema::{MODEL_NAME, default_gateway, model_patterns};
 
 /// How a caller is known and what it may ask for.
 ///
@@ -62,7 +62,7 @@ pub struct ConsumerSpec {
     /// it, once.
     #[schemars(
         length(min = 1, max = 64),
-        inner(length(min = 1, max = 256), regex(pattern = r"^\S+$"))
+        inner(length(min = 1, max = 256), regex(pattern = MODEL_NAME))
     )]
     #[x_kube(validation = model_patterns(), merge_strategy = ListMerge::Set)]
     pub allowed_models: Vec<String>,

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{default_gateway, model_patterns};
+use super::schema::{MODEL_NAME, default_gateway, model_patterns};
 use super::{
     AllowedNamespaces, CircuitBreakerSpec, LoadBalancingSpec, ParametersSpec, RawParameters,
     StreamingSpec, TargetTimeoutsSpec, TimeoutsSpec,
@@ -26,7 +26,12 @@ use super::{
     status = "ModelRouteStatus",
     derive = "PartialEq",
     doc = "A ModelRoute says which model names are answered, and by which providers: in what order, in what shares, and what happens when one fails.",
-    printcolumn(name = "Models", type_ = "string", json_path = ".spec.models"),
+    printcolumn(
+        name = "Models",
+        type_ = "string",
+        json_path = ".status.servedModels",
+        description = "Names that the route has, its own by default"
+    ),
     printcolumn(
         name = "Accepted",
         type_ = "string",
@@ -74,7 +79,7 @@ pub struct ModelRouteSpec {
     /// routes of one namespace want the same name, the oldest route has it and the others say
     /// `Conflict`; an exact name wins over a pattern, a longer pattern over a shorter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 256), regex(pattern = r"^\S+$")))]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 256), regex(pattern = MODEL_NAME)))]
     #[x_kube(validation = model_patterns(), merge_strategy = ListMerge::Set)]
     pub models: Vec<String>,
 
@@ -140,7 +145,7 @@ pub struct TargetSpec {
 
     /// The model to ask the provider for. Default: the name that the client asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^\S+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = MODEL_NAME))]
     pub model: Option<String>,
 
     /// The CredentialStore whose keys are used. Without one the provider is asked without
@@ -234,6 +239,11 @@ pub struct ModelRouteStatus {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub targets: Vec<TargetStatus>,
+
+    /// The names that are the route's own, for a table: the first few, and how many more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub served_models: Option<String>,
 
     /// How many targets can be asked, of how many: `2/3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,10 @@ use kube::core::Rule;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+/// The characters of a model name: none that is a space or cannot be seen. Spelled out, because `\S`
+/// means ASCII to the API server and Unicode to others.
+pub(super) const MODEL_NAME: &str = r"^[^\p{Z}\p{Cc}]+$";
+
 /// One entry of a Secret in the same namespace.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

@@ -5,6 +5,7 @@
 //! without an object in it is an error.
 
 mod judge;
+mod odd;
 mod schema;
 mod spoil;
 
@@ -117,4 +118,35 @@ async fn every_limit_holds_and_validate_agrees() {
     }
     assert!(tried > 100, "only {tried} limits were found");
     assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn odd_values_are_judged_alike() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let judges = Judges::new(Tenant::new(cluster, "odd").await);
+    let examples = accepted();
+    let mut wrong = Vec::new();
+    for odd in odd::table() {
+        let example = examples.iter().find(|object| object["kind"] == odd.kind);
+        let example = example.expect("an example of every kind");
+        let (parent, field) = odd.pointer.rsplit_once('/').expect("a pointer");
+        for value in odd.values {
+            let mut object = example.clone();
+            let parent = object.pointer_mut(parent).expect("every example has every field");
+            if let Some(items) = parent.as_array_mut() {
+                items[field.parse::<usize>().expect("an index")] = value.clone();
+            } else {
+                parent[field] = value.clone();
+            }
+            let server = judges.api_server(&object).await;
+            let validate = judges.validate(&object);
+            if server.is_empty() != validate.is_empty() {
+                wrong.push(format!(
+                    "{} {} = {value}\n  API server {server:?}\n  validate {validate:?}",
+                    odd.kind, odd.pointer
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -117,6 +117,7 @@ async fn get_shows_the_columns_that_a_person_wants() {
         "kind": "ModelRoute",
         "status": {
             "usableTargets": "0/1",
+            "servedModels": "shown,gpt-*",
             "conditions": [
                 condition("Accepted", "True", "Accepted", ""),
                 condition("ResolvedRefs", "False", "RefNotPermitted", "no such store"),
@@ -134,7 +135,7 @@ async fn get_shows_the_columns_that_a_person_wants() {
         short.lines().map(|line| line.split_whitespace().collect()).collect();
     let header = ["NAME", "MODELS", "ACCEPTED", "RESOLVED", "PROGRAMMED", "TARGETS", "AGE"];
     assert_eq!(lines[0], header, "{short}");
-    assert_eq!(lines[1][..6], ["shown", "[\"gpt-4o\"]", "True", "False", "Unknown", "0/1"]);
+    assert_eq!(lines[1][..6], ["shown", "shown,gpt-*", "True", "False", "Unknown", "0/1"]);
 
     let wide = ["get", "mr", "-o", "wide"];
     let wide = cluster.kubectl_ok(&[&wide[..], &in_namespace].concat(), "").await;

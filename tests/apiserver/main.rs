@@ -7,6 +7,7 @@
 
 mod admission;
 mod crd_install;
+mod examples;
 mod faults;
 mod outage;
 mod privacy;

@@ -130,7 +130,10 @@ async fn a_role_that_names_its_secrets_is_enough() {
     assert!(gateway.process.output().contains("may not read the Secret"));
 
     // No value of a Secret is where people look.
-    let everywhere = gateway.process.output() + &gateway.admin("/metrics").await.text();
+    let shown = ["get", "ai", "-o", "json", "--show-managed-fields", "-n", &tenant.namespace];
+    let everywhere = gateway.process.output()
+        + &gateway.admin("/metrics").await.text()
+        + &cluster.kubectl_ok(&shown, "").await;
     for value in [KEY, "an-upstream-key", "another-upstream-key"] {
         assert!(!everywhere.contains(value), "`{value}` was told");
     }

@@ -2,11 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::api::{KeyState, TargetState};
+use crate::api::{KeyState, ModelState, ModelStatus, TargetState};
 use crate::compile::{ConditionReport, Details, ObjectReport, PartReport};
 
 /// Characters of a condition's message: the API server refuses more than 32768 bytes.
 const MAX_MESSAGE: usize = 8000;
+
+/// Names in a column of a terminal's table; the longest that are allowed fit the schema's limit.
+const SHOWN_MODELS: usize = 3;
 
 /// The status of one object.
 pub(super) fn status(report: &ObjectReport) -> Value {
@@ -16,6 +19,7 @@ pub(super) fn status(report: &ObjectReport) -> Value {
     match &report.details {
         Details::Route { models, targets, .. } => {
             let usable = targets.iter().filter(|target| target.fault.is_none()).count();
+            status.insert("servedModels".to_owned(), served(models).into());
             status.insert("models".to_owned(), json!(models));
             status.insert("targets".to_owned(), targets.iter().map(target).collect());
             let usable = format!("{usable}/{}", targets.len());
@@ -27,6 +31,20 @@ pub(super) fn status(report: &ObjectReport) -> Value {
         Details::Consumer { .. } => {}
     }
     Value::Object(status)
+}
+
+/// The names of a route for one column of a table. A column cannot list: it shows the first item.
+fn served(models: &[ModelStatus]) -> String {
+    let owned: Vec<&str> = models
+        .iter()
+        .filter(|model| model.state == ModelState::Owned)
+        .map(|model| model.name.as_str())
+        .collect();
+    let shown = owned[..owned.len().min(SHOWN_MODELS)].join(",");
+    match owned.len() - owned.len().min(SHOWN_MODELS) {
+        0 => shown,
+        more => format!("{shown},+{more}"),
+    }
 }
 
 fn condition(report: &ConditionReport, generation: i64) -> Value {
@@ -60,7 +78,7 @@ fn with_reason(part: &PartReport, state: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{ConditionType, Kind, ModelState, ModelStatus, Reason};
+    use crate::api::{ConditionType, Kind, Reason};
     use crate::compile::ObjectRef;
     use crate::table::ObjectName;
 
@@ -98,6 +116,7 @@ mod tests {
                     "type": "ResolvedRefs", "status": "False", "observedGeneration": 4,
                     "reason": "SecretNotFound", "message": "spec.targets[0]: no",
                 }],
+                "servedModels": "",
                 "models": [{"name": "gpt", "state": "Conflict", "owner": "older"}],
                 "targets": [
                     {"name": "a", "state": "Unknown"},
@@ -106,6 +125,19 @@ mod tests {
                 "usableTargets": "1/2",
             })
         );
+    }
+
+    #[test]
+    fn a_column_shows_the_names_that_are_owned() {
+        let model = |name: &str, state| ModelStatus { name: name.to_owned(), state, owner: None };
+        let mut models = vec![
+            model("a", ModelState::Owned),
+            model("b", ModelState::Conflict),
+            model("c-*", ModelState::Owned),
+        ];
+        assert_eq!(served(&models), "a,c-*");
+        models.extend(["d", "e", "f"].map(|name| model(name, ModelState::Owned)));
+        assert_eq!(served(&models), "a,c-*,d,+2");
     }
 
     #[test]

@@ -112,7 +112,12 @@ fn strings(metadata: &Value, field: &str, allowed: fn(&str) -> bool, problems: &
             problems.push(Problem::new(place, rule));
             continue;
         }
-        match value.as_str() {
+        let value = match value {
+            // Read as the empty string.
+            Value::Null => Some(""),
+            value => value.as_str(),
+        };
+        match value {
             None => problems.push(Problem::new(place, "must be a string; quote it")),
             Some(text) if !allowed(text) => {
                 let rule = "Invalid value: a label is at most 63 alphanumeric characters, '-', '_' or '.', and starts and ends with an alphanumeric character";

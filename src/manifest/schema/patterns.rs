@@ -33,6 +33,10 @@ const UNCHECKED_FORMATS: [&str; 20] = [
     "datetime",
 ];
 
+/// Classes that Go reads as ASCII and this crate as Unicode: the API server would let in what is
+/// refused here. A pattern has to spell out what it means.
+const ASCII_CLASSES: [&str; 8] = ["\\s", "\\S", "\\d", "\\D", "\\w", "\\W", "\\b", "\\B"];
+
 /// The compiled patterns of a schema.
 #[derive(Debug, Default)]
 pub(super) struct Patterns(BTreeMap<String, Regex>);
@@ -58,6 +62,10 @@ impl Patterns {
             ));
         }
         if let Some(pattern) = &schema.pattern {
+            if let Some(class) = ASCII_CLASSES.iter().find(|class| pattern.contains(**class)) {
+                let message = format!("`{class}` in a pattern is ASCII to the API server only");
+                return Err(Problem::new(path, message));
+            }
             let compiled =
                 Regex::new(pattern).map_err(|error| Problem::new(path, error.to_string()))?;
             self.0.insert(pattern.clone(), compiled);

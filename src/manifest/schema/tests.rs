@@ -94,14 +94,22 @@ fn our_own_definitions_are_understood() {
 
 #[test]
 fn a_keyword_that_is_not_checked_refuses_the_definition() {
-    let mut crds = api::crds(&["Weighted"]);
-    let schema =
-        crds[0].spec.versions[0].schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut());
-    let fields = schema.and_then(|schema| schema.properties.as_mut()).expect("has fields");
-    let odd = JSONSchemaProps { format: Some("ipv4".into()), ..JSONSchemaProps::default() };
-    fields.insert("odd".into(), odd);
-    let error = Checker::new(&crds).expect_err("nothing would check it");
-    assert_eq!(error.to_string(), "ModelRoute: .odd: `ipv4` is not checked outside a cluster");
+    let error = |odd: JSONSchemaProps| {
+        let mut crds = api::crds(&["Weighted"]);
+        let schema =
+            crds[0].spec.versions[0].schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut());
+        let fields = schema.and_then(|schema| schema.properties.as_mut()).expect("has fields");
+        fields.insert("odd".into(), odd);
+        Checker::new(&crds).expect_err("nothing would check it").to_string()
+    };
+    assert_eq!(
+        error(JSONSchemaProps { format: Some("ipv4".into()), ..JSONSchemaProps::default() }),
+        "ModelRoute: .odd: `ipv4` is not checked outside a cluster"
+    );
+    assert_eq!(
+        error(JSONSchemaProps { pattern: Some(r"^\S+$".into()), ..JSONSchemaProps::default() }),
+        r"ModelRoute: .odd: `\S` in a pattern is ASCII to the API server only"
+    );
 }
 
 #[test]
@@ -258,7 +266,7 @@ fn names_labels_and_annotations_are_checked() {
         ),
         ("{name: a, labels: {x: 1}}", "metadata.labels[x]: must be a string; quote it"),
         ("{name: a, labels: {x: a b}}", "metadata.labels[x]: Invalid value: a label is"),
-        ("{name: a, labels: {a.b/c: d, e: ''}}", ""),
+        ("{name: a, labels: {a.b/c: d, e: '', f: null}}", ""),
         (
             "{name: a, annotations: {'a b': x}}",
             "metadata.annotations[a b]: Invalid value: a key is",

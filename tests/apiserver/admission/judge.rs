@@ -127,6 +127,10 @@ fn refusals(status: &kube::core::Status) -> Vec<Refusal> {
         .filter_map(|rest| rest.split_once('"'))
         .map(|(field, _)| Refusal::new(field, "unknown field"))
         .collect();
-    assert!(!quoted.is_empty(), "a refusal of another kind: {status:?}");
-    quoted
+    if !quoted.is_empty() {
+        return quoted;
+    }
+    // What cannot even be decoded names its field in Go's words, or not at all.
+    assert!(matches!(status.code, 400 | 422), "a refusal of another kind: {status:?}");
+    vec![Refusal::new("", &status.message)]
 }
