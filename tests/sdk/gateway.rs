@@ -72,7 +72,7 @@ fn manifests_of(simulator: &str, script: Script, key: &str) -> String {
         object(
             "Consumer",
             "scripts",
-            json!({
+            &json!({
                 "apiKeys": [{ "name": "only", "valueFrom": from_secret("caller") }],
                 "allowedModels": allowed,
             }),
@@ -83,13 +83,14 @@ fn manifests_of(simulator: &str, script: Script, key: &str) -> String {
         let name = model(script, case);
         let keys = json!([{ "name": "only", "valueFrom": from_secret("provider") }]);
         let store = json!({ "type": "APIKey", "apiKey": { "keys": keys } });
-        objects.push(object("CredentialStore", &name, store));
-        objects.push(object("ModelRoute", &name, route(simulator, script, &name, models)));
+        objects.push(object("CredentialStore", &name, &store));
+        objects.push(object("ModelRoute", &name, &route(simulator, script, &name, models)));
     }
-    objects.iter().map(|object| format!("---\n{object}\n")).collect()
+    let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
+    documents.join("\n---\n")
 }
 
-fn object(kind: &str, name: &str, spec: Value) -> Value {
+fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": "pilothouse.dev/v1alpha1", "kind": kind,
         "metadata": { "name": name }, "spec": spec,

@@ -31,7 +31,8 @@ pub(crate) fn node_modules(sources: &Path) -> Result<PathBuf, String> {
     let folder = installed("node", &inputs, |folder| {
         for file in [&manifest, &lock] {
             let name = file.file_name().expect("a file's path");
-            fs::copy(file, folder.join(name)).map_err(|error| format!("{name:?}: {error}"))?;
+            let copied = fs::copy(file, folder.join(name));
+            copied.map_err(|error| format!("{}: {error}", file.display()))?;
         }
         run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder))
     })?;
@@ -45,8 +46,8 @@ fn installed(
     install: impl FnOnce(&Path) -> Result<String, String>,
 ) -> Result<PathBuf, String> {
     let hash = digest(&SHA256, &inputs.concat());
-    let hash: String = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    let folder = cache()?.join(format!("sdk-{kind}-{hash}"));
+    let (head, _) = hash.as_ref().split_first_chunk().expect("SHA-256 has 32 bytes");
+    let folder = cache()?.join(format!("sdk-{kind}-{:016x}", u64::from_be_bytes(*head)));
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     fs::create_dir_all(&folder).map_err(failed)?;
 
