@@ -48,7 +48,7 @@ impl Seen {
         self.first_error = self.first_error.take().or(other.first_error);
     }
 
-    fn fail(&mut self, error: impl ToString) {
+    fn fail(&mut self, error: &impl ToString) {
         self.errors += 1;
         self.first_error.get_or_insert_with(|| error.to_string());
     }
@@ -102,8 +102,8 @@ async fn repeat_requests(load: Load, index: usize, window: Window) -> Seen {
         match timeout_at(give_up(window), connection.exchange(&load.request, |_| ())).await {
             Ok(Ok(())) if window.holds(Instant::now()) => seen.times.push(sent.elapsed()),
             Ok(Ok(())) => (),
-            Ok(Err(error)) => seen.fail(error),
-            Err(late) => seen.fail(late),
+            Ok(Err(error)) => seen.fail(&error),
+            Err(late) => seen.fail(&late),
         }
     }
     seen
@@ -126,7 +126,7 @@ async fn repeat_streams(load: Load, index: usize, window: Window) -> Seen {
         });
         match timeout_at(window.until.into(), exchange).await {
             Ok(Ok(())) => (),
-            Ok(Err(error)) => seen.fail(error),
+            Ok(Err(error)) => seen.fail(&error),
             // The window is over in mid-stream: the stream is dropped with its connection.
             Err(_) => break,
         }

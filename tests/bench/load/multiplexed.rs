@@ -55,7 +55,7 @@ async fn repeat(mut connection: SendRequest<Full<Bytes>>, window: Window) -> See
         let stream = one(&mut connection, body.clone(), window, &mut seen.times);
         match timeout_at(window.until.into(), stream).await {
             Ok(Ok(())) => (),
-            Ok(Err(error)) => seen.fail(error),
+            Ok(Err(error)) => seen.fail(&error),
             Err(_) => break,
         }
     }
