@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::classify::{Class, classify, classify_in_band, retry_after};
-use super::encode::encode;
+use super::encode::{UsageInStreams, encode};
 use super::events::{EventStream, Progress, StreamFault};
 use super::headers;
 use super::resolve::Resolved;
@@ -45,6 +45,8 @@ pub(super) struct Failure {
     /// For messages; without anything a provider said about a credential.
     pub detail: String,
     pub retry_after: Option<Duration>,
+    /// It is about something that the client did not send.
+    pub refuses_addition: bool,
     /// The target's own answer, for failures that are the caller's to see.
     pub passed_on: Option<Box<(StatusCode, HeaderMap, Bytes)>>,
 }
@@ -56,7 +58,13 @@ impl Failure {
     }
 
     fn new(class: Class, detail: impl Into<String>) -> Self {
-        Self { class, detail: detail.into(), retry_after: None, passed_on: None }
+        Self {
+            class,
+            detail: detail.into(),
+            retry_after: None,
+            refuses_addition: false,
+            passed_on: None,
+        }
     }
 }
 
@@ -71,7 +79,8 @@ pub(super) struct Limits {
     pub commit: Instant,
 }
 
-/// Asks the target once, with one key.
+/// Asks the target once, with one key. A refusal of what the gateway had added to the request is
+/// not the caller's to see: the target is asked once more without it.
 pub(super) async fn ask(
     client: &Client,
     upstream: &Upstream,
@@ -79,7 +88,23 @@ pub(super) async fn ask(
     resolved: &Resolved,
     limits: Limits,
 ) -> Result<Answer, Failure> {
-    let (request, usage_added) = request(upstream, key, resolved)?;
+    match ask_for(client, upstream, key, resolved, UsageInStreams::Added, limits).await {
+        Err(failure) if failure.refuses_addition => {
+            ask_for(client, upstream, key, resolved, UsageInStreams::AsAsked, limits).await
+        }
+        result => result,
+    }
+}
+
+async fn ask_for(
+    client: &Client,
+    upstream: &Upstream,
+    key: Option<&Key>,
+    resolved: &Resolved,
+    usage: UsageInStreams,
+    limits: Limits,
+) -> Result<Answer, Failure> {
+    let (request, usage_added) = request(upstream, key, resolved, usage)?;
     let sending = client.send(&upstream.base_url, request, upstream.timeouts.connect);
     let response = match timeout_at(limits.give_up, sending).await {
         Ok(Ok(response)) => response,
@@ -87,7 +112,7 @@ pub(super) async fn ask(
         Err(_) => return Err(too_slow(limits)),
     };
     if !response.status().is_success() {
-        return Err(refused(response, upstream, resolved).await);
+        return Err(refused(response, upstream, resolved, usage_added).await);
     }
     let streamed = is_event_stream(response.headers());
     match (resolved.streams(), streamed) {
@@ -104,6 +129,7 @@ fn request(
     upstream: &Upstream,
     key: Option<&Key>,
     resolved: &Resolved,
+    usage: UsageInStreams,
 ) -> Result<(Request<Bytes>, bool), Failure> {
     let encoded = encode(
         &resolved.object,
@@ -112,6 +138,7 @@ fn request(
         resolved.forced_stream,
         resolved.operation,
         upstream,
+        usage,
     )
     // The body was read before: what is left is a member that a parameter of the route meets and
     // that the client gave twice or in another type.
@@ -158,6 +185,7 @@ async fn refused(
     response: Response<UpstreamBody>,
     upstream: &Upstream,
     resolved: &Resolved,
+    usage_added: bool,
 ) -> Failure {
     let (head, mut body) = response.into_parts();
     let reading = collect(&mut body, ERROR_BODY);
@@ -167,8 +195,10 @@ async fn refused(
     };
     let facts = resolved.operation.protocol.protocol().read_error(&text);
     let class = classify(head.status, &facts, upstream.model.as_deref(), &upstream.breaker);
+    let names_addition = facts.mentions("stream_options") || facts.mentions("include_usage");
     Failure {
         class,
+        refuses_addition: usage_added && class == Class::ClientFault && names_addition,
         detail: describe(class, Some(head.status), &facts),
         retry_after: retry_after(&head.headers, SystemTime::now()),
         passed_on: Some(Box::new((head.status, headers::from_target(&head.headers), text))),
@@ -249,6 +279,7 @@ fn in_band(class: Class, facts: &ErrorFacts, headers: HeaderMap, text: Bytes) ->
         class,
         detail: describe(class, None, facts),
         retry_after: None,
+        refuses_addition: false,
         passed_on: Some(Box::new((StatusCode::BAD_REQUEST, headers, text))),
     }
 }

@@ -16,6 +16,15 @@ pub(super) struct Encoded {
     pub usage_added: bool,
 }
 
+/// Whether a stream's usage is asked for on the gateway's own account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UsageInStreams {
+    /// Where the client did not and the vendor is known to understand it.
+    Added,
+    /// Only if the client did.
+    AsAsked,
+}
+
 /// Writes the body for `upstream`. `model` is the name inside the route, which a target without a
 /// model of its own gets; `forced_stream` is set where the path alone asked for a stream.
 pub(super) fn encode(
@@ -25,6 +34,7 @@ pub(super) fn encode(
     forced_stream: bool,
     operation: &Operation,
     upstream: &Upstream,
+    usage: UsageInStreams,
 ) -> Result<Encoded, JsonError> {
     let mut edit = object.edit();
     let wanted = upstream.model.as_deref().unwrap_or(model);
@@ -37,7 +47,8 @@ pub(super) fn encode(
     if !upstream.parameters.is_empty() {
         apply_parameters(&mut edit, object, operation, upstream)?;
     }
-    let usage_added = facts.stream
+    let usage_added = usage == UsageInStreams::Added
+        && facts.stream
         && operation.usage_on_request
         && upstream.provider.stream_usage
         && !facts.include_usage;

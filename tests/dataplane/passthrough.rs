@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 
-use crate::routes::{route, simulator};
+use crate::routes::{Api, route, route_of, simulator};
+use crate::scripted::Scripted;
 use crate::support::Rig;
 
 #[tokio::test]
@@ -42,4 +43,34 @@ async fn usage_that_the_caller_asks_for_arrives() {
     let events = answer.events();
     let usage: serde_json::Value = serde_json::from_str(events[events.len() - 2]).unwrap();
     assert!(usage["usage"]["completion_tokens"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_refusal_of_what_the_gateway_added_is_not_shown_to_the_caller() {
+    let answer = |status: &str, kind: &str, body: &str| {
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let refusal = r#"{"error":{"message":"unknown field stream_options"}}"#;
+    let events = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}\n\n\
+                  data: [DONE]\n\n";
+    let alpha = Scripted::refusing(
+        "stream_options",
+        &answer("400 Bad Request", "application/json", refusal),
+        &answer("200 OK", "text/event-stream", events),
+    )
+    .await;
+    let target = Api::Chat.target("alpha", &alpha.origin, "model: m");
+    let rig = Rig::start(&route_of("chat", &[target], "")).await;
+    let got = rig.chat_stream("chat").await;
+    assert_eq!((got.status, got.text()), (StatusCode::OK, events));
+    assert_eq!((alpha.requests(), got.header("x-pilothouse-attempts")), (2, "1"));
+
+    // What the caller itself asked for is the caller's.
+    let body =
+        r#"{"model":"chat","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
+    let got = rig.post(Api::Chat.path(), body).await;
+    assert_eq!((got.status, got.text(), alpha.requests()), (StatusCode::BAD_REQUEST, refusal, 3));
 }

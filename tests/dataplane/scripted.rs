@@ -30,16 +30,31 @@ pub struct Scripted {
 impl Scripted {
     /// Answers with `bytes`, written `piece` bytes at a time.
     pub async fn start(bytes: impl Into<Vec<u8>>, piece: usize, then: Then) -> Self {
+        Self::run(Script { bytes: bytes.into(), refusal: None, piece, then }).await
+    }
+
+    async fn run(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(AtomicUsize::new(0));
-        let (bytes, counter) = (Arc::new(bytes.into()), Arc::clone(&requests));
+        let (script, counter) = (Arc::new(script), Arc::clone(&requests));
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&bytes), piece, then, Arc::clone(&counter)));
+                tokio::spawn(serve(stream, Arc::clone(&script), Arc::clone(&counter)));
             }
         });
         Self { origin, requests, serving }
+    }
+
+    /// Answers with `bytes`, except to requests that hold `word`: to them with `refusal`.
+    pub async fn refusing(word: &'static str, refusal: &str, bytes: &str) -> Self {
+        let script = Script {
+            bytes: bytes.into(),
+            refusal: Some((word, refusal.into())),
+            piece: usize::MAX,
+            then: Then::Serve,
+        };
+        Self::run(script).await
     }
 
     /// A JSON answer.
@@ -70,22 +85,27 @@ impl Drop for Scripted {
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    bytes: Arc<Vec<u8>>,
+struct Script {
+    bytes: Vec<u8>,
+    /// What is not liked in a request, and the answer to it.
+    refusal: Option<(&'static str, Vec<u8>)>,
     piece: usize,
     then: Then,
-    requests: Arc<AtomicUsize>,
-) {
+}
+
+async fn serve(mut stream: TcpStream, script: Arc<Script>, requests: Arc<AtomicUsize>) {
     stream.set_nodelay(true).unwrap();
+    let Script { bytes, refusal, piece, then } = &*script;
     let mut answers = 0;
-    while read_request(&mut stream).await {
+    while let Some(request) = read_request(&mut stream).await {
         requests.fetch_add(1, Ordering::SeqCst);
-        if then == Then::CloseOnNext && answers > 0 {
+        if *then == Then::CloseOnNext && answers > 0 {
             return;
         }
         answers += 1;
-        for part in bytes.chunks(piece) {
+        let refused = refusal.as_ref().filter(|(word, _)| request.contains(word));
+        let bytes = refused.map_or(bytes, |(_, refusal)| refusal);
+        for part in bytes.chunks(*piece) {
             if stream.write_all(part).await.is_err() {
                 return;
             }
@@ -100,8 +120,8 @@ async fn serve(
     }
 }
 
-/// Whether a whole request came.
-async fn read_request(stream: &mut TcpStream) -> bool {
+/// A whole request; `None` if it did not come.
+async fn read_request(stream: &mut TcpStream) -> Option<String> {
     let mut read = Vec::new();
     loop {
         let head = read.windows(4).position(|end| end == b"\r\n\r\n").map(|at| at + 4);
@@ -109,12 +129,12 @@ async fn read_request(stream: &mut TcpStream) -> bool {
             let text = String::from_utf8_lossy(&read[..head]).to_ascii_lowercase();
             let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
             if read.len() >= head + length.map_or(0, |length| length.parse().unwrap()) {
-                return true;
+                return Some(String::from_utf8_lossy(&read).into_owned());
             }
         }
         match stream.read_buf(&mut read).await {
             Ok(1..) => {}
-            Ok(0) | Err(_) => return false,
+            Ok(0) | Err(_) => return None,
         }
     }
 }
