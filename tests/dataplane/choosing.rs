@@ -99,6 +99,20 @@ async fn least_connections_counts_a_stream_until_its_last_byte() {
 }
 
 #[tokio::test]
+async fn fastest_response_goes_where_the_first_token_comes_soonest() {
+    let fleet = Fleet::start(&NAMES[..2]).await;
+    let extra = "  loadBalancing: {strategy: FastestResponse}\n";
+    let rig = Rig::start(&fleet.route("chat", &NAMES, &["", ""], extra)).await;
+    fleet.0[0].set_fault(fault("delay=200ms"));
+    for request in 0..20 {
+        rig.ask(Api::Chat, "chat", request % 2 == 0).await;
+    }
+    let counts = fleet.counts();
+    assert!(counts[0] >= 1, "nobody knows a target that was never asked: {counts:?}");
+    assert!(counts[1] >= 14, "a few requests try the other: {counts:?}");
+}
+
+#[tokio::test]
 async fn a_tier_is_used_while_it_has_an_available_target_of_weight_above_0() {
     let fleet = Fleet::start(&NAMES).await;
     let rests = ["priority: 2, weight: 1000", "priority: 1", "priority: 0, weight: 0"];
