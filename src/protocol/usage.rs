@@ -97,10 +97,13 @@ struct ThinkingDetails {
 
 impl From<AnthropicUsage> for Usage {
     fn from(wire: AnthropicUsage) -> Self {
-        let cache = wire.cache_creation_input_tokens.unwrap_or(0)
-            + wire.cache_read_input_tokens.unwrap_or(0);
+        // The counts are the provider's: whatever they say must not stop an answer.
+        let cache = wire
+            .cache_creation_input_tokens
+            .unwrap_or(0)
+            .saturating_add(wire.cache_read_input_tokens.unwrap_or(0));
         Self {
-            input: wire.input_tokens.map(|fresh| fresh + cache),
+            input: wire.input_tokens.map(|fresh| fresh.saturating_add(cache)),
             output: wire.output_tokens,
             cached_input: wire.cache_read_input_tokens,
             reasoning: wire.output_tokens_details.and_then(|details| details.thinking_tokens),
@@ -127,5 +130,17 @@ mod tests {
         .expect("valid");
         let usage = Usage::from(wire);
         assert_eq!((usage.input, usage.output, usage.cached_input), (Some(12), Some(6), Some(5)));
+    }
+
+    #[test]
+    fn absurd_counts_do_not_overflow() {
+        let wire = AnthropicUsage {
+            input_tokens: Some(u64::MAX),
+            cache_creation_input_tokens: Some(u64::MAX),
+            cache_read_input_tokens: Some(u64::MAX),
+            output_tokens: None,
+            output_tokens_details: None,
+        };
+        assert_eq!(Usage::from(wire).input, Some(u64::MAX));
     }
 }
