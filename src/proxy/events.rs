@@ -127,8 +127,12 @@ impl EventStream {
                     }
                 }
                 Some(Err(_)) | None if self.ended => return Poll::Ready(None),
-                Some(Err(error)) => self.fault = Some(StreamFault::Broken(error.to_string())),
-                None => match self.read_rest() {
+                // Nothing of the answer is missing: how the connection ended is the provider's own
+                // affair. Some close chunked streams without the last chunk.
+                Some(Err(error)) if !self.reader.finished() => {
+                    self.fault = Some(StreamFault::Broken(error.to_string()));
+                }
+                Some(Err(_)) | None => match self.read_rest() {
                     Some(batch) => return Poll::Ready(Some(Ok(batch))),
                     None if self.ended => return Poll::Ready(None),
                     None => self.fault = Some(StreamFault::Cut),
