@@ -1,7 +1,10 @@
 //! Token counts, as the target that answered reports them.
 
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use super::Malformed;
 
 /// Token counts of one answer. Absent means that the provider did not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,6 +71,19 @@ pub(super) fn read_anthropic(raw: &RawValue) -> Option<Usage> {
     serde_json::from_str::<AnthropicUsage>(raw.get()).ok().map(Usage::from)
 }
 
+/// The counts in the last bytes of a reply, which may begin anywhere in it.
+pub(super) fn in_tail(tail: &[u8]) -> Result<Option<&RawValue>, Malformed> {
+    if tail.trim_ascii_end().last() != Some(&b'}') {
+        return Err(Malformed);
+    }
+    // Inside a string the quotes would be escaped, and the name would not end in one.
+    let name = b"\"usage\"";
+    Ok(memmem::rfind_iter(tail, name).find_map(|at| {
+        let value = tail[at + name.len()..].trim_ascii_start().strip_prefix(b":")?;
+        serde_json::Deserializer::from_slice(value).into_iter::<&RawValue>().next()?.ok()
+    }))
+}
+
 impl From<OpenAiUsage> for Usage {
     fn from(wire: OpenAiUsage) -> Self {
         Self {
@@ -130,6 +146,18 @@ mod tests {
         .expect("valid");
         let usage = Usage::from(wire);
         assert_eq!((usage.input, usage.output, usage.cached_input), (Some(12), Some(6), Some(5)));
+    }
+
+    #[test]
+    fn counts_are_found_in_the_end_of_a_reply() {
+        let read = |tail: &str| {
+            in_tail(tail.as_bytes()).map(|found| found.and_then(read_openai).and_then(|u| u.input))
+        };
+        assert_eq!(read(r#".1]}],"usage": {"prompt_tokens":7},"model":"m"} "#), Ok(Some(7)));
+        assert_eq!(read(r#"\"usage\":{\"prompt_tokens\":7}"}]}"#), Ok(None), "text");
+        assert_eq!(read(r#""usage"}"#), Ok(None));
+        assert_eq!(read(r#","usage":{"prompt_tokens":7}},{"x":["#), Err(Malformed), "cut");
+        assert_eq!(read(""), Err(Malformed));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A stream on its way to the client, after the commit: timers, honest ends, settlement.
 
 mod clock;
+mod long;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,9 +17,11 @@ use super::error::Reason;
 use super::events::{EventStream, Progress, StreamFault};
 use super::exchange::{Exchange, Outcome};
 use super::guard::AttemptGuard;
+use super::respond::{Told, told};
 use crate::protocol::error::ErrorView;
-use crate::upstream::UpstreamBody;
 use clock::{Clock, Due};
+
+pub(super) use long::LongReply;
 
 /// A stream of events, or the rest of a plain reply too long to be held.
 #[derive(Debug)]
@@ -37,7 +40,7 @@ pub struct StreamBody {
 #[derive(Debug)]
 enum Source {
     Events(Box<EventStream>),
-    Plain(UpstreamBody),
+    Plain(LongReply),
 }
 
 /// What one look at the stream comes to.
@@ -48,6 +51,21 @@ enum Step {
     End,
     /// The connection breaks off: there is no other way to say that something is missing.
     Cut,
+}
+
+/// How a stream breaks off.
+struct Break<'a> {
+    reason: Reason,
+    /// What the client is told; where it is not the reason itself, it is more exact.
+    code: &'static str,
+    class: Class,
+    message: &'a str,
+}
+
+impl<'a> Break<'a> {
+    fn of(reason: Reason, class: Class, message: &'a str) -> Self {
+        Self { reason, code: reason.as_str(), class, message }
+    }
 }
 
 impl StreamBody {
@@ -67,7 +85,7 @@ impl StreamBody {
 
     /// The rest of a plain reply.
     pub(super) fn plain(
-        rest: UpstreamBody,
+        rest: LongReply,
         held: Bytes,
         exchange: Exchange,
         attempt: AttemptGuard,
@@ -126,10 +144,9 @@ impl StreamBody {
         let read = match &mut self.source {
             Source::Events(events) => ready!(events.poll_batch(cx))
                 .map(|batch| batch.map(|batch| (batch.bytes, batch.progress))),
-            Source::Plain(rest) => ready!(rest.poll_data(cx)).map(|data| {
-                data.map(|data| (data, Progress::Output))
-                    .map_err(|error| StreamFault::Broken(error.to_string()))
-            }),
+            Source::Plain(reply) => {
+                ready!(reply.poll_data(cx)).map(|data| data.map(|data| (data, Progress::Output)))
+            }
         };
         Poll::Ready(match read {
             Some(Ok((bytes, progress))) => {
@@ -162,7 +179,8 @@ impl StreamBody {
     fn poll_timers(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         if self.cut.as_mut().poll(cx).is_ready() && !self.exchange.is_settled() {
             let message = "the gateway is shutting down and cannot wait for the rest of the answer";
-            return Poll::Ready(self.break_off(Reason::ShuttingDown, Class::Cancelled, message));
+            let how = Break::of(Reason::ShuttingDown, Class::Cancelled, message);
+            return Poll::Ready(self.break_off(how));
         }
         Poll::Ready(match ready!(self.clock.poll_due(cx)) {
             Due::KeepAlive => {
@@ -179,7 +197,7 @@ impl StreamBody {
                     self.attempt.target_name(),
                     self.clock.silence().as_secs()
                 );
-                self.break_off(Reason::ProviderTimeout, Class::TimedOut, &message)
+                self.break_off(Break::of(Reason::ProviderTimeout, Class::TimedOut, &message))
             }
             Due::EndProperly => self.end_properly(),
         })
@@ -204,9 +222,12 @@ impl StreamBody {
     }
 
     fn take_counts(&mut self) {
-        if let Source::Events(events) = &self.source {
-            self.exchange.usage = events.usage();
-            self.exchange.malformed_events = events.malformed();
+        match &self.source {
+            Source::Events(events) => {
+                self.exchange.usage = events.usage();
+                self.exchange.malformed_events = events.malformed();
+            }
+            Source::Plain(reply) => self.exchange.usage = reply.usage(),
         }
     }
 
@@ -216,15 +237,20 @@ impl StreamBody {
                 let (configured, policy) = self.attempt.classifying();
                 classify_in_band(facts, configured, policy)
             }
-            _ => Class::Failure,
+            other => other.class(),
         };
-        let message =
-            format!("the stream of target `{}` {}", self.attempt.target_name(), fault.describe());
-        self.break_off(Reason::ProviderFailed, class, &message)
+        let Told { reason, code, cause } = told(class);
+        let message = format!(
+            "the stream of target `{}` {}{cause}",
+            self.attempt.target_name(),
+            fault.describe()
+        );
+        self.break_off(Break { reason, code, class, message: &message })
     }
 
     /// Ends a stream with an error in it: the status went out long ago.
-    fn break_off(&mut self, reason: Reason, class: Class, message: &str) -> Step {
+    fn break_off(&mut self, how: Break<'_>) -> Step {
+        let Break { reason, code, class, message } = how;
         self.done = true;
         self.take_counts();
         self.attempt.record(class);
@@ -232,7 +258,7 @@ impl StreamBody {
         let event = match (&self.source, self.exchange.operation) {
             (Source::Events(_), Some(operation)) => operation.answers.in_band_error(&ErrorView {
                 status: reason.status(),
-                code: reason.as_str(),
+                code,
                 message,
                 request_id: &self.exchange.request_id,
             }),

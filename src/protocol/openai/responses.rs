@@ -28,6 +28,10 @@ impl Answers for ResponsesAnswers {
         read_reply(body).map(|reply| Reply { error: None, ..reply })
     }
 
+    fn read_tail(&self, tail: &[u8]) -> Result<Usage, Malformed> {
+        Ok(usage::in_tail(tail)?.and_then(usage::read_openai).unwrap_or_default())
+    }
+
     fn in_band_error(&self, error: &ErrorView<'_>) -> Bytes {
         let body = json!({
             "type": "error",
