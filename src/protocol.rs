@@ -36,6 +36,9 @@ pub trait Answers: Sync {
     fn stream(&self, choices: usize) -> Box<dyn StreamReader>;
     /// Reads a plain reply.
     fn read_reply(&self, body: &[u8]) -> Result<Reply, Malformed>;
+    /// What the last bytes of a plain reply that was too long to be held say it cost. Those of one
+    /// that was cut short are malformed.
+    fn read_tail(&self, tail: &[u8]) -> Result<Usage, Malformed>;
     /// An error event in the middle of a stream.
     fn in_band_error(&self, error: &ErrorView<'_>) -> Bytes;
     /// What ends a stream whose every choice has finished but whose own end marker never came.

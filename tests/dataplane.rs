@@ -8,6 +8,8 @@
 
 #[path = "dataplane/answer.rs"]
 mod answer;
+#[path = "dataplane/answers.rs"]
+mod answers;
 #[path = "dataplane/breaker.rs"]
 mod breaker;
 #[path = "dataplane/callers.rs"]

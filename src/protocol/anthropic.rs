@@ -81,6 +81,10 @@ impl Answers for MessagesAnswers {
         })
     }
 
+    fn read_tail(&self, tail: &[u8]) -> Result<Usage, Malformed> {
+        Ok(usage::in_tail(tail)?.and_then(usage::read_anthropic).unwrap_or_default())
+    }
+
     fn in_band_error(&self, error: &ErrorView<'_>) -> Bytes {
         let body = Anthropic.write_error(error);
         [b"event: error\ndata: ", &body[..], b"\n\n"].concat().into()

@@ -28,6 +28,9 @@ pub struct ErrorFacts {
 
 /// Longest message kept of a provider's error: enough to understand it, short enough to log.
 const MESSAGE_LIMIT: usize = 1024;
+/// Longest type and code kept: the longest ones in use have some thirty letters, and they go into
+/// messages and logs.
+const NAME_LIMIT: usize = 64;
 
 impl ErrorFacts {
     /// Facts of a body that has no structure: its beginning as text.
@@ -45,10 +48,30 @@ impl ErrorFacts {
     }
 
     pub(super) fn shortened(mut self) -> Self {
-        if self.message.len() > MESSAGE_LIMIT {
-            let cut = (0..=MESSAGE_LIMIT).rev().find(|at| self.message.is_char_boundary(*at));
-            self.message.truncate(cut.unwrap_or(0));
-        }
+        shorten(&mut self.kind, NAME_LIMIT);
+        shorten(&mut self.code, NAME_LIMIT);
+        shorten(&mut self.message, MESSAGE_LIMIT);
         self
+    }
+}
+
+fn shorten(text: &mut String, limit: usize) {
+    if text.len() > limit {
+        let cut = (0..=limit).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(cut.unwrap_or(0));
+        text.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_provider_says_is_kept_short() {
+        let long = "é".repeat(5000);
+        let facts = ErrorFacts { kind: long.clone(), code: format!("x{long}"), message: long };
+        let facts = facts.shortened();
+        assert_eq!((facts.kind.len(), facts.code.len(), facts.message.len()), (64, 63, 1024));
     }
 }

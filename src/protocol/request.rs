@@ -1,6 +1,10 @@
 //! What the gateway must know of a request body, read without touching the rest of it.
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::wire::json::{JsonError, Object};
 
@@ -11,7 +15,7 @@ pub struct RequestFacts {
     pub model: String,
     /// Whether the answer is to be streamed.
     pub stream: bool,
-    /// How many completions were asked for; at least 1.
+    /// How many completions are to come: `n` for each prompt; at least 1.
     pub choices: usize,
     /// Whether the caller asked for usage in the stream (`stream_options.include_usage`).
     pub include_usage: bool,
@@ -62,12 +66,55 @@ impl RequestFacts {
         Ok(Self {
             model: model.ok_or(RequestError::NoModel)?.into_owned(),
             stream,
-            choices: object.get::<u16>("n", "a number")?.map_or(1, |n| usize::from(n.max(1))),
+            choices: object
+                .get::<u16>("n", "a number")?
+                .map_or(1, |n| usize::from(n.max(1)))
+                .saturating_mul(prompts(object)?),
             include_usage,
             structured: format
                 .and_then(|format| format.kind)
                 .is_some_and(|kind| kind.starts_with("json")),
         })
+    }
+}
+
+/// How many prompts a legacy completion holds, each of which gets its own choices; at least 1.
+fn prompts(object: &Object) -> Result<usize, JsonError> {
+    // In other APIs `prompt` is something else, if anything.
+    if !object.raw("prompt")?.is_some_and(|raw| raw.starts_with(b"[")) {
+        return Ok(1);
+    }
+    let prompts = object.get::<Prompts>("prompt", "a string or an array")?;
+    Ok(prompts.map_or(1, |prompts| prompts.0.max(1)))
+}
+
+/// The number of prompts in an array: of texts or of arrays of tokens. An array of plain tokens is
+/// one prompt. Counted without keeping any of it.
+struct Prompts(usize);
+
+impl<'de> Deserialize<'de> for Prompts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Count;
+
+        impl<'de> Visitor<'de> for Count {
+            type Value = Prompts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Prompts, A::Error> {
+                let first = array.next_element::<&RawValue>()?;
+                let tokens = first.is_some_and(|first| !first.get().starts_with(['"', '[']));
+                let mut count = usize::from(first.is_some());
+                while array.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Prompts(if tokens { 1 } else { count }))
+            }
+        }
+
+        deserializer.deserialize_seq(Count)
     }
 }
 
@@ -96,6 +143,23 @@ mod tests {
                 structured: true
             }
         );
+    }
+
+    #[test]
+    fn every_prompt_has_its_own_choices() {
+        let cases: [(&[u8], usize); 7] = [
+            (br#"{"model":"m","prompt":"a","n":2}"#, 2),
+            (br#"{"model":"m","prompt":["a","b","c"],"n":2}"#, 6),
+            (br#"{"model":"m","prompt":["a","b","c"]}"#, 3),
+            (br#"{"model":"m","prompt":[1,2,3]}"#, 1),
+            (br#"{"model":"m","prompt":[[1,2],[3]]}"#, 2),
+            (br#"{"model":"m","prompt":[]}"#, 1),
+            (br#"{"model":"m","prompt":{"id":"stored"}}"#, 1),
+        ];
+        for (body, choices) in cases {
+            let text = String::from_utf8_lossy(body);
+            assert_eq!(read(body).expect("a request").choices, choices, "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Token counts, as the target that answered reports them.
 
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use super::Malformed;
 
 /// Token counts of one answer. Absent means that the provider did not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,6 +71,19 @@ pub(super) fn read_anthropic(raw: &RawValue) -> Option<Usage> {
     serde_json::from_str::<AnthropicUsage>(raw.get()).ok().map(Usage::from)
 }
 
+/// The counts in the last bytes of a reply, which may begin anywhere in it.
+pub(super) fn in_tail(tail: &[u8]) -> Result<Option<&RawValue>, Malformed> {
+    if tail.trim_ascii_end().last() != Some(&b'}') {
+        return Err(Malformed);
+    }
+    // Inside a string the quotes would be escaped, and the name would not end in one.
+    let name = b"\"usage\"";
+    Ok(memmem::rfind_iter(tail, name).find_map(|at| {
+        let value = tail[at + name.len()..].trim_ascii_start().strip_prefix(b":")?;
+        serde_json::Deserializer::from_slice(value).into_iter::<&RawValue>().next()?.ok()
+    }))
+}
+
 impl From<OpenAiUsage> for Usage {
     fn from(wire: OpenAiUsage) -> Self {
         Self {
@@ -97,10 +113,13 @@ struct ThinkingDetails {
 
 impl From<AnthropicUsage> for Usage {
     fn from(wire: AnthropicUsage) -> Self {
-        let cache = wire.cache_creation_input_tokens.unwrap_or(0)
-            + wire.cache_read_input_tokens.unwrap_or(0);
+        // The counts are the provider's: whatever they say must not stop an answer.
+        let cache = wire
+            .cache_creation_input_tokens
+            .unwrap_or(0)
+            .saturating_add(wire.cache_read_input_tokens.unwrap_or(0));
         Self {
-            input: wire.input_tokens.map(|fresh| fresh + cache),
+            input: wire.input_tokens.map(|fresh| fresh.saturating_add(cache)),
             output: wire.output_tokens,
             cached_input: wire.cache_read_input_tokens,
             reasoning: wire.output_tokens_details.and_then(|details| details.thinking_tokens),
@@ -127,5 +146,29 @@ mod tests {
         .expect("valid");
         let usage = Usage::from(wire);
         assert_eq!((usage.input, usage.output, usage.cached_input), (Some(12), Some(6), Some(5)));
+    }
+
+    #[test]
+    fn counts_are_found_in_the_end_of_a_reply() {
+        let read = |tail: &str| {
+            in_tail(tail.as_bytes()).map(|found| found.and_then(read_openai).and_then(|u| u.input))
+        };
+        assert_eq!(read(r#".1]}],"usage": {"prompt_tokens":7},"model":"m"} "#), Ok(Some(7)));
+        assert_eq!(read(r#"\"usage\":{\"prompt_tokens\":7}"}]}"#), Ok(None), "text");
+        assert_eq!(read(r#""usage"}"#), Ok(None));
+        assert_eq!(read(r#","usage":{"prompt_tokens":7}},{"x":["#), Err(Malformed), "cut");
+        assert_eq!(read(""), Err(Malformed));
+    }
+
+    #[test]
+    fn absurd_counts_do_not_overflow() {
+        let wire = AnthropicUsage {
+            input_tokens: Some(u64::MAX),
+            cache_creation_input_tokens: Some(u64::MAX),
+            cache_read_input_tokens: Some(u64::MAX),
+            output_tokens: None,
+            output_tokens_details: None,
+        };
+        assert_eq!(Usage::from(wire).input, Some(u64::MAX));
     }
 }

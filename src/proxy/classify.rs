@@ -30,7 +30,8 @@ pub enum Class {
     TooLong,
     /// The content was refused by policy.
     Refused,
-    /// The gateway has as many connections to that provider as it may: nobody's fault there.
+    /// The gateway has as many connections to that provider, or as many bytes of answers in memory,
+    /// as it may: nobody's fault there.
     Exhausted,
     /// The client went away.
     Cancelled,
@@ -49,7 +50,7 @@ impl Class {
             Self::ClientFault => "client_fault",
             Self::TooLong => "too_long",
             Self::Refused => "refused",
-            Self::Exhausted => "connections_exhausted",
+            Self::Exhausted => "exhausted",
             Self::Cancelled => "cancelled",
         }
     }

@@ -3,59 +3,43 @@
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::resolve::Resolved;
 use crate::protocol::registry::Operation;
-use crate::protocol::request::RequestFacts;
+use crate::state::StreamUsage;
 use crate::table::Upstream;
 use crate::wire::json::{JsonError, Object, ObjectEdit};
 
-/// A body for one target.
-#[derive(Debug)]
-pub(super) struct Encoded {
-    pub body: Bytes,
-    /// Usage was asked for on the gateway's own account: the caller must not see it in the stream.
-    pub usage_added: bool,
+/// Whether the gateway asks for usage on its own account; the caller must not see it in the stream.
+pub(super) fn adds_usage(resolved: &Resolved, upstream: &Upstream) -> bool {
+    resolved.streams()
+        && resolved.operation.usage_on_request
+        && upstream.provider.stream_usage
+        && !resolved.facts.include_usage
+        && upstream.state.stream_usage() != StreamUsage::Refused
 }
 
-/// Whether a stream's usage is asked for on the gateway's own account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum UsageInStreams {
-    /// Where the client did not and the vendor is known to understand it.
-    Added,
-    /// Only if the client did.
-    AsAsked,
-}
-
-/// Writes the body for `upstream`. `model` is the name inside the route, which a target without a
-/// model of its own gets; `forced_stream` is set where the path alone asked for a stream.
+/// Writes the body for `upstream`; `add_usage` asks for usage in the stream.
 pub(super) fn encode(
-    object: &Object,
-    facts: &RequestFacts,
-    model: &str,
-    forced_stream: bool,
-    operation: &Operation,
+    resolved: &Resolved,
     upstream: &Upstream,
-    usage: UsageInStreams,
-) -> Result<Encoded, JsonError> {
+    add_usage: bool,
+) -> Result<Bytes, JsonError> {
+    let Resolved { object, operation, .. } = resolved;
     let mut edit = object.edit();
-    let wanted = upstream.model.as_deref().unwrap_or(model);
-    if facts.model != wanted {
+    let wanted = upstream.model.as_deref().unwrap_or(&resolved.model);
+    if resolved.facts.model != wanted {
         edit.set("model", &Value::from(wanted))?;
     }
-    if forced_stream {
+    if resolved.forced_stream {
         edit.set("stream", &Value::Bool(true))?;
     }
     if !upstream.parameters.is_empty() {
         apply_parameters(&mut edit, object, operation, upstream)?;
     }
-    let usage_added = usage == UsageInStreams::Added
-        && facts.stream
-        && operation.usage_on_request
-        && upstream.provider.stream_usage
-        && !facts.include_usage;
-    if usage_added {
+    if add_usage {
         edit.set_in("stream_options", "include_usage", &Value::Bool(true))?;
     }
-    Ok(Encoded { body: edit.finish(), usage_added })
+    Ok(edit.finish())
 }
 
 fn apply_parameters(

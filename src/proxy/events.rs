@@ -5,6 +5,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
+use super::attempt::UNCOUNTED;
+use super::budget::{Budget, Exhausted, Reservation};
+use super::classify::Class;
 use crate::protocol::error::ErrorFacts;
 use crate::protocol::registry::Operation;
 use crate::protocol::stream::{Meaning, StreamReader};
@@ -22,14 +25,25 @@ pub(super) struct EventStream {
     parser: SseParser,
     reader: Box<dyn StreamReader>,
     operation: &'static Operation,
-    /// Usage was asked for by the gateway: the caller must not see it.
-    hide_usage: bool,
-    /// The answer must fit a schema: no event of it can be left out.
-    structured: bool,
+    reading: Reading,
+    budget: Budget,
+    /// For an unfinished event that has grown large, and until the client has taken it.
+    reservation: Option<Reservation>,
     malformed: u32,
     ended: bool,
     /// What ends the stream after the batch that was read with it.
     fault: Option<StreamFault>,
+}
+
+/// How a stream is to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    /// How many choices there will be.
+    pub choices: usize,
+    /// The answer must fit a schema: no event of it can be left out.
+    pub structured: bool,
+    /// Usage was asked for by the gateway: the caller must not see it.
+    pub hide_usage: bool,
 }
 
 /// What the last bytes brought.
@@ -67,6 +81,8 @@ pub(super) enum StreamFault {
     Garbled,
     /// One event of more than [`MAX_EVENT`] bytes.
     TooLarge,
+    /// There is no memory for an event of that size.
+    NoMemory(Exhausted),
 }
 
 impl StreamFault {
@@ -78,6 +94,15 @@ impl StreamFault {
             Self::Error(_) => "reported an error".into(),
             Self::Garbled => "sent an event that cannot be read".into(),
             Self::TooLarge => format!("sent an event of more than {MAX_EVENT} bytes"),
+            Self::NoMemory(_) => "sent an event too large to be held".into(),
+        }
+    }
+
+    /// What it means for the target, where the provider did not say.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::NoMemory(_) => Class::Exhausted,
+            _ => Class::Failure,
         }
     }
 }
@@ -92,17 +117,17 @@ impl EventStream {
     pub(super) fn new(
         body: UpstreamBody,
         operation: &'static Operation,
-        choices: usize,
-        structured: bool,
-        hide_usage: bool,
+        reading: Reading,
+        budget: Budget,
     ) -> Self {
         Self {
             body,
             parser: SseParser::new(MAX_EVENT),
-            reader: operation.answers.stream(choices),
+            reader: operation.answers.stream(reading.choices),
             operation,
-            hide_usage,
-            structured,
+            reading,
+            budget,
+            reservation: None,
             malformed: 0,
             ended: false,
             fault: None,
@@ -127,8 +152,12 @@ impl EventStream {
                     }
                 }
                 Some(Err(_)) | None if self.ended => return Poll::Ready(None),
-                Some(Err(error)) => self.fault = Some(StreamFault::Broken(error.to_string())),
-                None => match self.read_rest() {
+                // Nothing of the answer is missing: how the connection ended is the provider's own
+                // affair. Some close chunked streams without the last chunk.
+                Some(Err(error)) if !self.reader.finished() => {
+                    self.fault = Some(StreamFault::Broken(error.to_string()));
+                }
+                Some(Err(_)) | None => match self.read_rest() {
                     Some(batch) => return Poll::Ready(Some(Ok(batch))),
                     None if self.ended => return Poll::Ready(None),
                     None => self.fault = Some(StreamFault::Cut),
@@ -153,12 +182,19 @@ impl EventStream {
 
     /// Reads what a chunk completes. `None` if it completes nothing.
     fn read_chunk(&mut self, chunk: Bytes) -> Option<Batch> {
+        // The client came back for more: what it was given is gone.
+        if self.parser.held() <= UNCOUNTED {
+            self.reservation = None;
+        }
         self.parser.feed(chunk);
         let mut batch = Joined::default();
         loop {
             match self.parser.next_frame() {
                 Ok(Some(frame)) => self.read_frame(frame, &mut batch),
-                Ok(None) => break,
+                Ok(None) => {
+                    self.account();
+                    break;
+                }
                 Err(_) => self.fault = Some(StreamFault::TooLarge),
             }
             if self.fault.is_some() || self.ended {
@@ -166,6 +202,21 @@ impl EventStream {
             }
         }
         batch.finish()
+    }
+
+    /// Takes memory out of the budget for a large event that is not whole yet.
+    fn account(&mut self) {
+        let held = self.parser.held();
+        if held <= UNCOUNTED {
+            return;
+        }
+        let grown = match &mut self.reservation {
+            Some(reservation) => reservation.grow_to(held),
+            None => self.budget.reserve(held).map(|made| self.reservation = Some(made)),
+        };
+        if let Err(exhausted) = grown {
+            self.fault = Some(StreamFault::NoMemory(exhausted));
+        }
     }
 
     /// What is left when the provider closes: perhaps an end marker without its blank line, and for
@@ -200,7 +251,7 @@ impl EventStream {
             }
             Ok(Meaning::Output | Meaning::Structured) => Progress::Output,
             Ok(Meaning::Finished) => Progress::Finished,
-            Ok(Meaning::UsageOnly) if self.hide_usage => return,
+            Ok(Meaning::UsageOnly) if self.reading.hide_usage => return,
             Ok(Meaning::UsageOnly) => Progress::None,
             // An end marker that somebody on the way put behind a broken answer does not mend it.
             Ok(Meaning::End) if !self.reader.finished() => {
@@ -215,7 +266,7 @@ impl EventStream {
                 self.fault = Some(StreamFault::Error(facts));
                 return;
             }
-            Err(_) if self.structured || self.reader.structured() => {
+            Err(_) if self.reading.structured || self.reader.structured() => {
                 self.fault = Some(StreamFault::Garbled);
                 return;
             }
@@ -224,7 +275,8 @@ impl EventStream {
                 return;
             }
         };
-        let bytes = if self.hide_usage { without_null_usage(frame) } else { frame.into_raw() };
+        let bytes =
+            if self.reading.hide_usage { without_null_usage(frame) } else { frame.into_raw() };
         batch.push(bytes, progress);
     }
 }

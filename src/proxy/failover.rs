@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode};
 
-use super::attempt::{Answer, Failure, Limits, ask};
+use super::attempt::{Answer, Attempt, Failure, Limits};
 use super::choose::{self, Chosen, Spared, can_serve, eligible};
 use super::classify::Class;
 use super::error::{ProxyError, Reason};
@@ -13,7 +13,6 @@ use super::exchange::Exchange;
 use super::guard::AttemptGuard;
 use super::resolve::Resolved;
 use crate::table::{Key, Upstream};
-use crate::upstream::Client;
 
 /// A throttled key or target that does not say for how long rests this long: providers count
 /// requests by the minute, and a few tries in any few seconds find out when it is over.
@@ -42,7 +41,6 @@ pub(super) async fn answer(
     exchange: &mut Exchange,
     resolved: &Resolved,
 ) -> Result<Answered, Unanswered> {
-    let gateway = Arc::clone(&exchange.gateway);
     let deadline = exchange.started + resolved.route.request_timeout;
     let mut tried: Vec<usize> = Vec::new();
     let mut failed: Vec<Class> = Vec::new();
@@ -61,7 +59,7 @@ pub(super) async fn answer(
         let streamed = resolved.streams();
         let mut guard = AttemptGuard::new(&exchange.gateway, &resolved.route, chosen, streamed);
         let limits = limits(exchange, resolved, upstream, &tried, deadline);
-        match try_target(&gateway.client, upstream, resolved, limits).await {
+        match try_target(exchange, upstream, resolved, limits).await {
             Ok(answer) => {
                 exchange.provider_time = Some(guard.elapsed());
                 return Ok(Answered { answer, guard });
@@ -151,7 +149,7 @@ fn has_alternative(resolved: &Resolved, tried: &[usize], now: Instant) -> bool {
 /// Asks one target with one key after another: a key that is throttled or refused rests, and the
 /// next one is used at once.
 async fn try_target(
-    client: &Client,
+    exchange: &Exchange,
     upstream: &Upstream,
     resolved: &Resolved,
     limits: Limits,
@@ -167,7 +165,8 @@ async fn try_target(
                 (None, None) => return Err(Failure::keys_resting()),
             },
         };
-        match ask(client, upstream, key.as_deref(), resolved, limits).await {
+        let attempt = Attempt { exchange, upstream, key: key.as_deref(), resolved, limits };
+        match attempt.ask().await {
             Ok(answer) => {
                 if let Some(key) = &key {
                     key.state.succeeded();

@@ -1,11 +1,15 @@
 //! Which headers cross the gateway, and in which direction.
 
+use std::fmt::Write as _;
+
+use aws_lc_rs::digest;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     USER_AGENT,
 };
 
 use crate::protocol::registry::ProtocolId;
+use crate::table::Caller;
 
 /// The names of the gateway's own headers, and of those it reads.
 pub(super) mod names {
@@ -25,6 +29,7 @@ pub(super) mod names {
     pub const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
     pub const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
     pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+    pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
     pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
     pub const GOOGLE_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 }
@@ -34,7 +39,6 @@ const FORWARDED: &[&str] = &[
     "anthropic-version",
     "anthropic-beta",
     "openai-beta",
-    "idempotency-key",
     "traceparent",
     "tracestate",
     "user-agent",
@@ -51,13 +55,21 @@ const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("pilothouse/", env!("CARGO_PKG_VERSION")));
 
 /// The headers of a request to a target, without its key.
-pub(super) fn to_target(client: &HeaderMap, protocol: ProtocolId, stream: bool) -> HeaderMap {
+pub(super) fn to_target(
+    client: &HeaderMap,
+    caller: Option<&Caller>,
+    protocol: ProtocolId,
+    stream: bool,
+) -> HeaderMap {
     // The forwarded ones, five of ours, `host` and the key.
     let mut headers = HeaderMap::with_capacity(16);
     for name in FORWARDED {
         for value in client.get_all(*name) {
             headers.append(HeaderName::from_static(name), value.clone());
         }
+    }
+    if let Some(given) = client.get(names::IDEMPOTENCY_KEY) {
+        headers.insert(names::IDEMPOTENCY_KEY, scoped(given, caller));
     }
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(ACCEPT, if stream { EVENT_STREAM } else { JSON });
@@ -68,6 +80,25 @@ pub(super) fn to_target(client: &HeaderMap, protocol: ProtocolId, stream: bool) 
         headers.entry(names::ANTHROPIC_VERSION).or_insert(ANTHROPIC_DEFAULT_VERSION);
     }
     headers
+}
+
+/// An idempotency key that is the caller's own. Callers share the gateway's key at the provider: one
+/// that used another's idempotency key would be given that one's answer.
+fn scoped(given: &HeaderValue, caller: Option<&Caller>) -> HeaderValue {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    let namespace = caller.map_or("", |caller| &*caller.namespace);
+    let consumer = caller.and_then(|caller| caller.consumer.as_deref()).unwrap_or_default();
+    // Neither a name in Kubernetes nor a header holds a zero byte.
+    for part in [namespace.as_bytes(), consumer.as_bytes(), given.as_bytes()] {
+        digest.update(part);
+        digest.update(b"\0");
+    }
+    let mut text = String::with_capacity(64);
+    for byte in digest.finish().as_ref() {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    HeaderValue::try_from(text).unwrap_or_else(|_| given.clone())
 }
 
 /// Answered by targets, passed to the client as they are.
@@ -111,6 +142,7 @@ pub(super) fn query_to_target(query: Option<&str>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::ModelSet;
 
     #[test]
     fn client_credentials_and_cookies_stay_here() {
@@ -120,10 +152,31 @@ mod tests {
         }
         client.insert("anthropic-beta", HeaderValue::from_static("a"));
         client.append("anthropic-beta", HeaderValue::from_static("b"));
-        let sent = to_target(&client, ProtocolId::Anthropic, false);
+        let sent = to_target(&client, None, ProtocolId::Anthropic, false);
         assert!(sent.values().all(|value| value != "secret"), "{sent:?}");
         assert_eq!(sent.get_all("anthropic-beta").iter().count(), 2);
         assert_eq!(sent["anthropic-version"], "2023-06-01");
+    }
+
+    #[test]
+    fn an_idempotency_key_is_the_callers_own() {
+        let mut client = HeaderMap::new();
+        client.insert(names::IDEMPOTENCY_KEY, HeaderValue::from_static("1"));
+        let sent = |namespace: &str, consumer: &str| {
+            let caller = Caller {
+                namespace: namespace.into(),
+                consumer: Some(consumer.into()),
+                models: ModelSet::default(),
+                admitted_everywhere: false,
+            };
+            let sent = to_target(&client, Some(&caller), ProtocolId::OpenAi, false);
+            sent[names::IDEMPOTENCY_KEY].clone()
+        };
+        assert_eq!(sent("a", "x"), sent("a", "x"), "a repetition is one");
+        assert_eq!(sent("a", "x").len(), 64);
+        assert_ne!(sent("a", "x"), sent("a", "y"));
+        assert_ne!(sent("a", "x"), sent("b", "x"));
+        assert_ne!(sent("a", "x"), sent("ax", ""));
     }
 
     #[test]

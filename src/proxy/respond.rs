@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use super::attempt::Answer;
 use super::body::GatewayBody;
 use super::classify::Class;
-use super::error::ProxyError;
+use super::error::{ProxyError, Reason};
 use super::exchange::{Exchange, Outcome};
 use super::failover::Answered;
 use super::headers::names;
@@ -104,6 +104,41 @@ pub(super) fn refused(mut exchange: Exchange, error: &ProxyError) -> Response<Ga
     exchange.response_bytes = body.len() as u64;
     exchange.settle(Outcome::Refused(error.reason));
     response(status, headers, GatewayBody::full(body))
+}
+
+/// What a client is told of a failure that a provider reported in place of a status.
+pub(super) struct Told {
+    pub reason: Reason,
+    /// The error's code.
+    pub code: &'static str,
+    /// For the message, after what happened.
+    pub cause: &'static str,
+}
+
+/// What a client is told of a failure of that class inside a stream. It decides by that whether to
+/// wait, to change its request, or to give up.
+pub(super) fn told(class: Class) -> Told {
+    let (reason, cause) = match class {
+        Class::Throttled => (Reason::Throttled, ": too many requests or tokens, try again later"),
+        Class::CredentialFault => {
+            (Reason::ProviderCredential, ": the gateway's credential was refused")
+        }
+        Class::TimedOut => (Reason::ProviderTimeout, ": it was too slow"),
+        Class::ClientFault => (Reason::InvalidRequest, ": the request is not valid there"),
+        Class::TooLong => (Reason::InvalidRequest, ": the prompt is longer than the context"),
+        Class::Refused => (Reason::InvalidRequest, ": the content was refused by its policy"),
+        Class::Exhausted => (Reason::Overloaded, ": the gateway's memory for bodies is used up"),
+        Class::Success | Class::Failure | Class::Permanent | Class::Cancelled => {
+            (Reason::ProviderFailed, "")
+        }
+    };
+    let code = match class {
+        // OpenAI's own words for it, which its SDKs' users look for.
+        Class::TooLong => "context_length_exceeded",
+        Class::Refused => "content_filter",
+        _ => reason.as_str(),
+    };
+    Told { reason, code, cause }
 }
 
 /// Whole seconds, rounded up so that nobody comes too early, and milliseconds for those who read

@@ -184,6 +184,11 @@ impl SseParser {
         Ok(None)
     }
 
+    /// Bytes of the unfinished frame, which is all that is held between chunks.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// Ends the stream and gives what was left without a blank line, if anything was.
     ///
     /// A reader of events drops such a rest. It is handed out because some servers end with

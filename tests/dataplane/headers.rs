@@ -53,11 +53,12 @@ async fn what_is_meant_for_a_target_reaches_it_and_nothing_else_does() {
     let forwarded = [
         ("anthropic-version", "2023-06-01"),
         ("anthropic-beta", "one,two"),
-        ("idempotency-key", "i-1"),
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         ("user-agent", "test/1"),
     ];
     let kept = [
+        // It goes out under a name of the caller's own.
+        ("idempotency-key", "i-1"),
         ("x-backend-secret", "s"),
         ("cookie", "c=1"),
         ("x-forwarded-for", "10.0.0.1"),
@@ -78,6 +79,7 @@ async fn what_is_meant_for_a_target_reaches_it_and_nothing_else_does() {
         assert_ne!(got.header(name), Some(value), "{name}");
     }
     assert_eq!(got.header("accept-encoding"), Some("identity"));
+    assert_eq!(got.header("idempotency-key").map(str::len), Some(64));
     assert_eq!(got.header("host"), Some(&*alpha.addr().to_string()));
 }
 

@@ -25,6 +25,10 @@ impl Answers for ChatAnswers {
         read_reply(body)
     }
 
+    fn read_tail(&self, tail: &[u8]) -> Result<Usage, Malformed> {
+        Ok(usage::in_tail(tail)?.and_then(usage::read_openai).unwrap_or_default())
+    }
+
     fn in_band_error(&self, error: &ErrorView<'_>) -> Bytes {
         let body = OpenAi.write_error(error);
         [b"data: ", &body[..], b"\n\n"].concat().into()

@@ -1,5 +1,7 @@
 //! The Responses API: named events, ended by `response.completed`, `.incomplete` or `.failed`.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
@@ -24,6 +26,10 @@ impl Answers for ResponsesAnswers {
         // A response that failed is an object with a status of its own, and its `error` member is
         // the caller's to read; the HTTP exchange succeeded.
         read_reply(body).map(|reply| Reply { error: None, ..reply })
+    }
+
+    fn read_tail(&self, tail: &[u8]) -> Result<Usage, Malformed> {
+        Ok(usage::in_tail(tail)?.and_then(usage::read_openai).unwrap_or_default())
     }
 
     fn in_band_error(&self, error: &ErrorView<'_>) -> Bytes {
@@ -55,8 +61,8 @@ struct ResponsesStream {
 
 #[derive(Deserialize)]
 struct Event<'a> {
-    #[serde(rename = "type", default)]
-    kind: std::borrow::Cow<'a, str>,
+    #[serde(rename = "type", borrow, default)]
+    kind: Cow<'a, str>,
     #[serde(borrow, default)]
     response: Option<ResponseMembers<'a>>,
     #[serde(borrow, default)]
@@ -80,7 +86,7 @@ struct ResponseMembers<'a> {
 #[derive(Deserialize)]
 struct Item<'a> {
     #[serde(rename = "type", borrow, default)]
-    kind: std::borrow::Cow<'a, str>,
+    kind: Cow<'a, str>,
 }
 
 impl StreamReader for ResponsesStream {
@@ -92,11 +98,9 @@ impl StreamReader for ResponsesStream {
         let event: Event<'_> = read_object(data)?;
         let kind = &*event.kind;
         Ok(match kind {
-            "response.completed" | "response.incomplete" | "response.failed" => {
-                self.close(kind, event.response)
-            }
+            "response.completed" | "response.incomplete" => self.close(event.response),
+            "response.failed" => self.fail(event.response),
             "error" => Meaning::Error(error_of(&event)),
-            "response.created" | "response.in_progress" | "response.queued" => Meaning::Preamble,
             "response.output_item.added" => {
                 let kind = event.item.map(|item| item.kind).unwrap_or_default();
                 self.structured |= kind.ends_with("_call");
@@ -107,17 +111,21 @@ impl StreamReader for ResponsesStream {
                     Meaning::Preamble
                 }
             }
-            "response.content_part.added" | "response.reasoning_summary_part.added" => {
-                Meaning::Preamble
-            }
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
                 self.structured = true;
                 Meaning::Structured
             }
+            "response.reasoning_summary_part.added" => Meaning::Preamble,
             kind if kind.starts_with("response.reasoning") => Meaning::Thinking,
             // `response.web_search_call.searching` and its like.
-            kind if kind.contains("_call.") => Meaning::Thinking,
-            _ => Meaning::Output,
+            kind if kind.contains("_call.") || kind.starts_with("response.mcp_list_tools.") => {
+                Meaning::Thinking
+            }
+            "response.output_text.annotation.added" => Meaning::Output,
+            // What carries output says so in its name. `response.created`, the shells of parts and
+            // whatever is sent to keep a connection alive do not: they are no progress.
+            kind if kind.ends_with(".delta") || kind.ends_with(".done") => Meaning::Output,
+            _ => Meaning::Preamble,
         })
     }
 
@@ -135,20 +143,25 @@ impl StreamReader for ResponsesStream {
 }
 
 impl ResponsesStream {
-    fn close(&mut self, kind: &str, response: Option<ResponseMembers<'_>>) -> Meaning {
-        let Some(response) = response else {
-            self.ended = true;
-            return Meaning::End;
-        };
-        if let Some(usage) = response.usage.and_then(usage::read_openai) {
+    fn close(&mut self, response: Option<ResponseMembers<'_>>) -> Meaning {
+        self.count(response.as_ref());
+        self.ended = true;
+        Meaning::End
+    }
+
+    fn fail(&mut self, response: Option<ResponseMembers<'_>>) -> Meaning {
+        self.count(response.as_ref());
+        let error = response.and_then(|response| response.error);
+        Meaning::Error(match error.filter(|raw| is_filled(Some(raw))) {
+            Some(error) => read_error_object(error),
+            None => ErrorFacts { kind: "response.failed".into(), ..ErrorFacts::default() },
+        })
+    }
+
+    fn count(&mut self, response: Option<&ResponseMembers<'_>>) {
+        let usage = response.and_then(|response| response.usage).and_then(usage::read_openai);
+        if let Some(usage) = usage {
             self.usage.update(usage);
-        }
-        match response.error.filter(|raw| kind == "response.failed" && is_filled(Some(raw))) {
-            Some(error) => Meaning::Error(read_error_object(error)),
-            None => {
-                self.ended = true;
-                Meaning::End
-            }
         }
     }
 }
@@ -164,7 +177,8 @@ fn error_of(event: &Event<'_>) -> ErrorFacts {
             kind: "error".into(),
             code: text(event.code),
             message: text(event.message),
-        },
+        }
+        .shortened(),
     }
 }
 
@@ -210,5 +224,42 @@ mod tests {
             );
         }
         assert!(!reader.finished());
+    }
+
+    #[test]
+    fn a_failure_without_an_error_is_a_failure() {
+        for data in [
+            r#"{"type":"response.failed"}"#,
+            r#"{"type":"response.failed","response":{"error":null,"usage":{"input_tokens":3}}}"#,
+        ] {
+            let mut reader = ResponsesAnswers.stream(1);
+            let meaning = reader.read(None, data.as_bytes()).expect("valid");
+            assert!(matches!(meaning, Meaning::Error(_)), "{data}: {meaning:?}");
+            assert!(!reader.finished());
+        }
+    }
+
+    #[test]
+    fn only_what_carries_output_is_progress() {
+        let cases = [
+            ("response.created", Meaning::Preamble),
+            ("response.queued", Meaning::Preamble),
+            ("response.content_part.added", Meaning::Preamble),
+            ("response.reasoning_summary_part.added", Meaning::Preamble),
+            ("response.keep_alive", Meaning::Preamble),
+            ("keepalive", Meaning::Preamble),
+            ("ping", Meaning::Preamble),
+            ("", Meaning::Preamble),
+            ("response.refusal.delta", Meaning::Output),
+            ("response.output_text.done", Meaning::Output),
+            ("response.output_text.annotation.added", Meaning::Output),
+            ("response.image_generation_call.partial_image", Meaning::Thinking),
+            ("response.mcp_list_tools.in_progress", Meaning::Thinking),
+        ];
+        for (kind, expected) in cases {
+            let data = format!("{{\"type\":\"{kind}\"}}");
+            let meaning = ResponsesAnswers.stream(1).read(None, data.as_bytes());
+            assert_eq!(meaning, Ok(expected), "{kind}");
+        }
     }
 }

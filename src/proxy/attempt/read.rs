@@ -1,0 +1,154 @@
+//! An answer of success, read until it may go out: a reply to its end, a stream to its first output.
+
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use tokio::time::timeout_at;
+
+use super::gather::{CollectError, Collected, Gathered, collect};
+use super::{Answer, Attempt, Failure, describe, too_slow};
+use crate::protocol::error::{ErrorFacts, ErrorView};
+use crate::protocol::usage::Usage;
+use crate::proxy::budget::Exhausted;
+use crate::proxy::classify::{Class, classify_in_band};
+use crate::proxy::events::{EventStream, Progress, Reading, StreamFault};
+use crate::proxy::headers;
+use crate::proxy::relay::LongReply;
+use crate::proxy::respond::told;
+use crate::upstream::UpstreamBody;
+
+/// A plain reply is held up to this size, so that one that breaks off can still fail over; longer
+/// ones (large batches of embeddings) pass as they come.
+const HELD_REPLY: usize = 4 * 1024 * 1024;
+/// A preamble is held up to this size; a Responses stream repeats its whole request in it.
+const HELD_PREAMBLE: usize = 1024 * 1024;
+
+impl Attempt<'_> {
+    /// A plain answer to a request for a stream: an error in disguise, most often.
+    pub(super) async fn not_a_stream(self, response: Response<UpstreamBody>) -> Failure {
+        match self.reply(response).await {
+            Err(failure) => failure,
+            Ok(_) => Failure::new(Class::Failure, "answered a request for a stream without one"),
+        }
+    }
+
+    pub(super) async fn reply(self, response: Response<UpstreamBody>) -> Result<Answer, Failure> {
+        let (head, mut body) = response.into_parts();
+        let headers = headers::from_target(&head.headers);
+        let answers = self.resolved.operation.answers;
+        let reading = collect(&mut body, HELD_REPLY, &self.exchange.gateway.budget);
+        let collected = match timeout_at(self.limits.give_up, reading).await {
+            Ok(Ok(collected)) => collected,
+            Ok(Err(error)) => return Err(uncollected(&error)),
+            Err(_) => return Err(too_slow(self.limits)),
+        };
+        // Compressed although nobody asked for it; the client may be able to read it.
+        let readable = !headers.contains_key(CONTENT_ENCODING);
+        let text = match collected {
+            Collected::Beginning(held) if readable && !begins_an_object(&held) => {
+                return Err(of_another_protocol());
+            }
+            Collected::Beginning(held) => {
+                let rest = LongReply::new(body, &held, readable.then_some(answers));
+                return Ok(Answer::LongReply { headers, held, rest });
+            }
+            Collected::Whole(text) => text,
+        };
+        let status = head.status;
+        if !readable {
+            return Ok(Answer::Reply { status, headers, body: text, usage: Usage::default() });
+        }
+        let read = answers.read_reply(&text).map_err(|_| of_another_protocol())?;
+        match read.error {
+            Some(facts) => Err(in_band(self.classify_in_band(&facts), &facts, headers, text)),
+            None => Ok(Answer::Reply { status, headers, body: text, usage: read.usage }),
+        }
+    }
+
+    pub(super) async fn stream(
+        self,
+        response: Response<UpstreamBody>,
+        hide_usage: bool,
+    ) -> Result<Answer, Failure> {
+        let (head, body) = response.into_parts();
+        let headers = headers::from_target(&head.headers);
+        let facts = &self.resolved.facts;
+        let reading = Reading { choices: facts.choices, structured: facts.structured, hide_usage };
+        let budget = &self.exchange.gateway.budget;
+        let operation = self.resolved.operation;
+        let mut events = Box::new(EventStream::new(body, operation, reading, budget.clone()));
+        let mut held = Gathered::new(budget);
+        let mut progress = Progress::None;
+        loop {
+            let until = self.limits.give_up.min(self.limits.commit);
+            let batch = match timeout_at(until, poll_fn(|cx| events.poll_batch(cx))).await {
+                Ok(Some(Ok(batch))) => batch,
+                Ok(Some(Err(fault))) => return Err(self.broken(&fault, headers)),
+                Ok(None) => return Err(Failure::new(Class::Failure, "sent an empty stream")),
+                Err(_) if self.limits.commit <= self.limits.give_up => {
+                    return Ok(Answer::Stream { headers, held: held.finish(), progress, events });
+                }
+                Err(_) => return Err(too_slow(self.limits)),
+            };
+            progress = progress.max(batch.progress);
+            held.push(batch.bytes).map_err(|exhausted| out_of_memory(&exhausted))?;
+            // Reasoning is generated output too: it is shown, and it cannot be taken back.
+            if progress >= Progress::Thinking || held.len() > HELD_PREAMBLE {
+                return Ok(Answer::Stream { headers, held: held.finish(), progress, events });
+            }
+        }
+    }
+
+    fn broken(self, fault: &StreamFault, mut headers: HeaderMap) -> Failure {
+        let StreamFault::Error(facts) = fault else {
+            let detail = format!("its stream {}", fault.describe());
+            return Failure::new(fault.class(), detail);
+        };
+        let class = self.classify_in_band(facts);
+        // What the caller is to see of it is written anew: an event is no body of an error.
+        let text = self.resolved.operation.protocol.protocol().write_error(&ErrorView {
+            status: StatusCode::BAD_REQUEST,
+            code: told(class).code,
+            message: &facts.message,
+            request_id: &self.exchange.request_id,
+        });
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        in_band(class, facts, headers, text)
+    }
+
+    fn classify_in_band(self, facts: &ErrorFacts) -> Class {
+        classify_in_band(facts, self.upstream.model.as_deref(), &self.upstream.breaker)
+    }
+}
+
+/// A failure that came without a status of its own; if it is the caller's fault, it is shown as one.
+fn in_band(class: Class, facts: &ErrorFacts, headers: HeaderMap, text: Bytes) -> Failure {
+    Failure {
+        class,
+        detail: describe(class, None, facts),
+        retry_after: None,
+        passed_on: Some(Box::new((StatusCode::BAD_REQUEST, headers, text))),
+    }
+}
+
+fn begins_an_object(text: &[u8]) -> bool {
+    text.trim_ascii_start().first() == Some(&b'{')
+}
+
+fn of_another_protocol() -> Failure {
+    Failure::new(Class::Failure, "sent a reply that is not of its protocol")
+}
+
+fn uncollected(error: &CollectError) -> Failure {
+    match error {
+        CollectError::Broken(_) => Failure::new(Class::Failure, error.to_string()),
+        CollectError::Exhausted(exhausted) => out_of_memory(exhausted),
+    }
+}
+
+/// The gateway's own lack, which says nothing of the target.
+fn out_of_memory(exhausted: &Exhausted) -> Failure {
+    Failure::new(Class::Exhausted, format!("its answer could not be held: {exhausted}"))
+}
