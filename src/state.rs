@@ -21,4 +21,4 @@ pub use in_flight::{InFlight, InFlightGuard};
 pub use key::{KeyIdentity, KeyRest, KeyState};
 pub use latency::Latency;
 pub use store::{Forgotten, StateStore};
-pub use target::{StreamUsage, TargetIdentity, TargetState};
+pub use target::{TargetIdentity, TargetState};

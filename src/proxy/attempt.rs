@@ -20,7 +20,6 @@ use super::relay::LongReply;
 use super::resolve::Resolved;
 use crate::protocol::error::ErrorFacts;
 use crate::protocol::usage::Usage;
-use crate::state::StreamUsage;
 use crate::table::{Key, Upstream};
 use crate::upstream::{ConnectError, SendError, UpstreamBody, authorize};
 use gather::{Collected, collect};
@@ -93,18 +92,13 @@ impl Attempt<'_> {
         if !add_usage {
             return asked;
         }
-        let state = &self.upstream.state;
         match asked {
-            Ok(answer) => {
-                state.learn_stream_usage(StreamUsage::Given);
-                Ok(answer)
-            }
-            Err(failure) if may_be_ours(&failure, state.stream_usage()) => {
+            Err(failure) if is_ours(&failure) => {
                 let answer = self.ask_once(false).await?;
-                state.learn_stream_usage(StreamUsage::Refused);
+                self.upstream.state.learn_refusal_of_stream_options();
                 Ok(answer)
             }
-            Err(failure) => Err(failure),
+            asked => asked,
         }
     }
 
@@ -177,13 +171,13 @@ impl Attempt<'_> {
     }
 }
 
-/// Whether a refusal may be about the `stream_options` that the gateway added, which some servers
-/// do not know. Once a target has taken them, only if it says so: a request of the client's that is
-/// wrong would otherwise be asked twice.
-fn may_be_ours(failure: &Failure, known: StreamUsage) -> bool {
+/// Whether a refusal is about the `stream_options` that the gateway added, which some servers do not
+/// know. Only if it says so: a request of the client's that is wrong is not asked twice.
+fn is_ours(failure: &Failure) -> bool {
     let Some((status, _, text)) = failure.passed_on.as_deref() else { return false };
-    let refused = failure.class == Class::ClientFault && matches!(status.as_u16(), 400 | 422);
-    refused && (known == StreamUsage::Unknown || memmem::find(text, b"stream_options").is_some())
+    failure.class == Class::ClientFault
+        && matches!(status.as_u16(), 400 | 422)
+        && memmem::find(text, b"stream_options").is_some()
 }
 
 fn unsent(error: &SendError) -> Failure {

@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::resolve::Resolved;
 use crate::protocol::registry::Operation;
-use crate::state::StreamUsage;
 use crate::table::Upstream;
 use crate::wire::json::{JsonError, Object, ObjectEdit};
 
@@ -15,7 +14,7 @@ pub(super) fn adds_usage(resolved: &Resolved, upstream: &Upstream) -> bool {
         && resolved.operation.usage_on_request
         && upstream.provider.stream_usage
         && !resolved.facts.include_usage
-        && upstream.state.stream_usage() != StreamUsage::Refused
+        && !upstream.state.refuses_stream_options()
 }
 
 /// Writes the body for `upstream`; `add_usage` asks for usage in the stream.

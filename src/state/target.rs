@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::rest::Rest;
@@ -47,19 +47,7 @@ pub struct TargetState {
     /// How long it usually takes to a plain reply, which comes only when all of it is generated.
     pub reply_time: Latency,
     throttled: Rest,
-    stream_usage: AtomicU8,
-}
-
-/// Whether a target takes `stream_options`, by which usage in a stream is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum StreamUsage {
-    /// Nobody has asked yet.
-    Unknown = 0,
-    /// It took them at least once.
-    Given = 1,
-    /// It refused a request with them and took the same one without.
-    Refused = 2,
+    refuses_stream_options: AtomicBool,
 }
 
 impl TargetState {
@@ -72,7 +60,7 @@ impl TargetState {
             latency: Latency::default(),
             reply_time: Latency::default(),
             throttled: Rest::default(),
-            stream_usage: AtomicU8::new(StreamUsage::Unknown as u8),
+            refuses_stream_options: AtomicBool::new(false),
         }
     }
 
@@ -92,28 +80,21 @@ impl TargetState {
         self.throttled.until(now)
     }
 
-    /// Whether it takes `stream_options`.
-    pub fn stream_usage(&self) -> StreamUsage {
-        match self.stream_usage.load(Ordering::Relaxed) {
-            1 => StreamUsage::Given,
-            2 => StreamUsage::Refused,
-            _ => StreamUsage::Unknown,
-        }
+    /// Whether it refused `stream_options` before.
+    pub fn refuses_stream_options(&self) -> bool {
+        self.refuses_stream_options.load(Ordering::Relaxed)
     }
 
-    /// Remembers whether it takes `stream_options`.
-    pub fn learn_stream_usage(&self, found: StreamUsage) {
-        // Every stream comes by here: a line that all cores read is only written to when it changes.
-        if self.stream_usage() != found {
-            self.stream_usage.store(found as u8, Ordering::Relaxed);
-        }
+    /// Remembers that it refused `stream_options` and took the same request without.
+    pub fn learn_refusal_of_stream_options(&self) {
+        self.refuses_stream_options.store(true, Ordering::Relaxed);
     }
 
     /// Forgets the rest, what the breaker holds against it and what it refused: an operator knows
     /// better.
     pub fn reset(&self) {
         self.throttled.end();
-        self.learn_stream_usage(StreamUsage::Unknown);
+        self.refuses_stream_options.store(false, Ordering::Relaxed);
         self.breaker.reset();
     }
 }
