@@ -7,9 +7,10 @@
 //!                                               settle exactly once (end, error, or client gone)
 //! ```
 //!
-//! Each stage is a file. A request loads the routing table once and keeps it; it is settled once,
-//! by whoever finishes it, or by being dropped because the client went away. Nothing here knows
-//! where the table comes from.
+//! Each stage is a file. A request loads the routing table once, takes its route and its caller out
+//! of it, and lets go of the rest: an hour's stream must not keep an old table alive. It is settled
+//! once, by whoever finishes it, or by being dropped because the client went away. Nothing here
+//! knows where the table comes from.
 
 mod admit;
 mod attempt;
@@ -42,7 +43,7 @@ use http_body::Body;
 use tokio_util::sync::CancellationToken;
 
 use crate::protocol::registry::{Operation, operation};
-use crate::table::{Caller, TableCell};
+use crate::table::{Caller, RouteTable, TableCell};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::Client;
 use body::GatewayBody;
@@ -171,7 +172,8 @@ async fn take<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let caller = identify(exchange, &request)?;
+    let table = gateway.cell.current();
+    let caller = identify(exchange, &table, &request)?;
     let announced = admit::check_head(request.headers(), gateway.max_body)?;
     let (head, body) = request.into_parts();
     let body = admit::take_body(body, announced, gateway.max_body, &gateway.budget).await?;
@@ -183,12 +185,16 @@ where
     let (object, facts) = resolve::read_facts(&taken)?;
     exchange.model.clone_from(&facts.model);
     exchange.stream = facts.stream;
-    let resolved = resolve::resolve(&exchange.table, &caller, taken, object, facts)?;
+    let resolved = resolve::resolve(&table, &caller, taken, object, facts)?;
     Ok((resolved, body.reservation))
 }
 
-fn identify<B>(exchange: &mut Exchange, request: &Request<B>) -> Result<Arc<Caller>, ProxyError> {
-    let caller = identify::identify(&exchange.table, request)?;
+fn identify<B>(
+    exchange: &mut Exchange,
+    table: &RouteTable,
+    request: &Request<B>,
+) -> Result<Arc<Caller>, ProxyError> {
+    let caller = identify::identify(table, request)?;
     exchange.caller = Some(Arc::clone(&caller));
     Ok(caller)
 }
@@ -251,20 +257,21 @@ fn answer_locally<B>(
     endpoint: &Endpoint,
 ) -> Result<Bytes, ProxyError> {
     let protocol = exchange.protocol;
+    let table = exchange.gateway.cell.current();
     match endpoint {
         Endpoint::Root => Ok(Bytes::from_static(b"{\"name\":\"pilothouse\"}")),
         Endpoint::Health => Ok(Bytes::from_static(b"{\"status\":\"ok\"}")),
         Endpoint::DetailedHealth => {
-            let caller = identify(exchange, request)?;
-            Ok(models::health(&exchange.table, &caller))
+            let caller = identify(exchange, &table, request)?;
+            Ok(models::health(&table, &caller))
         }
         Endpoint::Models => {
-            let caller = identify(exchange, request)?;
-            models::list(&exchange.table, &caller, protocol, request.uri().query())
+            let caller = identify(exchange, &table, request)?;
+            models::list(&table, &caller, protocol, request.uri().query())
         }
         Endpoint::Model(id) => {
-            let caller = identify(exchange, request)?;
-            models::retrieve(&exchange.table, &caller, protocol, id)
+            let caller = identify(exchange, &table, request)?;
+            models::retrieve(&table, &caller, protocol, id)
         }
         Endpoint::Operation { .. } => {
             Err(ProxyError::new(Reason::Internal, "not a local endpoint"))

@@ -16,6 +16,7 @@ use super::registry::ProtocolId;
 use super::stream::{Meaning, StreamReader};
 use super::usage::{self, Usage};
 use super::{Answers, Malformed, Protocol, Reply, openai, read_object};
+use crate::wire::sse::encode_event;
 
 /// Anthropic's protocol.
 #[derive(Debug)]
@@ -86,8 +87,7 @@ impl Answers for MessagesAnswers {
     }
 
     fn in_band_error(&self, error: &ErrorView<'_>) -> Bytes {
-        let body = Anthropic.write_error(error);
-        [b"event: error\ndata: ", &body[..], b"\n\n"].concat().into()
+        encode_event(Some("error"), &Anthropic.write_error(error))
     }
 
     fn end_marker(&self) -> &'static [u8] {
@@ -126,10 +126,11 @@ struct Event<'a> {
 struct Delta<'a> {
     #[serde(rename = "type", borrow, default)]
     kind: Cow<'a, str>,
+    // Raw, because `Option<Cow<str>>` always copies: `borrow` does not reach into the option.
     #[serde(borrow, default)]
-    stop_reason: Option<Cow<'a, str>>,
+    stop_reason: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    text: Option<Cow<'a, str>>,
+    text: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -201,9 +202,7 @@ impl MessagesStream {
 
 fn read_delta(delta: &Delta<'_>) -> Meaning {
     match &*delta.kind {
-        "text_delta" if delta.text.as_ref().is_some_and(|text| text.is_empty()) => {
-            Meaning::Preamble
-        }
+        "text_delta" if delta.text.is_some_and(|text| text.get() == "\"\"") => Meaning::Preamble,
         "text_delta" | "citations_delta" => Meaning::Output,
         "input_json_delta" => Meaning::Structured,
         "thinking_delta" | "signature_delta" => Meaning::Thinking,
@@ -241,6 +240,11 @@ mod tests {
                 r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"Hi"}}"#,
                 Meaning::Output,
             ),
+            (
+                r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":""}}"#,
+                Meaning::Preamble,
+            ),
+            (r#"{"type":"message_delta","delta":{"stop_reason":null}}"#, Meaning::Preamble),
             (r#"{"type":"some_future_event"}"#, Meaning::Preamble),
             (
                 r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":4}}"#,

@@ -36,7 +36,7 @@ pub(super) enum Answer {
     /// A whole reply.
     Reply { status: StatusCode, headers: HeaderMap, body: Bytes, usage: Usage },
     /// A reply too long to be held: its beginning and the rest.
-    LongReply { headers: HeaderMap, held: Bytes, rest: LongReply },
+    LongReply { headers: HeaderMap, held: Bytes, rest: Box<LongReply> },
     /// A stream that has reached its commit.
     Stream { headers: HeaderMap, held: Bytes, progress: Progress, events: Box<EventStream> },
 }

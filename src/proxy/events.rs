@@ -1,9 +1,10 @@
 //! A provider's stream as a sequence of batches: what it means, and the bytes to pass on.
 
+mod batch;
+
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
-use memchr::memmem;
+use bytes::Bytes;
 
 use super::attempt::UNCOUNTED;
 use super::budget::{Budget, Exhausted, Reservation};
@@ -13,8 +14,8 @@ use crate::protocol::registry::Operation;
 use crate::protocol::stream::{Meaning, StreamReader};
 use crate::protocol::usage::Usage;
 use crate::upstream::UpstreamBody;
-use crate::wire::json::Object;
 use crate::wire::sse::{Frame, FrameKind, SseParser};
+use batch::{Batch, Joined, without_null_usage};
 
 /// Largest single event. Images in a Responses stream come as one event of some megabytes.
 const MAX_EVENT: usize = 16 * 1024 * 1024;
@@ -59,13 +60,6 @@ pub(super) enum Progress {
     Finished,
     /// The stream's own end.
     Ended,
-}
-
-/// Some events that came together.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub bytes: Bytes,
-    pub progress: Progress,
 }
 
 /// Why a stream is no whole answer.
@@ -278,51 +272,5 @@ impl EventStream {
         let bytes =
             if self.reading.hide_usage { without_null_usage(frame) } else { frame.into_raw() };
         batch.push(bytes, progress);
-    }
-}
-
-/// With usage asked for, every chunk says `"usage":null`: taken out again for a caller that did not
-/// ask. Counts on a chunk with choices are the provider's own doing and stay.
-fn without_null_usage(frame: Frame) -> Bytes {
-    if memmem::find(frame.data(), b"\"usage\"").is_none() {
-        return frame.into_raw();
-    }
-    let Ok(object) = Object::parse(frame.data_bytes()) else { return frame.into_raw() };
-    if !matches!(object.raw("usage"), Ok(Some(b"null"))) {
-        return frame.into_raw();
-    }
-    let mut edit = object.edit();
-    if edit.remove("usage").is_err() {
-        return frame.into_raw();
-    }
-    crate::wire::sse::encode_event(frame.event(), &edit.finish())
-}
-
-/// Frames joined into one piece; a single one stays the slice that it is.
-#[derive(Default)]
-struct Joined {
-    first: Bytes,
-    more: Option<BytesMut>,
-    progress: Option<Progress>,
-}
-
-impl Joined {
-    fn push(&mut self, bytes: Bytes, progress: Progress) {
-        self.progress = self.progress.max(Some(progress));
-        if let Some(more) = &mut self.more {
-            more.extend_from_slice(&bytes);
-        } else if self.first.is_empty() {
-            self.first = bytes;
-        } else {
-            let mut joined = BytesMut::with_capacity(2 * (self.first.len() + bytes.len()));
-            joined.extend_from_slice(&self.first);
-            joined.extend_from_slice(&bytes);
-            self.more = Some(joined);
-        }
-    }
-
-    fn finish(self) -> Option<Batch> {
-        let bytes = self.more.map_or(self.first, BytesMut::freeze);
-        self.progress.map(|progress| Batch { bytes, progress })
     }
 }

@@ -13,7 +13,7 @@ use super::headers::names;
 use crate::protocol::registry::{Operation, ProtocolId};
 use crate::protocol::usage::Usage;
 use crate::state::Phase;
-use crate::table::{Caller, Route, RouteTable, Target};
+use crate::table::{Caller, Route, Target};
 use crate::telemetry::access_log::AccessRecord;
 use crate::telemetry::metrics::seconds;
 
@@ -27,8 +27,6 @@ const REQUEST_ID_LIMIT: usize = 128;
 #[derive(Debug)]
 pub struct Exchange {
     pub(super) gateway: Arc<Gateway>,
-    /// The table of this request, to its last byte.
-    pub(super) table: Arc<RouteTable>,
     pub(super) started: Instant,
     pub(super) request_id: String,
     pub(super) method: Method,
@@ -109,7 +107,6 @@ impl Exchange {
             || request.headers().contains_key(names::ANTHROPIC_VERSION);
         Self {
             gateway: Arc::clone(gateway),
-            table: gateway.cell.current(),
             started: Instant::now(),
             request_id: request_id(request.headers()),
             method: request.method().clone(),

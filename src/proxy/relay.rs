@@ -40,7 +40,7 @@ pub struct StreamBody {
 #[derive(Debug)]
 enum Source {
     Events(Box<EventStream>),
-    Plain(LongReply),
+    Plain(Box<LongReply>),
 }
 
 /// What one look at the stream comes to.
@@ -54,6 +54,7 @@ enum Step {
 }
 
 /// How a stream breaks off.
+#[derive(Clone, Copy)]
 struct Break<'a> {
     reason: Reason,
     /// What the client is told; where it is not the reason itself, it is more exact.
@@ -85,7 +86,7 @@ impl StreamBody {
 
     /// The rest of a plain reply.
     pub(super) fn plain(
-        rest: LongReply,
+        rest: Box<LongReply>,
         held: Bytes,
         exchange: Exchange,
         attempt: AttemptGuard,

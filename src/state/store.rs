@@ -61,7 +61,7 @@ impl StateStore {
     }
 
     /// Forgets what nobody has referred to for `grace`, counted from the first call that found it
-    /// so. Meant to be called after each publication and now and then between, since old tables
+    /// so. Meant to be called after each publication and now and then between, since old routes
     /// live as long as their longest stream.
     pub fn retain_referenced(&self, now: Instant, grace: Duration) -> Forgotten {
         // A guard in a response body holds the counter alone and may outlive its table.

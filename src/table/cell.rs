@@ -17,10 +17,11 @@ impl TableCell {
         Self(ArcSwap::from_pointee(RouteTable::empty()))
     }
 
-    /// The table of this moment. A request calls this once and keeps the result to its last byte.
+    /// The table of this moment. A request calls this once and keeps the result until it has its
+    /// route.
     pub fn current(&self) -> Arc<RouteTable> {
-        // A full `Arc` and not a guard: arc-swap keeps only a few guard slots per thread, and
-        // streams hold their table for minutes.
+        // A full `Arc` and not a guard: arc-swap keeps only a few guard slots per thread, and a
+        // request holds its table while its body arrives.
         self.0.load_full()
     }
 

@@ -16,7 +16,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use memchr::{memchr, memchr2};
 
-pub use encode::{KEEP_ALIVE, encode_comment, encode_event};
+pub use encode::{KEEP_ALIVE, encode_event};
 
 /// A frame grew over the parser's limit; the stream cannot be read any further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

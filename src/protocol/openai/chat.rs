@@ -1,7 +1,5 @@
 //! Chat completions, legacy completions and embeddings: unnamed events, ended by `[DONE]`.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,6 +9,7 @@ use crate::protocol::error::ErrorView;
 use crate::protocol::stream::{Meaning, StreamReader};
 use crate::protocol::usage::{self, Usage};
 use crate::protocol::{Answers, Malformed, Protocol, Reply, read_object};
+use crate::wire::sse::{KEEP_ALIVE, encode_event};
 
 /// Answers to chat completions, completions and embeddings.
 #[derive(Debug)]
@@ -30,8 +29,7 @@ impl Answers for ChatAnswers {
     }
 
     fn in_band_error(&self, error: &ErrorView<'_>) -> Bytes {
-        let body = OpenAi.write_error(error);
-        [b"data: ", &body[..], b"\n\n"].concat().into()
+        encode_event(None, &OpenAi.write_error(error))
     }
 
     fn end_marker(&self) -> &'static [u8] {
@@ -39,7 +37,7 @@ impl Answers for ChatAnswers {
     }
 
     fn keep_alive(&self) -> &'static [u8] {
-        b": keep-alive\n\n"
+        KEEP_ALIVE
     }
 }
 
@@ -74,7 +72,7 @@ struct Choice<'a> {
     #[serde(borrow, default)]
     text: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    finish_reason: Option<Cow<'a, str>>,
+    finish_reason: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -162,9 +160,7 @@ impl ChatStream {
         if !self.begun.contains(&index) {
             self.begun.push(index);
         }
-        if choice.finish_reason.is_some_and(|reason| !reason.is_empty())
-            && !self.finished.contains(&index)
-        {
+        if is_filled(choice.finish_reason) && !self.finished.contains(&index) {
             self.finished.push(index);
         }
     }

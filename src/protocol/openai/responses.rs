@@ -12,6 +12,7 @@ use crate::protocol::error::{ErrorFacts, ErrorView};
 use crate::protocol::stream::{Meaning, StreamReader};
 use crate::protocol::usage::{self, Usage};
 use crate::protocol::{Answers, Malformed, Reply, read_object};
+use crate::wire::sse::{KEEP_ALIVE, encode_event};
 
 /// Answers to `/v1/responses`.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl Answers for ResponsesAnswers {
             "message": error.message,
             "param": null,
         });
-        format!("event: error\ndata: {body}\n\n").into()
+        encode_event(Some("error"), body.to_string().as_bytes())
     }
 
     fn end_marker(&self) -> &'static [u8] {
@@ -48,7 +49,7 @@ impl Answers for ResponsesAnswers {
     }
 
     fn keep_alive(&self) -> &'static [u8] {
-        b": keep-alive\n\n"
+        KEEP_ALIVE
     }
 }
 
@@ -98,8 +99,8 @@ impl StreamReader for ResponsesStream {
         let event: Event<'_> = read_object(data)?;
         let kind = &*event.kind;
         Ok(match kind {
-            "response.completed" | "response.incomplete" => self.close(event.response),
-            "response.failed" => self.fail(event.response),
+            "response.completed" | "response.incomplete" => self.close(event.response.as_ref()),
+            "response.failed" => self.fail(event.response.as_ref()),
             "error" => Meaning::Error(error_of(&event)),
             "response.output_item.added" => {
                 let kind = event.item.map(|item| item.kind).unwrap_or_default();
@@ -124,8 +125,10 @@ impl StreamReader for ResponsesStream {
             "response.output_text.annotation.added" => Meaning::Output,
             // What carries output says so in its name. `response.created`, the shells of parts and
             // whatever is sent to keep a connection alive do not: they are no progress.
-            kind if kind.ends_with(".delta") || kind.ends_with(".done") => Meaning::Output,
-            _ => Meaning::Preamble,
+            kind => match kind.rsplit_once('.') {
+                Some((_, "delta" | "done")) => Meaning::Output,
+                _ => Meaning::Preamble,
+            },
         })
     }
 
@@ -143,14 +146,14 @@ impl StreamReader for ResponsesStream {
 }
 
 impl ResponsesStream {
-    fn close(&mut self, response: Option<ResponseMembers<'_>>) -> Meaning {
-        self.count(response.as_ref());
+    fn close(&mut self, response: Option<&ResponseMembers<'_>>) -> Meaning {
+        self.count(response);
         self.ended = true;
         Meaning::End
     }
 
-    fn fail(&mut self, response: Option<ResponseMembers<'_>>) -> Meaning {
-        self.count(response.as_ref());
+    fn fail(&mut self, response: Option<&ResponseMembers<'_>>) -> Meaning {
+        self.count(response);
         let error = response.and_then(|response| response.error);
         Meaning::Error(match error.filter(|raw| is_filled(Some(raw))) {
             Some(error) => read_error_object(error),

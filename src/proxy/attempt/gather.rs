@@ -110,6 +110,8 @@ mod tests {
         let budget = Budget::new(3 * UNCOUNTED, gauge.clone());
         let piece = Bytes::from(vec![b'x'; UNCOUNTED]);
 
+        let two = i64::try_from(2 * UNCOUNTED).expect("small");
+
         let mut small = Gathered::new(&budget);
         small.push(piece.clone()).expect("not counted");
         let small = small.finish();
@@ -119,7 +121,7 @@ mod tests {
         large.push(piece.clone()).expect("not counted");
         large.push(piece.clone()).expect("room");
         let large = large.finish();
-        assert_eq!((large.len(), gauge.get()), (2 * UNCOUNTED, 2 * UNCOUNTED as i64));
+        assert_eq!((large.len(), gauge.get()), (2 * UNCOUNTED, two));
 
         let mut refused = Gathered::new(&budget);
         refused.push(piece.clone()).expect("not counted");
@@ -127,7 +129,7 @@ mod tests {
 
         let rest = large.slice(10..20);
         drop(large);
-        assert_eq!(gauge.get(), 2 * UNCOUNTED as i64, "a slice holds the whole");
+        assert_eq!(gauge.get(), two, "a slice holds the whole");
         drop(rest);
         assert_eq!(gauge.get(), 0);
     }

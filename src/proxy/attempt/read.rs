@@ -51,7 +51,7 @@ impl Attempt<'_> {
                 return Err(of_another_protocol());
             }
             Collected::Beginning(held) => {
-                let rest = LongReply::new(body, &held, readable.then_some(answers));
+                let rest = Box::new(LongReply::new(body, &held, readable.then_some(answers)));
                 return Ok(Answer::LongReply { headers, held, rest });
             }
             Collected::Whole(text) => text,
@@ -93,7 +93,7 @@ impl Attempt<'_> {
                 Err(_) => return Err(too_slow(self.limits)),
             };
             progress = progress.max(batch.progress);
-            held.push(batch.bytes).map_err(|exhausted| out_of_memory(&exhausted))?;
+            held.push(batch.bytes).map_err(out_of_memory)?;
             // Reasoning is generated output too: it is shown, and it cannot be taken back.
             if progress >= Progress::Thinking || held.len() > HELD_PREAMBLE {
                 return Ok(Answer::Stream { headers, held: held.finish(), progress, events });
@@ -144,11 +144,11 @@ fn of_another_protocol() -> Failure {
 fn uncollected(error: &CollectError) -> Failure {
     match error {
         CollectError::Broken(_) => Failure::new(Class::Failure, error.to_string()),
-        CollectError::Exhausted(exhausted) => out_of_memory(exhausted),
+        CollectError::Exhausted(exhausted) => out_of_memory(*exhausted),
     }
 }
 
 /// The gateway's own lack, which says nothing of the target.
-fn out_of_memory(exhausted: &Exhausted) -> Failure {
+fn out_of_memory(exhausted: Exhausted) -> Failure {
     Failure::new(Class::Exhausted, format!("its answer could not be held: {exhausted}"))
 }

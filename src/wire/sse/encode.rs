@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memchr2;
 
 /// A comment, which every reader of events skips: it only shows that the stream is alive.
-pub static KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
+pub const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 
 /// An event. Data with line breaks becomes several `data` lines; a name is cut at its first line
 /// break, since nothing may break out of its line.
@@ -16,15 +16,7 @@ pub fn encode_event(name: Option<&str>, data: &[u8]) -> Bytes {
         frame.put_slice(first_line(name.as_bytes()));
         frame.put_u8(b'\n');
     }
-    put_lines(&mut frame, b"data: ", data);
-    frame.put_u8(b'\n');
-    frame.freeze()
-}
-
-/// A comment of its own text.
-pub fn encode_comment(text: &str) -> Bytes {
-    let mut frame = BytesMut::with_capacity(text.len() + 4);
-    put_lines(&mut frame, b": ", text.as_bytes());
+    put_lines(&mut frame, data);
     frame.put_u8(b'\n');
     frame.freeze()
 }
@@ -33,10 +25,10 @@ fn first_line(text: &[u8]) -> &[u8] {
     memchr2(b'\n', b'\r', text).map_or(text, |end| &text[..end])
 }
 
-fn put_lines(frame: &mut BytesMut, prefix: &[u8], mut text: &[u8]) {
+fn put_lines(frame: &mut BytesMut, mut text: &[u8]) {
     loop {
         let line = first_line(text);
-        frame.put_slice(prefix);
+        frame.put_slice(b"data: ");
         frame.put_slice(line);
         frame.put_u8(b'\n');
         let rest = &text[line.len()..];
