@@ -30,6 +30,8 @@ install -D -m 644 LICENSE /image/usr/share/doc/pilothouse/LICENSE
 echo 'pilothouse:x:65532:65532::/:/sbin/nologin' > /image/etc/passwd
 echo 'pilothouse:x:65532:' > /image/etc/group
 echo 'hosts: files dns' > /image/etc/nsswitch.conf
+# For `pilothouse demo`, which writes its routes there.
+install -d -m 1777 /image/tmp
 find /image -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 END
 

@@ -1,5 +1,6 @@
 //! The one binary: allocator, TLS provider, command line.
 
+use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -15,6 +16,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli.command) {
         Ok(code) => code,
+        // Whoever reads our output has seen enough of it (`pilothouse crds | head`), and no complaint
+        // would help.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::FAILURE,
         Err(error) => {
             let _ = writeln!(io::stderr(), "pilothouse: {error}");
             ExitCode::FAILURE
@@ -22,7 +26,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
         Command::Serve(settings) => app::serve(&settings)?,
         Command::Demo(args) => demo::run(&args)?,
@@ -43,7 +51,10 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             }
         }
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "pilothouse", &mut io::stdout());
+            // Not straight to the output: it panics where that cannot be written to.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "pilothouse", &mut script);
+            io::stdout().write_all(&script)?;
         }
     }
     Ok(ExitCode::SUCCESS)

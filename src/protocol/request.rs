@@ -27,7 +27,7 @@ pub struct RequestFacts {
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// Not JSON, not an object, or a member of the wrong type or given twice.
-    #[error("the request body is not valid: {0}")]
+    #[error("request body: {0}")]
     Json(#[from] JsonError),
     /// Nothing says which model is wanted.
     #[error("`model` is missing: name the model you want")]

@@ -62,8 +62,7 @@ pub(super) fn eligible<'t>(
     if !can_serve(upstream, operation) {
         return Err(Spared::CannotServe);
     }
-    let keys_rest = upstream.keys.as_ref().and_then(|keys| keys.rested_at(now));
-    if let Some(until) = upstream.state.resting_until(now).or(keys_rest) {
+    if let Some(until) = upstream.resting_until(now) {
         return Err(Spared::Resting(until));
     }
     match upstream.state.breaker.status(&upstream.breaker, now) {

@@ -159,11 +159,14 @@ async fn try_target(
     loop {
         let key = match &upstream.keys {
             None => None,
-            Some(pool) => match (pool.pick(Instant::now(), &tried_keys), failure) {
-                (Some(key), _) => Some(key),
-                (None, Some(failure)) => return Err(failure),
-                (None, None) => return Err(Failure::keys_resting()),
-            },
+            Some(pool) => {
+                let rested = pool.pick(upstream.limited_model(), Instant::now(), &tried_keys);
+                match (rested, failure) {
+                    (Some(key), _) => Some(key),
+                    (None, Some(failure)) => return Err(failure),
+                    (None, None) => return Err(Failure::keys_resting()),
+                }
+            }
         };
         let attempt = Attempt { exchange, upstream, key: key.as_deref(), resolved, limits };
         match attempt.ask().await {
@@ -192,7 +195,9 @@ fn rest(upstream: &Upstream, key: Option<&Key>, failure: &Failure) {
     let now = Instant::now();
     let asked = now + failure.retry_after.unwrap_or(UNTOLD_REST);
     match (failure.class, key) {
-        (Class::Throttled, Some(key)) => key.state.throttle(asked),
+        (Class::Throttled, Some(key)) => {
+            key.state.throttle(upstream.limited_model(), asked, now);
+        }
         (Class::Throttled, None) => upstream.state.rest(asked),
         (Class::CredentialFault, Some(key)) => {
             key.state.fault(FAULT_REST, LONGEST_FAULT_REST, now);

@@ -156,8 +156,7 @@ fn target_health(target: &Target, now: Instant) -> Value {
         // The message may name objects of other namespaces; the route's owner reads it in status.
         Resolution::Unresolved { .. } => "unresolved",
         Resolution::Ready(upstream) => {
-            let resting = upstream.state.resting_until(now).is_some()
-                || upstream.keys.as_ref().is_some_and(|keys| keys.rested_at(now).is_some());
+            let resting = upstream.resting_until(now).is_some();
             match upstream.state.breaker.status(&upstream.breaker, now) {
                 BreakerStatus::Open { .. } => "open",
                 _ if resting => "resting",

@@ -69,7 +69,7 @@ pub(super) fn count_hop(headers: &mut HeaderMap) -> Result<(), ProxyError> {
 pub(super) fn read_facts(taken: &Taken) -> Result<(Object, RequestFacts), ProxyError> {
     let invalid = |error: String| ProxyError::new(Reason::InvalidRequest, error).permanent();
     let object = Object::parse(taken.body.clone())
-        .map_err(|error| invalid(format!("the request body is not valid: {error}")))?;
+        .map_err(|error| invalid(format!("request body: {error}")))?;
     let mut facts = RequestFacts::read(&object).map_err(|error| invalid(error.to_string()))?;
     if facts.model.len() > MODEL_LIMIT {
         return Err(invalid(format!("`model` is longer than {MODEL_LIMIT} bytes")));

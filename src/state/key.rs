@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use super::rest::Rest;
 
 /// A key is known by where it came from and by a digest of its value, so a rotated key starts fresh.
@@ -55,7 +57,10 @@ impl KeyRest {
 #[derive(Debug)]
 pub struct KeyState {
     identity: KeyIdentity,
-    throttled: Rest,
+    /// Pauses that the provider asked for, by upstream model. One entry a model, and few models.
+    throttled: Mutex<Vec<(Arc<str>, Instant)>>,
+    /// The end of the longest of them, so that mostly nobody takes the lock.
+    longest: Rest,
     refused: Rest,
     /// Credential faults since the last success.
     faults: AtomicU32,
@@ -66,7 +71,8 @@ impl KeyState {
     pub fn new(identity: KeyIdentity) -> Self {
         Self {
             identity,
-            throttled: Rest::default(),
+            throttled: Mutex::default(),
+            longest: Rest::default(),
             refused: Rest::default(),
             faults: AtomicU32::default(),
         }
@@ -77,21 +83,36 @@ impl KeyState {
         &self.identity
     }
 
-    /// Until when it rests, if it does.
-    pub fn resting_until(&self, now: Instant) -> Option<Instant> {
-        self.resting(now).map(|(until, _)| until)
+    /// Until when it rests for `model`, if it does.
+    pub fn resting_until(&self, model: &str, now: Instant) -> Option<Instant> {
+        self.resting(model, now).map(|(until, _)| until)
     }
 
-    /// Until when it rests and why, if it does. Of two reasons the one that holds longer.
-    pub fn resting(&self, now: Instant) -> Option<(Instant, KeyRest)> {
-        let throttled = self.throttled.until(now).map(|until| (until, KeyRest::Throttled));
+    /// Until when it rests for `model` and why, if it does. Of two reasons the one that holds longer.
+    pub fn resting(&self, model: &str, now: Instant) -> Option<(Instant, KeyRest)> {
+        let throttled = self.paused_until(model, now).map(|until| (until, KeyRest::Throttled));
         let refused = self.refused.until(now).map(|until| (until, KeyRest::CredentialFault));
         throttled.into_iter().chain(refused).max_by_key(|(until, _)| *until)
     }
 
-    /// The provider asked for a pause. A shorter one does not cut a longer one short.
-    pub fn throttle(&self, until: Instant) {
-        self.throttled.extend(until);
+    fn paused_until(&self, model: &str, now: Instant) -> Option<Instant> {
+        self.longest.until(now)?;
+        let paused = self.throttled.lock();
+        paused
+            .iter()
+            .find(|(name, until)| **name == *model && *until > now)
+            .map(|(_, until)| *until)
+    }
+
+    /// The provider asked for a pause with `model`. A shorter one does not cut a longer one short.
+    pub fn throttle(&self, model: &Arc<str>, until: Instant, now: Instant) {
+        let mut paused = self.throttled.lock();
+        paused.retain(|(_, until)| *until > now);
+        match paused.iter_mut().find(|(name, _)| name == model) {
+            Some((_, known)) => *known = until.max(*known),
+            None => paused.push((Arc::clone(model), until)),
+        }
+        self.longest.extend(until);
     }
 
     /// The provider did not accept the key: it rests for `base`, twice as long with every further
@@ -155,10 +176,10 @@ mod tests {
         for minutes in [1, 2, 4, 5, 5] {
             let until = key.fault(MINUTE, 5 * MINUTE, now);
             assert_eq!(until, now + minutes * MINUTE);
-            assert_eq!(key.resting(now), Some((until, KeyRest::CredentialFault)));
+            assert_eq!(key.resting("any", now), Some((until, KeyRest::CredentialFault)));
             now = until;
         }
-        assert_eq!((key.resting(now), key.faults()), (None, 5));
+        assert_eq!((key.resting("any", now), key.faults()), (None, 5));
         key.succeeded();
         assert_eq!(key.fault(MINUTE, 5 * MINUTE, now), now + MINUTE);
     }
@@ -173,21 +194,35 @@ mod tests {
 
     #[test]
     fn the_longer_rest_is_the_reason() {
-        let (key, now) = (key(), Instant::now());
-        key.throttle(now + MINUTE);
+        let (key, now, model) = (key(), Instant::now(), "large".into());
+        key.throttle(&model, now + MINUTE, now);
         key.fault(2 * MINUTE, 2 * MINUTE, now);
-        assert_eq!(key.resting(now), Some((now + 2 * MINUTE, KeyRest::CredentialFault)));
-        key.throttle(now + 3 * MINUTE);
-        assert_eq!(key.resting(now), Some((now + 3 * MINUTE, KeyRest::Throttled)));
+        assert_eq!(key.resting(&model, now), Some((now + 2 * MINUTE, KeyRest::CredentialFault)));
+        key.throttle(&model, now + 3 * MINUTE, now);
+        assert_eq!(key.resting(&model, now), Some((now + 3 * MINUTE, KeyRest::Throttled)));
+    }
+
+    #[test]
+    fn a_throttled_model_leaves_the_key_to_the_others() {
+        let (key, now) = (key(), Instant::now());
+        let [large, small]: [Arc<str>; 2] = ["large".into(), "small".into()];
+        key.throttle(&large, now + 2 * MINUTE, now);
+        key.throttle(&large, now + MINUTE, now);
+        assert_eq!(key.resting_until(&large, now), Some(now + 2 * MINUTE), "the longer one holds");
+        assert_eq!(key.resting_until(&small, now), None);
+        key.throttle(&small, now + MINUTE, now);
+        assert_eq!(key.resting_until(&small, now), Some(now + MINUTE));
+        assert_eq!(key.resting_until(&small, now + MINUTE), None);
+        assert_eq!(key.resting_until(&large, now + MINUTE), Some(now + 2 * MINUTE));
     }
 
     #[test]
     fn a_success_ends_faults_and_leaves_the_pause() {
-        let (key, now) = (key(), Instant::now());
-        key.throttle(now + MINUTE);
+        let (key, now, model) = (key(), Instant::now(), "large".into());
+        key.throttle(&model, now + MINUTE, now);
         key.fault(2 * MINUTE, 2 * MINUTE, now);
         key.succeeded();
-        assert_eq!(key.resting(now), Some((now + MINUTE, KeyRest::Throttled)));
+        assert_eq!(key.resting(&model, now), Some((now + MINUTE, KeyRest::Throttled)));
         assert_eq!(key.faults(), 0);
     }
 

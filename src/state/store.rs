@@ -178,13 +178,13 @@ mod tests {
         let (store, now) = (StateStore::new(), Instant::now());
         let rest = now + 100 * GRACE;
         store.target(&target("a")).rest(rest);
-        store.key(&key(1)).throttle(rest);
+        store.key(&key(1)).throttle(&"m".into(), rest, now);
         store.retain_referenced(now, GRACE);
 
         // Back for a moment: the period begins anew.
         let late = now + GRACE / 2;
         assert_eq!(store.target(&target("a")).resting_until(late), Some(rest));
-        assert_eq!(store.key(&key(1)).resting_until(late), Some(rest));
+        assert_eq!(store.key(&key(1)).resting_until("m", late), Some(rest));
         let forgotten = store.retain_referenced(now + GRACE, GRACE);
         assert!(forgotten.targets.is_empty() && forgotten.keys.is_empty());
 

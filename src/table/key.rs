@@ -88,8 +88,8 @@ pub struct KeyPool {
 }
 
 impl KeyPool {
-    /// The key to use now, leaving out those in `tried` and those that are cooling down.
-    pub fn pick(&self, now: Instant, tried: &[Arc<str>]) -> Option<Arc<Key>> {
+    /// The key to ask `model` with now, leaving out those in `tried` and those that are cooling down.
+    pub fn pick(&self, model: &str, now: Instant, tried: &[Arc<str>]) -> Option<Arc<Key>> {
         let start = match self.selection {
             KeySelection::InOrder => 0,
             KeySelection::RoundRobin => self.turn.fetch_add(1, Ordering::Relaxed),
@@ -97,15 +97,15 @@ impl KeyPool {
         let count = self.keys.len();
         (0..count)
             .map(|step| &self.keys[(start.wrapping_add(step)) % count])
-            .find(|key| !tried.contains(&key.name) && key.state.resting_until(now).is_none())
+            .find(|key| !tried.contains(&key.name) && key.state.resting_until(model, now).is_none())
             .cloned()
     }
 
-    /// When the first key is rested again; `None` if one is rested now.
-    pub fn rested_at(&self, now: Instant) -> Option<Instant> {
+    /// When the first key is rested again for `model`; `None` if one is rested now.
+    pub fn rested_at(&self, model: &str, now: Instant) -> Option<Instant> {
         let mut soonest: Option<Instant> = None;
         for key in &self.keys {
-            let until = key.state.resting_until(now)?;
+            let until = key.state.resting_until(model, now)?;
             soonest = Some(soonest.map_or(until, |at| at.min(until)));
         }
         soonest

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
@@ -57,6 +58,21 @@ pub struct Upstream {
     pub parameters: Parameters,
     /// What is remembered of it across tables.
     pub state: Arc<TargetState>,
+}
+
+impl Upstream {
+    /// Until when it, or every key of its, was asked to be left alone; `None` if it may be asked.
+    pub fn resting_until(&self, now: Instant) -> Option<Instant> {
+        let keys = self.keys.as_ref();
+        self.state
+            .resting_until(now)
+            .or_else(|| keys.and_then(|keys| keys.rested_at(self.limited_model(), now)))
+    }
+
+    /// The model for which a provider that throttles a key does so.
+    pub fn limited_model(&self) -> &Arc<str> {
+        &self.state.identity().model
+    }
 }
 
 impl Target {

@@ -70,6 +70,14 @@ fn manifests_of(simulator: &str, script: Script, key: &str) -> String {
             "stringData": { "provider": PROVIDER_KEY, "caller": key },
         }),
         object(
+            "CredentialStore",
+            "simulator",
+            &json!({
+                "type": "APIKey",
+                "apiKey": { "keys": [{ "name": "only", "valueFrom": from_secret("provider") }] },
+            }),
+        ),
+        object(
             "Consumer",
             "scripts",
             &json!({
@@ -79,12 +87,8 @@ fn manifests_of(simulator: &str, script: Script, key: &str) -> String {
         ),
     ];
     for (case, models) in &routes {
-        // A store for each: a key that was throttled rests for everything that uses its store.
         let name = model(script, case);
-        let keys = json!([{ "name": "only", "valueFrom": from_secret("provider") }]);
-        let store = json!({ "type": "APIKey", "apiKey": { "keys": keys } });
-        objects.push(object("CredentialStore", &name, &store));
-        objects.push(object("ModelRoute", &name, &route(simulator, script, &name, models)));
+        objects.push(object("ModelRoute", &name, &route(simulator, script, models)));
     }
     let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
     documents.join("\n---\n")
@@ -98,7 +102,7 @@ fn object(kind: &str, name: &str, spec: &Value) -> Value {
 }
 
 /// Targets `first`, `second`, ... in order of priority.
-fn route(simulator: &str, script: Script, store: &str, models: &[String]) -> Value {
+fn route(simulator: &str, script: Script, models: &[String]) -> Value {
     let (provider, base_url) = match script {
         Script::OpenAiPython | Script::OpenAiNode => {
             ("openai-compatible", format!("{simulator}/v1"))
@@ -112,7 +116,7 @@ fn route(simulator: &str, script: Script, store: &str, models: &[String]) -> Val
         .map(|(priority, (model, name))| {
             json!({
                 "name": name, "provider": provider, "baseURL": base_url, "model": model,
-                "credentialRef": { "name": store }, "priority": priority,
+                "credentialRef": { "name": "simulator" }, "priority": priority,
             })
         })
         .collect();
