@@ -132,7 +132,8 @@ async fn thousands_of_new_tables_under_traffic_lose_no_request() {
     rig.settled().await;
     let log = rig.log_lines(CLIENTS * REQUESTS_PER_CLIENT).await;
     assert_eq!(log.len(), CLIENTS * REQUESTS_PER_CLIENT);
-    assert!(log.iter().all(|line| line["outcome"] == "success"));
+    let unwell: Vec<_> = log.iter().filter(|line| line["outcome"] != "success").collect();
+    assert!(unwell.is_empty(), "{unwell:?}");
     let answered: HashSet<&str> = log.iter().filter_map(|line| line["target"].as_str()).collect();
     assert_eq!(answered, HashSet::from(["alpha", "bravo"]), "both were in use");
 
