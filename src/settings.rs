@@ -116,6 +116,17 @@ pub struct Settings {
     #[arg(long, env = "PILOTHOUSE_MAX_BUFFERED_BYTES", value_parser = parse_bytes)]
     pub max_buffered_bytes: Option<usize>,
 
+    /// Most client connections at a time; more wait to be accepted. The default takes some 400 MiB
+    /// at worst
+    #[arg(
+        long,
+        env = "PILOTHOUSE_MAX_CONNECTIONS",
+        value_name = "COUNT",
+        default_value = "16384",
+        value_parser = parse_count
+    )]
+    pub max_connections: usize,
+
     /// After SIGTERM: how long to go on accepting, while readiness already says no
     #[arg(long, env = "PILOTHOUSE_DRAIN_DELAY", default_value = "5s", value_parser = parse_duration)]
     pub drain_delay: Duration,
@@ -170,6 +181,14 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
         .and_then(|number| number.checked_mul(factor))
         .filter(|bytes| *bytes > 0)
         .ok_or_else(|| format!("`{text}` is no number of bytes, such as `32MiB`"))
+}
+
+/// A number of which there must be one at least.
+fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| format!("`{text}` is no number above zero"))
 }
 
 /// The part of the memory that bodies may take where nobody said how much.
