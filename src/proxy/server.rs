@@ -1,6 +1,7 @@
 //! Listening, and ending well.
 
 mod answering;
+mod patience;
 mod silence;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -29,6 +30,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use self::answering::Answering;
+use self::patience::PatientExecutor;
 use self::silence::{Activity, HEAD_TIMEOUT, IDLE_TIMEOUT, SilenceGuard};
 use super::stall::StallGuard;
 use super::{Gateway, handle};
@@ -167,7 +169,7 @@ where
         + Send
         + 'static,
 {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(PatientExecutor);
     builder
         .http1()
         .timer(TokioTimer::new())

@@ -1,14 +1,21 @@
 //! A connection in memory, with time that passes at once.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body::Frame;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::*;
+use crate::proxy::stall::STALLED;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: h\r\n\r\n";
 
@@ -104,4 +111,92 @@ async fn a_head_beyond_its_limit_is_refused() {
     client.read_to_string(&mut answer).await.expect("an answer");
     let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
     assert!(answer.starts_with(&format!("HTTP/1.1 {}", status.as_u16())), "{answer}");
+}
+
+/// A body that tells when it is dropped.
+struct Watched<B> {
+    body: B,
+    _dropped: oneshot::Sender<()>,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+/// An HTTP/2 client whose streams have a window of `window` bytes, and the ends of the bodies that
+/// `/endless` and `/large` are answered with. `/` is answered at once.
+async fn connect_http2(
+    window: u32,
+) -> (http2::SendRequest<Empty<Bytes>>, mpsc::UnboundedReceiver<oneshot::Receiver<()>>) {
+    let (ours, theirs) = duplex(1 << 20);
+    let (bodies, ends) = mpsc::unbounded_channel();
+    let answer = move |request: Request<Incoming>| {
+        let body = match request.uri().path() {
+            "/endless" => {
+                let event = || Ok(Frame::data(Bytes::from_static(b"data: {}\n\n")));
+                BodyExt::boxed(StreamBody::new(futures::stream::repeat_with(event)))
+            }
+            "/large" => BodyExt::boxed(Full::new(Bytes::from(vec![b'a'; 1 << 20]))),
+            _ => BodyExt::boxed(Full::new(Bytes::from_static(b"hello"))),
+        };
+        let (dropped, end) = oneshot::channel();
+        if request.uri().path() != "/" {
+            bodies.send(end).expect("the test runs");
+        }
+        async move { Response::new(Watched { body, _dropped: dropped }) }
+    };
+    tokio::spawn(async move {
+        let graceful = GracefulShutdown::new();
+        exchange_requests(answer, ours, graceful.watcher()).await;
+    });
+    let (sending, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(window)
+        .handshake(TokioIo::new(theirs))
+        .await
+        .expect("a handshake");
+    tokio::spawn(connection);
+    (sending, ends)
+}
+
+fn get(path: &str) -> Request<Empty<Bytes>> {
+    Request::get(format!("http://h{path}")).body(Empty::new()).expect("a request")
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_http2_stream_that_its_client_does_not_read_is_reset_and_its_siblings_go_on() {
+    for (path, window) in [("/endless", 100), ("/endless", 0), ("/large", 0), ("/large", 1)] {
+        let (mut client, mut ends) = connect_http2(window).await;
+        let unread = client.send_request(get(path)).await.expect("the head needs no window");
+        let started = Instant::now();
+        let end = ends.recv().await.expect("a body");
+        end.await.expect_err("dropped");
+        assert!(about(started.elapsed(), STALLED), "{path} {window}: {:?}", started.elapsed());
+        let sibling = client.send_request(get("/")).await.expect("the connection goes on");
+        assert_eq!(sibling.status(), StatusCode::OK);
+        drop(unread);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_http2_client_gets_everything() {
+    let (mut client, _ends) = connect_http2(64 << 10).await;
+    let mut answer = client.send_request(get("/large")).await.expect("an answer");
+    let mut read = 0;
+    while let Some(frame) = answer.frame().await {
+        read += frame.expect("no reset").into_data().expect("data").len();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+    }
+    assert_eq!(read, 1 << 20);
 }
