@@ -33,6 +33,10 @@ use crate::table::TableCell;
 use crate::telemetry::{AccessLog, Metrics, log};
 use crate::upstream::{AddressPolicy, Client, Connector, PoolLimits};
 
+/// How long the end may take to write out the access log: what a container runtime takes at once
+/// unless its own disk is full, and then nothing is gained by waiting.
+const LAST_LINES: Duration = Duration::from_secs(5);
+
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -148,7 +152,7 @@ impl Running {
         self.shutdown.cancel();
         let control = self.control;
         let _ = tokio::task::spawn_blocking(move || control.join()).await;
-        self.access_log.close();
+        self.access_log.close_within(LAST_LINES).await;
         tracing::info!("drained");
     }
 }
