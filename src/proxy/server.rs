@@ -10,11 +10,14 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use futures::FutureExt;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -32,8 +35,10 @@ use tokio_util::sync::CancellationToken;
 use self::answering::Answering;
 use self::patience::PatientExecutor;
 use self::silence::{Activity, HEAD_TIMEOUT, IDLE_TIMEOUT, SilenceGuard};
+use super::body::GatewayBody;
 use super::stall::StallGuard;
 use super::{Gateway, handle};
+use crate::telemetry::metrics::Counted;
 use crate::upstream::configure_socket;
 
 /// Connections that wait to be accepted: a burst of clients after a restart.
@@ -144,9 +149,8 @@ async fn connection(
         tracing::debug!(%error, "a connection cannot be configured");
         return;
     }
-    let open = gateway.metrics.connections.clone();
-    open.inc();
-    let answer = move |request| handle(Arc::clone(&gateway), request);
+    let _open = Counted::by(&gateway.metrics.connections);
+    let answer = move |request| answer_or_own_up(handle(Arc::clone(&gateway), request));
     match tls {
         None => exchange_requests(answer, stream, watcher).await,
         Some(acceptor) => match timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
@@ -155,7 +159,22 @@ async fn connection(
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         },
     }
-    open.dec();
+}
+
+/// A fault of the gateway is an answer as well: without it the client would see its connection
+/// break, and try again what fails again.
+async fn answer_or_own_up(
+    answer: impl Future<Output = Response<GatewayBody>>,
+) -> Response<GatewayBody> {
+    // Nothing of the future is used after a panic but what its drops left behind.
+    if let Ok(response) = AssertUnwindSafe(answer).catch_unwind().await {
+        return response;
+    }
+    let body = r#"{"error":{"message":"a fault of the gateway","type":"server_error","code":"internal_error","param":null}}"#;
+    let mut response = Response::new(GatewayBody::full(body));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// Serves one connection with `answer`.

@@ -4,7 +4,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::Incoming;
@@ -199,4 +198,13 @@ async fn a_slow_http2_client_gets_everything() {
         tokio::time::sleep(Duration::from_secs(20)).await;
     }
     assert_eq!(read, 1 << 20);
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_with_500() {
+    let answer = answer_or_own_up(async { panic!("a fault that this test makes") }).await;
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let body = answer.into_body().collect().await.expect("a body").to_bytes();
+    let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!(body["error"]["code"], "internal_error");
 }
