@@ -184,7 +184,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
         Client::new(connector, PoolLimits::default()),
         Arc::clone(&metrics),
         Arc::clone(&access_log),
-        BodyLimits { max_body: settings.max_body_size, max_buffered: settings.max_buffered() },
+        body_limits(settings),
         cut.clone(),
     ));
     let tls = match (&settings.tls_cert, &settings.tls_key) {
@@ -308,6 +308,19 @@ fn ambient(settings: &Settings) -> AmbientConfig {
         listed => AllowedEnv::Listed(listed.iter().cloned().collect()),
     };
     AmbientConfig { directory: settings.credential_dir.clone(), env }
+}
+
+fn body_limits(settings: &Settings) -> BodyLimits {
+    let limits =
+        BodyLimits { max_body: settings.largest_body(), max_buffered: settings.max_buffered() };
+    if limits.max_body < settings.max_body_size {
+        tracing::warn!(
+            bytes = limits.max_body,
+            "request bodies are limited to what all bodies together may take \
+             (`--max-buffered-bytes`), which is less than `--max-body-size`"
+        );
+    }
+    limits
 }
 
 fn addresses(settings: &Settings) -> AddressPolicy {

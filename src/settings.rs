@@ -203,6 +203,12 @@ impl Settings {
             .or_else(|| memory_limit().map(|limit| limit / BUFFERED_SHARE))
             .unwrap_or(BUFFERED_UNKNOWN)
     }
+
+    /// The largest request body that is accepted: one that is larger than all bodies together may
+    /// be could never be taken, and its client would be told to try again for ever.
+    pub fn largest_body(&self) -> usize {
+        self.max_body_size.min(self.max_buffered())
+    }
 }
 
 /// The container's memory limit (cgroup v2, then v1), else the machine's memory.
@@ -224,6 +230,22 @@ fn read_number(path: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Serve {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    #[test]
+    fn no_body_may_be_larger_than_all_bodies_together() {
+        let parse = |buffered: &str| {
+            let flags = ["serve", "--max-body-size=8MiB", "--max-buffered-bytes", buffered];
+            <Serve as clap::Parser>::try_parse_from(flags).expect("flags").settings
+        };
+        assert_eq!(parse("4MiB").largest_body(), 4 << 20);
+        assert_eq!(parse("64MiB").largest_body(), 8 << 20);
+    }
 
     #[test]
     fn sizes_are_read_with_their_units() {
