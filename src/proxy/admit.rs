@@ -1,5 +1,8 @@
 //! Taking a request in: everything that can be refused is refused before its body is read.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::iter::successors;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -75,7 +78,7 @@ pub(super) async fn take_body<B>(
     budget: &Budget,
 ) -> Result<TakenBody, ProxyError>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
 {
     // What is announced is not there yet: only what arrives takes from the budget of all.
     let mut reservation = budget.reserve(0).map_err(full)?;
@@ -88,8 +91,7 @@ where
         })?;
         let data = match frame {
             None => break,
-            // The client broke off in the middle: nobody is there to read an answer.
-            Some(Err(_)) => return Err(ProxyError::new(Reason::Cancelled, "the client went away")),
+            Some(Err(error)) => return Err(broken_off(&error)),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => data,
                 Err(_trailers) => continue,
@@ -118,6 +120,21 @@ where
     }
     let bytes = if more.is_empty() { first } else { more.freeze() };
     Ok(TakenBody { bytes, reservation })
+}
+
+/// Why a body ended in the middle: its client went away and nobody is there to read an answer, or
+/// its framing makes no sense and its client waits for one.
+fn broken_off(error: &(dyn Error + 'static)) -> ProxyError {
+    // That is how hyper tells of chunks that are none; an early end has another kind.
+    let malformed = successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData));
+    if malformed {
+        let message = "the request body's chunks are malformed";
+        ProxyError::new(Reason::InvalidRequest, message).permanent()
+    } else {
+        ProxyError::new(Reason::Cancelled, "the client went away")
+    }
 }
 
 /// How long that many bytes may take at the least rate.
