@@ -67,11 +67,12 @@ async fn what_came_fast_does_not_buy_time_to_trickle() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_body_that_keeps_the_least_rate_is_taken_whole() {
-    let pieces = pieces(200, BODY_RATE as usize);
+    let rate = usize::try_from(BODY_RATE).expect("a small number");
+    let pieces = pieces(200, rate);
     let slow = body(pieces, Duration::from_millis(1050));
     let budget = budget(8 * MIB);
     let taken = take_body(slow, None, 7 * MIB, &budget).await.expect("slow but steady");
-    assert_eq!(taken.bytes.len(), 200 * BODY_RATE as usize);
+    assert_eq!(taken.bytes.len(), 200 * rate);
 }
 
 #[tokio::test(start_paused = true)]

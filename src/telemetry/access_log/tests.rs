@@ -109,7 +109,7 @@ fn a_closed_log_takes_no_lines_and_buffers_shrink_after_a_burst() {
 
 #[tokio::test]
 async fn a_reader_that_takes_nothing_does_not_hold_the_end() {
-    let (reader, stuck) = mpsc::channel();
+    let (reader, stuck) = mpsc::sync_channel(0);
     let log = Arc::new(AccessLog::start(LogFormat::Json, Stuck(stuck)));
     log.write(&record("/", "req_1"));
     Arc::clone(&log).close_within(Duration::from_millis(1)).await;
