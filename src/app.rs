@@ -3,6 +3,9 @@
 //! Two runtimes: requests have the main one, the controller a small one on a thread of its own, so
 //! that compiling thousands of routes never stands in a request's way.
 
+mod parts;
+mod stop;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,26 +15,25 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use self::stop::{Stop, interrupted, stop_signal};
 use crate::admin::Admin;
-use crate::balance;
-use crate::compile::Tenancy;
-use crate::control::{
-    self, AllowedEnv, AmbientConfig, ControlConfig, Report, Source, StatusConfig,
-};
-use crate::manifest::Admission;
-use crate::manifest::schema::{Checker, SchemaError};
+use crate::control::Report;
+use crate::manifest::schema::SchemaError;
+use crate::proxy::Gateway;
 use crate::proxy::server::{self, Drain};
 use crate::proxy::tls::{CertificateFiles, TlsError};
-use crate::proxy::{BodyLimits, Gateway};
 use crate::settings::{LogSettings, Settings};
 use crate::state::StateStore;
 use crate::table::TableCell;
 use crate::telemetry::{AccessLog, Metrics, log};
-use crate::upstream::{AddressPolicy, Client, Connector, PoolLimits};
+use crate::upstream::{Client, Connector, PoolLimits};
+
+/// How long the end may take to write out the access log: what a container runtime takes at once
+/// unless its own disk is full, and then nothing is gained by waiting.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +150,7 @@ impl Running {
         self.shutdown.cancel();
         let control = self.control;
         let _ = tokio::task::spawn_blocking(move || control.join()).await;
-        self.access_log.close();
+        self.access_log.close_within(LAST_LINES).await;
         tracing::info!("drained");
     }
 }
@@ -156,7 +158,7 @@ impl Running {
 /// Puts the parts together and starts them. The ports are open when this returns; the first table
 /// follows (see [`Running::report`]).
 pub async fn start(settings: &Settings) -> Result<Running, AppError> {
-    let tenancy = tenancy(settings)?;
+    let tenancy = parts::tenancy(settings)?;
     let (listener, address) = listen(settings.listen, "--listen")?;
     let (admin_listener, admin_address) = listen(settings.admin_listen, "--admin-listen")?;
     let (draining, stop_accepting) = (CancellationToken::new(), CancellationToken::new());
@@ -171,16 +173,16 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
         AccessLog::start(settings.log.log_format, io::stdout())
     });
     let (control, report) =
-        start_control(settings.clone(), tenancy, Arc::clone(&cell), state, shutdown.clone())
+        parts::start_control(settings.clone(), tenancy, Arc::clone(&cell), state, shutdown.clone())
             .await?;
 
-    let connector = Connector::with_system_roots(addresses(settings));
+    let connector = Connector::with_system_roots(parts::addresses(settings));
     let gateway = Arc::new(Gateway::new(
         Arc::clone(&cell),
         Client::new(connector, PoolLimits::default()),
         Arc::clone(&metrics),
         Arc::clone(&access_log),
-        BodyLimits { max_body: settings.max_body_size, max_buffered: settings.max_buffered() },
+        parts::body_limits(settings),
         cut.clone(),
     ));
     let tls = match (&settings.tls_cert, &settings.tls_key) {
@@ -200,7 +202,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     tokio::spawn(admin.serve(admin_listener, shutdown.clone()));
     let drain =
         Drain { stop_accepting: stop_accepting.clone(), timeout: settings.drain_timeout, cut };
-    let data = tokio::spawn(server::serve(gateway, listener, tls, drain));
+    let data = tokio::spawn(server::serve(gateway, listener, tls, settings.max_connections, drain));
     Ok(Running {
         address,
         admin_address,
@@ -221,133 +223,4 @@ fn listen(address: SocketAddr, flag: &'static str) -> Result<(TcpListener, Socke
         Ok((listener, address))
     };
     open().map_err(|error| AppError::Listen { address, flag, error })
-}
-
-/// Starts the controller on its own thread and runtime, the Kubernetes client included.
-async fn start_control(
-    settings: Settings,
-    tenancy: Tenancy,
-    cell: Arc<TableCell>,
-    state: Arc<StateStore>,
-    shutdown: CancellationToken,
-) -> Result<(JoinHandle<()>, watch::Receiver<Arc<Report>>), AppError> {
-    let (started, start) = oneshot::channel();
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(AppError::Runtime)?;
-    let thread = std::thread::Builder::new()
-        .name("control".into())
-        .spawn(move || {
-            runtime.block_on(async move {
-                let source = match source(&settings).await {
-                    Ok(source) => source,
-                    Err(error) => return drop(started.send(Err(error))),
-                };
-                let config = ControlConfig { source, tenancy, ambient: ambient(&settings) };
-                let handle = control::start(config, cell, state, shutdown);
-                // Nobody waits any more if the gateway failed to start otherwise.
-                let _ = started.send(Ok(handle.report()));
-                handle.stopped().await;
-            });
-        })
-        .map_err(AppError::Runtime)?;
-    let report = start.await.map_err(|_| AppError::Controller)??;
-    Ok((thread, report))
-}
-
-fn tenancy(settings: &Settings) -> Result<Tenancy, AppError> {
-    let operator_owned = !settings.manifests.is_empty();
-    if settings.anonymous && !operator_owned && settings.anonymous_namespace.is_none() {
-        return Err(AppError::AnonymousNamespace);
-    }
-    let shared = match settings.shared_namespace.as_slice() {
-        [] => std::slice::from_ref(&settings.namespace),
-        named => named,
-    };
-    Ok(Tenancy {
-        gateway_name: settings.gateway_name.as_str().into(),
-        operator_owned,
-        shared_namespaces: shared.iter().map(|name| name.as_str().into()).collect(),
-        anonymous: settings.anonymous,
-        anonymous_namespace: settings.anonymous_namespace.as_deref().map(Into::into),
-        ambient_namespace: settings.ambient_credentials_namespace.as_deref().map(Into::into),
-        private_upstreams: operator_owned || !settings.allow_upstream_cidr.is_empty(),
-    })
-}
-
-async fn source(settings: &Settings) -> Result<Source, AppError> {
-    if settings.manifests.is_empty() {
-        let client =
-            control::connect().await.map_err(|error| AppError::Kubernetes(error.to_string()))?;
-        let replica = std::env::var("HOSTNAME").unwrap_or_else(|_| "pilothouse".into());
-        let status = StatusConfig { namespace: settings.namespace.clone(), replica };
-        return Ok(Source::Cluster {
-            client,
-            watch_namespaces: settings
-                .watch_namespace
-                .iter()
-                .map(|ns| ns.as_str().into())
-                .collect(),
-            status: (!settings.no_status).then_some(status),
-        });
-    }
-    if let Some(missing) = settings.manifests.iter().find(|path| !path.exists()) {
-        return Err(AppError::NoManifests(missing.clone()));
-    }
-    let strategies: Vec<&str> = balance::registry::names().collect();
-    let checker = Checker::new(&crate::api::crds(&strategies))?;
-    Ok(Source::Folder { paths: settings.manifests.clone(), admission: Admission::new(checker) })
-}
-
-fn ambient(settings: &Settings) -> AmbientConfig {
-    let operator_owned = !settings.manifests.is_empty();
-    let env = match settings.credential_env.as_slice() {
-        [] if operator_owned => AllowedEnv::Any,
-        listed => AllowedEnv::Listed(listed.iter().cloned().collect()),
-    };
-    AmbientConfig { directory: settings.credential_dir.clone(), env }
-}
-
-fn addresses(settings: &Settings) -> AddressPolicy {
-    if settings.manifests.is_empty() {
-        AddressPolicy::PublicAnd(settings.allow_upstream_cidr.clone())
-    } else {
-        AddressPolicy::Any
-    }
-}
-
-/// How the process was asked to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// SIGTERM: somebody routes traffic by readiness and needs time to notice.
-    Terminate,
-    /// SIGINT: a person at a terminal.
-    Interrupt,
-}
-
-impl Stop {
-    fn delay(self, configured: Duration) -> Duration {
-        match self {
-            Self::Terminate => configured,
-            Self::Interrupt => Duration::ZERO,
-        }
-    }
-}
-
-/// Waits for SIGTERM or SIGINT.
-pub async fn stop_signal() -> Stop {
-    // Both fail only where the process may not have signal handlers at all; it then ends as the
-    // system has it.
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => Stop::Terminate,
-        _ = interrupt.recv() => Stop::Interrupt,
-    }
-}
-
-/// Ends with the next SIGTERM or SIGINT.
-pub async fn interrupted() {
-    stop_signal().await;
 }

@@ -93,7 +93,7 @@ impl Gateway {
 /// Answers one request.
 pub async fn handle<B>(gateway: Arc<Gateway>, request: Request<B>) -> Response<GatewayBody>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes, Error: std::error::Error + 'static> + Unpin,
 {
     let mut exchange = Exchange::begin(&gateway, &request);
     match endpoint(&request) {
@@ -131,7 +131,7 @@ async fn call<B>(
     forced_stream: bool,
 ) -> Response<GatewayBody>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes, Error: std::error::Error + 'static> + Unpin,
 {
     let gateway = Arc::clone(&exchange.gateway);
     // The body's memory is given back when an answer has begun: until then it may be sent again.
@@ -170,7 +170,7 @@ async fn take<B>(
     forced_stream: bool,
 ) -> Result<(resolve::Resolved, budget::Reservation), ProxyError>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes, Error: std::error::Error + 'static> + Unpin,
 {
     let table = gateway.cell.current();
     let caller = identify(exchange, &table, &request)?;

@@ -116,6 +116,17 @@ pub struct Settings {
     #[arg(long, env = "PILOTHOUSE_MAX_BUFFERED_BYTES", value_parser = parse_bytes)]
     pub max_buffered_bytes: Option<usize>,
 
+    /// Most client connections at a time; more wait to be accepted. The default takes some 400 MiB
+    /// at worst
+    #[arg(
+        long,
+        env = "PILOTHOUSE_MAX_CONNECTIONS",
+        value_name = "COUNT",
+        default_value = "16384",
+        value_parser = parse_count
+    )]
+    pub max_connections: usize,
+
     /// After SIGTERM: how long to go on accepting, while readiness already says no
     #[arg(long, env = "PILOTHOUSE_DRAIN_DELAY", default_value = "5s", value_parser = parse_duration)]
     pub drain_delay: Duration,
@@ -172,6 +183,14 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("`{text}` is no number of bytes, such as `32MiB`"))
 }
 
+/// A number of which there must be one at least.
+fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| format!("`{text}` is no number above zero"))
+}
+
 /// The part of the memory that bodies may take where nobody said how much.
 const BUFFERED_SHARE: usize = 4;
 /// Where the memory limit cannot be read: bodies of 16 requests of the largest size.
@@ -183,6 +202,12 @@ impl Settings {
         self.max_buffered_bytes
             .or_else(|| memory_limit().map(|limit| limit / BUFFERED_SHARE))
             .unwrap_or(BUFFERED_UNKNOWN)
+    }
+
+    /// The largest request body that is accepted: one that is larger than all bodies together may
+    /// be could never be taken, and its client would be told to try again for ever.
+    pub fn largest_body(&self) -> usize {
+        self.max_body_size.min(self.max_buffered())
     }
 }
 
@@ -205,6 +230,22 @@ fn read_number(path: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Serve {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    #[test]
+    fn no_body_may_be_larger_than_all_bodies_together() {
+        let parse = |buffered: &str| {
+            let flags = ["serve", "--max-body-size=8MiB", "--max-buffered-bytes", buffered];
+            <Serve as clap::Parser>::try_parse_from(flags).expect("flags").settings
+        };
+        assert_eq!(parse("4MiB").largest_body(), 4 << 20);
+        assert_eq!(parse("64MiB").largest_body(), 8 << 20);
+    }
 
     #[test]
     fn sizes_are_read_with_their_units() {

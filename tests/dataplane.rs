@@ -16,6 +16,8 @@ mod breaker;
 mod callers;
 #[path = "dataplane/choosing.rs"]
 mod choosing;
+#[path = "dataplane/clients.rs"]
+mod clients;
 #[path = "dataplane/connections.rs"]
 mod connections;
 #[path = "dataplane/drain.rs"]

@@ -1,5 +1,8 @@
 //! Taking a request in: everything that can be refused is refused before its body is read.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::iter::successors;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -7,14 +10,16 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body::Body;
 use http_body_util::BodyExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::budget::{Budget, Exhausted, Reservation};
 use super::error::{ProxyError, Reason};
 
-/// Between two pieces of a body. A client that sends nothing for so long will not go on; a slow one
-/// that keeps sending is not cut off.
-const BODY_IDLE: Duration = Duration::from_secs(30);
+/// The longest pause of a body. A client that sends nothing for so long will not go on.
+const BODY_GRACE: Duration = Duration::from_secs(30);
+/// The least rate of a body, in bytes a second, where pauses are made up for: what arrives more
+/// slowly holds memory that others need. Lines that carry bodies of megabytes are faster.
+const BODY_RATE: u64 = 32 << 10;
 /// When the memory for bodies is used up, it frees itself within the time of an answer.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(1);
 
@@ -73,42 +78,68 @@ pub(super) async fn take_body<B>(
     budget: &Budget,
 ) -> Result<TakenBody, ProxyError>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
 {
-    let mut reservation = budget.reserve(announced.unwrap_or(0)).map_err(full)?;
+    // What is announced is not there yet: only what arrives takes from the budget of all.
+    let mut reservation = budget.reserve(0).map_err(full)?;
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
+    let mut deadline = Instant::now() + BODY_GRACE;
     loop {
-        let frame = timeout(BODY_IDLE, body.frame()).await.map_err(|_| {
-            ProxyError::new(Reason::RequestTimeout, "the request body stopped arriving")
+        let frame = timeout_at(deadline, body.frame()).await.map_err(|_| {
+            ProxyError::new(Reason::RequestTimeout, "the request body arrives too slowly")
         })?;
         let data = match frame {
             None => break,
-            // The client broke off in the middle: nobody is there to read an answer.
-            Some(Err(_)) => return Err(ProxyError::new(Reason::Cancelled, "the client went away")),
+            Some(Err(error)) => return Err(broken_off(&error)),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => data,
                 Err(_trailers) => continue,
             },
         };
+        deadline = (deadline + time_for(data.len())).min(Instant::now() + BODY_GRACE);
         let so_far = first.len().max(more.len()) + data.len();
         if so_far > max_body {
             return Err(too_large(max_body));
         }
-        reservation.grow_to(so_far).map_err(full)?;
         if first.is_empty() && more.is_empty() {
+            reservation.grow_to(so_far).map_err(full)?;
             first = data;
-        } else {
-            if more.is_empty() {
-                more.reserve(announced.unwrap_or(0).max(so_far));
-                more.extend_from_slice(&first);
-                first = Bytes::new();
-            }
-            more.extend_from_slice(&data);
+            continue;
         }
+        if so_far > more.capacity() {
+            // Doubled, so that a body in a thousand pieces is not copied a thousand times.
+            let room = (2 * so_far).min(announced.unwrap_or(max_body)).max(so_far);
+            reservation.grow_to(room).map_err(full)?;
+            more.reserve(room - more.len());
+        }
+        if !first.is_empty() {
+            more.extend_from_slice(&std::mem::take(&mut first));
+        }
+        more.extend_from_slice(&data);
     }
     let bytes = if more.is_empty() { first } else { more.freeze() };
     Ok(TakenBody { bytes, reservation })
+}
+
+/// Why a body ended in the middle: its client went away and nobody is there to read an answer, or
+/// its framing makes no sense and its client waits for one.
+fn broken_off(error: &(dyn Error + 'static)) -> ProxyError {
+    // That is how hyper tells of chunks that are none; an early end has another kind.
+    let malformed = successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData));
+    if malformed {
+        let message = "the request body's chunks are malformed";
+        ProxyError::new(Reason::InvalidRequest, message).permanent()
+    } else {
+        ProxyError::new(Reason::Cancelled, "the client went away")
+    }
+}
+
+/// How long that many bytes may take at the least rate.
+fn time_for(bytes: usize) -> Duration {
+    Duration::from_millis((bytes as u64).saturating_mul(1000) / BODY_RATE)
 }
 
 fn too_large(max_body: usize) -> ProxyError {
@@ -120,3 +151,6 @@ fn full(_: Exhausted) -> ProxyError {
     let message = "the gateway's memory for bodies is used up (`--max-buffered-bytes`)";
     ProxyError::new(Reason::Overloaded, message).retry_after(Some(RETRY_WHEN_FULL))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,29 +1,50 @@
 //! Listening, and ending well.
 
+mod answering;
+mod patience;
+mod silence;
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures::FutureExt;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::Body;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use self::answering::Answering;
+use self::patience::PatientExecutor;
+use self::silence::{Activity, HEAD_TIMEOUT, IDLE_TIMEOUT, SilenceGuard};
+use super::body::GatewayBody;
 use super::stall::StallGuard;
 use super::{Gateway, handle};
+use crate::telemetry::metrics::Counted;
 use crate::upstream::configure_socket;
 
 /// Connections that wait to be accepted: a burst of clients after a restart.
 const BACKLOG: i32 = 4096;
-/// A client that has not finished its handshake or its request head by then is not serious.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a request's head. Keys and identity tokens take a few KiB; hyper would hold 400.
+const HEAD_LIMIT: u32 = 64 << 10;
 /// After an error of `accept`, which most often means that there are no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Streams of one HTTP/2 connection. A service's SDK keeps all its calls on one connection.
@@ -58,27 +79,29 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves connections until `drain` says stop, then until the last request has ended or its time is
-/// over.
+/// over. Beyond `max_connections` clients wait to be accepted.
 pub async fn serve(
     gateway: Arc<Gateway>,
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
+    max_connections: usize,
     drain: Drain,
 ) {
     let graceful = Arc::new(GracefulShutdown::new());
+    let places = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
     loop {
         let accepted = tokio::select! {
             () = drain.stop_accepting.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                tokio::spawn(connection(
-                    Arc::clone(&gateway),
-                    stream,
-                    tls.clone(),
-                    graceful.watcher(),
-                ));
+            Ok((stream, place)) => {
+                let serving =
+                    connection(Arc::clone(&gateway), stream, tls.clone(), graceful.watcher());
+                tokio::spawn(async move {
+                    serving.await;
+                    drop(place);
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection cannot be accepted");
@@ -98,51 +121,96 @@ pub async fn serve(
     drain.cut.cancel();
 }
 
+/// The next connection, once there is a place for it. What waits meanwhile waits in the kernel,
+/// where it costs this process nothing.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = match Arc::clone(places).try_acquire_owned() {
+        Ok(place) => place,
+        Err(_) => {
+            tracing::warn!("all connections are in use: clients wait (`--max-connections`)");
+            Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?
+        }
+    };
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
 async fn connection(
     gateway: Arc<Gateway>,
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
-    watcher: hyper_util::server::graceful::Watcher,
+    watcher: Watcher,
 ) {
     if let Err(error) = configure_socket(&stream) {
         // The peer is gone already.
         tracing::debug!(%error, "a connection cannot be configured");
         return;
     }
-    let open = gateway.metrics.connections.clone();
-    open.inc();
+    let _open = Counted::by(&gateway.metrics.connections);
+    let answer = move |request| answer_or_own_up(handle(Arc::clone(&gateway), request));
     match tls {
-        None => exchange_requests(gateway, stream, watcher).await,
+        None => exchange_requests(answer, stream, watcher).await,
         Some(acceptor) => match timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => exchange_requests(gateway, stream, watcher).await,
+            Ok(Ok(stream)) => exchange_requests(answer, stream, watcher).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         },
     }
-    open.dec();
 }
 
-async fn exchange_requests<I>(
-    gateway: Arc<Gateway>,
-    io: I,
-    watcher: hyper_util::server::graceful::Watcher,
-) where
+/// A fault of the gateway is an answer as well: without it the client would see its connection
+/// break, and try again what fails again.
+async fn answer_or_own_up(
+    answer: impl Future<Output = Response<GatewayBody>>,
+) -> Response<GatewayBody> {
+    // Nothing of the future is used after a panic but what its drops left behind.
+    if let Ok(response) = AssertUnwindSafe(answer).catch_unwind().await {
+        return response;
+    }
+    let body = r#"{"error":{"message":"a fault of the gateway","type":"server_error","code":"internal_error","param":null}}"#;
+    let mut response = Response::new(GatewayBody::full(body));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Serves one connection with `answer`.
+async fn exchange_requests<I, A, F, B>(answer: A, io: I, watcher: Watcher)
+where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Unpin
+        + Send
+        + 'static,
 {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    // Without a timer hyper has no defence against clients that never finish their head.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let mut builder = auto::Builder::new(PatientExecutor);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // The guard below is stricter; with this one hyper looks at the connection again after each
+        // answer, which starts the guard's clock.
+        .header_read_timeout(IDLE_TIMEOUT)
+        .max_buf_size(HEAD_LIMIT as usize);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS)
+        .max_header_list_size(HEAD_LIMIT)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
-    let service = service_fn(move |request| {
-        let gateway = Arc::clone(&gateway);
-        async move { Ok::<_, std::convert::Infallible>(handle(gateway, request).await) }
+    let activity = Activity::new();
+    let io = SilenceGuard::new(StallGuard::new(io), Arc::clone(&activity));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let running = activity.begin(request.version());
+        let answering = answer(request);
+        async move { Ok::<_, Infallible>(answering.await.map(|body| Answering::new(body, running))) }
     });
-    let serving = builder.serve_connection(TokioIo::new(StallGuard::new(io)), service);
+    let serving = builder.serve_connection(TokioIo::new(io), service);
     if let Err(error) = watcher.watch(serving.into_owned()).await {
         tracing::debug!(%error, "a client connection ended");
     }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 /// A client whose socket has been full for this long is gone: it keeps a provider's stream, a
 /// connection and memory for nobody. TCP's own user timeout does not see it, because a closed
 /// window is acknowledged.
-const STALLED: Duration = Duration::from_secs(60);
+pub(super) const STALLED: Duration = Duration::from_secs(60);
 
 /// A connection whose writes fail once the peer has taken nothing for a minute.
 #[derive(Debug)]

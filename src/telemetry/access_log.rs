@@ -3,14 +3,16 @@
 //! A request appends its line to a buffer; a thread of its own writes the buffer out. So a slow
 //! reader of the log never slows a request, and a line costs no system call and wakes nobody.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::log::LogFormat;
 
@@ -19,6 +21,15 @@ use super::log::LogFormat;
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 /// Lines beyond this are dropped and counted: about 100,000 requests that nobody reads about.
 const BUFFER_LIMIT: usize = 32 * 1024 * 1024;
+/// What buffers keep after a burst: the lines of 100 ms at about 30,000 requests a second.
+const KEPT: usize = 1024 * 1024;
+/// What a thread keeps for its next line; most lines are shorter than 1 KiB.
+const LINE_KEPT: usize = 16 * 1024;
+
+thread_local! {
+    /// Lines are made up here, so that no request waits for another's line.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// What is logged of a request. Fields that do not apply are left out.
 #[derive(Debug, Serialize)]
@@ -83,6 +94,7 @@ fn is_zero(count: &u32) -> bool {
 pub struct AccessLog {
     shared: Arc<Shared>,
     format: LogFormat,
+    off: AtomicBool,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -103,30 +115,35 @@ impl AccessLog {
             .name("access-log".into())
             .spawn(move || ours.run(&mut sink))
             .ok();
-        Self { shared, format, writer: Mutex::new(writer) }
+        Self { shared, format, off: AtomicBool::new(writer.is_none()), writer: Mutex::new(writer) }
     }
 
     /// A log that writes nothing.
     pub fn off() -> Self {
-        Self { shared: Arc::default(), format: LogFormat::Json, writer: Mutex::new(None) }
+        Self {
+            shared: Arc::default(),
+            format: LogFormat::Json,
+            off: AtomicBool::new(true),
+            writer: Mutex::new(None),
+        }
     }
 
     /// Adds a request's line.
     pub fn write(&self, record: &AccessRecord<'_>) {
-        if self.writer.lock().is_none() {
+        if self.off.load(Ordering::Relaxed) {
             return;
         }
-        let mut buffer = self.shared.buffer.lock();
-        if buffer.len() >= BUFFER_LIMIT {
-            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        match self.format {
-            // Only a map key that is no string could fail, and there is none.
-            LogFormat::Json => drop(serde_json::to_writer(&mut *buffer, record)),
-            LogFormat::Text => write_text(&mut buffer, record),
-        }
-        buffer.push(b'\n');
+        LINE.with_borrow_mut(|line| {
+            match self.format {
+                // Only a map key that is no string could fail, and there is none.
+                LogFormat::Json => drop(serde_json::to_writer(&mut *line, record)),
+                LogFormat::Text => write_text(line, record),
+            }
+            line.push(b'\n');
+            self.shared.add(line);
+            line.clear();
+            line.shrink_to(LINE_KEPT);
+        });
     }
 
     /// Lines lost because nobody read the log.
@@ -134,17 +151,35 @@ impl AccessLog {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    /// Writes out what is buffered and ends the log.
+    /// Writes out what is buffered and ends the log. Blocks until its reader has taken everything.
     pub fn close(&self) {
+        self.off.store(true, Ordering::Relaxed);
         let Some(writer) = self.writer.lock().take() else { return };
         *self.shared.ended.lock() = true;
         self.shared.wake.notify_all();
         // A panic of the writer was printed by its own thread.
         let _ = writer.join();
     }
+
+    /// Like [`AccessLog::close`], but a reader that takes nothing delays the end by `limit` at most.
+    pub async fn close_within(self: Arc<Self>, limit: Duration) {
+        let closing = tokio::task::spawn_blocking(move || self.close());
+        if timeout(limit, closing).await.is_err() {
+            tracing::warn!("nobody reads the access log: its last lines are lost");
+        }
+    }
 }
 
 impl Shared {
+    fn add(&self, line: &[u8]) {
+        let mut buffer = self.buffer.lock();
+        if buffer.len() < BUFFER_LIMIT {
+            buffer.extend_from_slice(line);
+        } else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     fn run(&self, sink: &mut impl Write) {
         let mut batch = Vec::new();
         loop {
@@ -159,6 +194,7 @@ impl Shared {
             // A closed standard output (`| head`) is no reason to stop serving.
             let _ = sink.write_all(&batch).and_then(|()| sink.flush());
             batch.clear();
+            batch.shrink_to(KEPT);
             if ended {
                 return;
             }
@@ -166,17 +202,18 @@ impl Shared {
     }
 }
 
+/// What clients chose is escaped: a line stays a line, whatever they send.
 fn write_text(buffer: &mut Vec<u8>, record: &AccessRecord<'_>) {
     let _ = write!(
         buffer,
         "{} {} {} {} {} {:.1}ms {}",
         record.time,
         record.method,
-        record.path,
+        record.path.escape_debug(),
         record.status,
         record.outcome,
         record.duration_ms,
-        record.request_id,
+        record.request_id.escape_debug(),
     );
     let named = [
         ("consumer", record.consumer),
@@ -200,3 +237,6 @@ fn write_text(buffer: &mut Vec<u8>, record: &AccessRecord<'_>) {
         let _ = write!(buffer, " tokens={input}+{output}");
     }
 }
+
+#[cfg(test)]
+mod tests;

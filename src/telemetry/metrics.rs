@@ -126,7 +126,42 @@ impl Metrics {
     pub const MEDIA_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 }
 
+/// One of what a gauge counts, until it is dropped, even by a panic.
+#[derive(Debug)]
+pub struct Counted(IntGauge);
+
+impl Counted {
+    /// Counts one more.
+    pub fn by(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// Seconds for a histogram.
 pub fn seconds(duration: Duration) -> f64 {
     duration.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_given_back_by_a_panic_too() {
+        let gauge = IntGauge::new("open", "open").expect("a name");
+        let counted = gauge.clone();
+        let panicked = std::thread::spawn(move || {
+            let _open = Counted::by(&counted);
+            assert_eq!(counted.get(), 2, "a panic while one is counted");
+        });
+        panicked.join().expect_err("it panics");
+        assert_eq!(gauge.get(), 0);
+    }
 }

@@ -60,8 +60,10 @@ async fn a_body_of_unknown_length_is_refused_where_it_becomes_too_long() {
 async fn when_the_memory_for_bodies_is_used_up_the_next_is_told_to_come_back() {
     let (rig, alpha) = rig(Options { max_buffered: 1000, ..Options::default() }).await;
     let mut slow = Raw::connect(rig.address).await;
-    slow.write(&chat_head("content-length: 900")).await;
-    rig.wait_for("the reservation", || rig.metrics.buffered_bytes.get() == 900).await;
+    slow.write(&chat_head("content-length: 1000")).await;
+    slow.write(&"x".repeat(900)).await;
+    rig.wait_for("the reservation of what has come", || rig.metrics.buffered_bytes.get() == 900)
+        .await;
     let answer = rig.post(Api::Chat.path(), padded("chat", 200)).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.json()["error"]["code"], "overloaded");

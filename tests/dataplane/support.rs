@@ -74,6 +74,7 @@ spec:
 pub struct Options {
     pub max_body: usize,
     pub max_buffered: usize,
+    pub max_connections: usize,
     pub drain_timeout: Duration,
     pub anonymous: bool,
     /// How the gateway connects to its upstreams.
@@ -87,6 +88,7 @@ impl Default for Options {
         Self {
             max_body: 1 << 20,
             max_buffered: 64 << 20,
+            max_connections: 1024,
             drain_timeout: Duration::from_secs(5),
             anonymous: false,
             connector: connector(AddressPolicy::Any),
@@ -153,7 +155,8 @@ impl Rig {
         let drain =
             Drain { stop_accepting: stop_accepting.clone(), timeout: options.drain_timeout, cut };
         let tls = options.tls.map(|files| files.acceptor(stop_accepting.clone()).unwrap());
-        let serving = tokio::spawn(server::serve(gateway, listener, tls, drain));
+        let serving =
+            tokio::spawn(server::serve(gateway, listener, tls, options.max_connections, drain));
         let strategies: Vec<&str> = balance::registry::names().collect();
         let checker = Checker::new(&pilothouse::api::crds(&strategies)).unwrap();
         let tenancy = Tenancy {
