@@ -11,6 +11,8 @@ mod body;
 mod connect;
 mod loss;
 mod pool;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
