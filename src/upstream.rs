@@ -9,14 +9,18 @@ mod address;
 mod auth;
 mod body;
 mod connect;
+mod loss;
 mod pool;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
+use hyper::body::Incoming;
 
 pub use address::AddressPolicy;
 pub use auth::authorize;
@@ -26,6 +30,7 @@ pub use connect::{ConnectError, Connector};
 pub use pool::PoolLimits;
 
 use crate::table::BaseUrl;
+use loss::Loss;
 use pool::{Lease, Pool};
 
 /// Sends requests to providers.
@@ -74,49 +79,37 @@ impl Client {
         request: Request<Bytes>,
         connect_timeout: Duration,
     ) -> Result<Response<UpstreamBody>, SendError> {
+        let mut lease = self.pool.lease(base, connect_timeout).await?;
         let (head, body) = request.into_parts();
-        let again = (head.clone(), body.clone());
-        let lease = self.pool.lease(base, connect_timeout).await?;
-        let reused = lease.is_reused();
-        match exchange(lease, base, Request::from_parts(head, Full::new(body))).await {
-            // A provider may close an idle connection at the moment it is used again. Nothing of an
-            // answer was seen, so one more try on a fresh connection is the same request, not a
-            // repetition of it.
-            Err(error) if reused && is_stale(&error) => {
-                let lease = self.pool.fresh(base, connect_timeout).await?;
-                let request = Request::from_parts(again.0, Full::new(again.1));
-                exchange(lease, base, request).await.map_err(SendError::Broken)
-            }
-            result => result.map_err(SendError::Broken),
+        let again = lease.may_lose().then(|| (head.clone(), body.clone()));
+        let (reused, since) = (lease.is_reused(), Instant::now());
+        let error = match exchange(&mut lease, base, head, body).await {
+            Ok(response) => return Ok(response.map(|body| UpstreamBody::new(body, lease))),
+            Err(error) => error,
+        };
+        let loss = Loss::of(&error);
+        if loss.ends_connection() {
+            lease.retire();
         }
-    }
-
-    /// Open connections, idle ones included.
-    pub fn connections(&self) -> usize {
-        self.pool.connections()
+        // At most once more: what is lost twice is no accident.
+        match again {
+            Some((head, body)) if loss.is_harmless(reused, since.elapsed()) => {
+                let mut lease = self.pool.another(lease, base, connect_timeout).await?;
+                let response = exchange(&mut lease, base, head, body).await;
+                Ok(response.map_err(SendError::Broken)?.map(|body| UpstreamBody::new(body, lease)))
+            }
+            _ => Err(SendError::Broken(error)),
+        }
     }
 }
 
 async fn exchange(
-    mut lease: Lease,
+    lease: &mut Lease,
     base: &BaseUrl,
-    mut request: Request<Full<Bytes>>,
-) -> Result<Response<UpstreamBody>, hyper::Error> {
+    head: http::request::Parts,
+    body: Bytes,
+) -> Result<Response<Incoming>, hyper::Error> {
+    let mut request = Request::from_parts(head, Full::new(body));
     lease.prepare(base, &mut request);
-    let response = lease.send(request).await?;
-    Ok(response.map(|body| UpstreamBody::new(body, lease)))
-}
-
-fn is_stale(error: &hyper::Error) -> bool {
-    error.is_canceled()
-        || error.is_closed()
-        || error.is_incomplete_message()
-        || std::error::Error::source(error)
-            .and_then(|cause| cause.downcast_ref::<std::io::Error>())
-            .is_some_and(|error| {
-                matches!(
-                    error.kind(),
-                    std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe
-                )
-            })
+    lease.send(request).await
 }

@@ -38,15 +38,17 @@ impl AllowedHost {
         valid.then(|| Self { name: bare.to_ascii_lowercase().into(), suffix, port })
     }
 
+    /// Without a port https is meant: that a key may travel in the clear has to be written out.
     fn covers(&self, url: &BaseUrl) -> bool {
-        let default = if url.is_https() { HTTPS_PORT } else { 80 };
         let host = url.host().to_ascii_lowercase();
         let named = if self.suffix {
             host.len() > self.name.len() && host.ends_with(&*self.name)
         } else {
             *host == *self.name
         };
-        named && url.port() == self.port.unwrap_or(default)
+        let meant =
+            self.port.map_or(url.is_https() && url.port() == HTTPS_PORT, |port| port == url.port());
+        named && meant
     }
 }
 
@@ -117,10 +119,16 @@ mod tests {
     fn an_entry_without_port_means_the_usual_one() {
         assert!(covers("a.example", "https://A.example/v1"));
         assert!(covers("a.example", "https://a.example:443"));
-        assert!(covers("a.example", "http://a.example"));
         assert!(!covers("a.example", "https://a.example:8443"));
         assert!(covers("a.example:8443", "https://a.example:8443"));
         assert!(!covers("a.example:8443", "https://a.example"));
+    }
+
+    #[test]
+    fn plain_http_is_covered_by_an_explicit_port_alone() {
+        assert!(!covers("a.example", "http://a.example"));
+        assert!(!covers("a.example", "http://a.example:443"));
+        assert!(covers("a.example:80", "http://a.example"));
     }
 
     #[test]

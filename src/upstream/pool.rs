@@ -1,22 +1,23 @@
 //! Which connection a request goes out on.
 
+mod connection;
+mod lease;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::header::HOST;
-use http::{HeaderValue, Request, Response, Uri, Version};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use super::connect::{ConnectError, Connected, Connector};
 use crate::table::BaseUrl;
+use connection::{Http1, OpenGuard, Shared};
+pub(super) use lease::Lease;
 
 /// How many connections there may be and how long they may wait.
 #[derive(Debug, Clone, Copy)]
@@ -66,12 +67,31 @@ struct OriginPool {
     /// The last one given back is the first one taken: the rest grow old and are closed.
     idle: Mutex<Vec<Idle>>,
     shared: Mutex<Vec<Shared>>,
-    open: AtomicUsize,
+    /// Connections, idle or in use; apart, since a connection that held its origin while it is idle
+    /// in it would keep both for ever.
+    open: Arc<AtomicUsize>,
+    /// Held by who makes a connection that others may share, so that a burst makes one and not one
+    /// each. Inside: when making one failed last.
+    connecting: tokio::sync::Mutex<Option<Instant>>,
+    /// The last connection agreed on HTTP/1.1: the next ones cannot be shared either, so nobody
+    /// waits for them.
+    unshared: AtomicBool,
 }
 
 impl OriginPool {
     fn pop_idle(&self) -> Option<Idle> {
         self.idle.lock().pop()
+    }
+
+    /// Room for one more stream on an HTTP/2 connection other than `but`.
+    fn share(self: &Arc<Self>, but: Option<&Shared>) -> Option<Lease> {
+        let shared = self.shared.lock();
+        let roomy = shared.iter().find(|shared| {
+            !shared.sender.is_closed()
+                && shared.streams.load(Ordering::Relaxed) < STREAMS_PER_CONNECTION
+                && !but.is_some_and(|but| Arc::ptr_eq(&but.streams, &shared.streams))
+        })?;
+        Some(Lease::on_shared(roomy.clone(), self, true))
     }
 }
 
@@ -79,31 +99,6 @@ impl OriginPool {
 struct Idle {
     connection: Http1,
     since: Instant,
-}
-
-/// One HTTP/1.1 connection; counts as open until dropped.
-#[derive(Debug)]
-struct Http1 {
-    sender: http1::SendRequest<Full<Bytes>>,
-    _open: OpenGuard,
-}
-
-/// One HTTP/2 connection and how many streams it carries.
-#[derive(Debug, Clone)]
-struct Shared {
-    sender: http2::SendRequest<Full<Bytes>>,
-    streams: Arc<AtomicUsize>,
-    last_used: Arc<Mutex<Instant>>,
-    _open: Arc<OpenGuard>,
-}
-
-#[derive(Debug)]
-struct OpenGuard(Arc<OriginPool>);
-
-impl Drop for OpenGuard {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Pool {
@@ -136,12 +131,10 @@ impl Pool {
                 let young = now.duration_since(*shared.last_used.lock()) < limit;
                 !shared.sender.is_closed() && (in_use || young)
             });
-            origin.open.load(Ordering::Relaxed) > 0
+            // Whoever holds the origin may be about to connect, or to give a connection back. New
+            // holders take it from this map, whose lock is held.
+            Arc::strong_count(origin) > 1 || origin.open.load(Ordering::Relaxed) > 0
         });
-    }
-
-    pub(super) fn connections(&self) -> usize {
-        self.origins.lock().values().map(|origin| origin.open.load(Ordering::Relaxed)).sum()
     }
 
     /// An idle connection if there is one, else a fresh one.
@@ -154,16 +147,19 @@ impl Pool {
         if let Some(lease) = self.idle(&origin).await {
             return Ok(lease);
         }
-        self.connect(origin, base, limit).await
+        self.connect_or_share(origin, None, base, limit).await
     }
 
-    /// A connection that no request has used yet.
-    pub(super) async fn fresh(
+    /// A connection on which `lost`, whose exchange failed, did not run: never an idle HTTP/1.1 one,
+    /// which may have gone stale together with it.
+    pub(super) async fn another(
         &self,
+        lost: Lease,
         base: &BaseUrl,
         limit: Duration,
     ) -> Result<Lease, ConnectError> {
-        self.connect(self.origin(base), base, limit).await
+        let origin = self.origin(base);
+        self.connect_or_share(origin, lost.shared(), base, limit).await
     }
 
     fn origin(&self, base: &BaseUrl) -> Arc<OriginPool> {
@@ -185,20 +181,43 @@ impl Pool {
             let ready = connection.sender.is_ready()
                 || matches!(timeout(SETTLING, connection.sender.ready()).await, Ok(Ok(())));
             if ready {
-                return Some(Lease {
-                    wire: Wire::Http1(connection),
-                    origin: Arc::clone(origin),
-                    idle_limit: self.limits.idle_per_origin,
-                    reused: true,
-                });
+                let limit = self.limits.idle_per_origin;
+                return Some(Lease::on_own(connection, Arc::clone(origin), limit, true));
             }
         }
-        let shared = origin.shared.lock();
-        let roomy = shared.iter().find(|shared| {
-            !shared.sender.is_closed()
-                && shared.streams.load(Ordering::Relaxed) < STREAMS_PER_CONNECTION
-        })?;
-        Some(Lease::on_shared(roomy.clone(), origin, true))
+        origin.share(None)
+    }
+
+    /// Makes a connection, or waits for the one that somebody else is making if it may be shared.
+    async fn connect_or_share(
+        &self,
+        origin: Arc<OriginPool>,
+        but: Option<&Shared>,
+        base: &BaseUrl,
+        limit: Duration,
+    ) -> Result<Lease, ConnectError> {
+        if !base.is_https() || origin.unshared.load(Ordering::Relaxed) {
+            return self.connect(origin, base, limit).await;
+        }
+        let since = Instant::now();
+        let Ok(mut failed) = timeout(limit, origin.connecting.lock()).await else {
+            return Err(ConnectError::Timeout(limit));
+        };
+        if let Some(lease) = origin.share(but) {
+            return Ok(lease);
+        }
+        let left = limit.saturating_sub(since.elapsed());
+        // Who waited for a connection that failed or cannot be shared tries alone: one after
+        // another, the last of a burst would come too late.
+        if origin.unshared.load(Ordering::Relaxed) || failed.is_some_and(|at| at >= since) {
+            drop(failed);
+            return self.connect(origin, base, left).await;
+        }
+        let made = self.connect(Arc::clone(&origin), base, left).await;
+        if made.is_err() {
+            *failed = Some(Instant::now());
+        }
+        made
     }
 
     async fn connect(
@@ -207,153 +226,24 @@ impl Pool {
         base: &BaseUrl,
         limit: Duration,
     ) -> Result<Lease, ConnectError> {
-        let open = OpenGuard(Arc::clone(&origin));
-        if origin.open.fetch_add(1, Ordering::Relaxed) >= self.limits.per_origin {
+        let (open, before) = OpenGuard::enter(&origin.open);
+        if before >= self.limits.per_origin {
             return Err(ConnectError::Exhausted(self.limits.per_origin));
         }
-        let wire = match self.connector.connect(base, limit).await? {
-            Connected::Plain(stream) => Wire::Http1(http1_on(TokioIo::new(stream), open).await?),
-            Connected::Http1(stream) => Wire::Http1(http1_on(TokioIo::new(stream), open).await?),
+        let connection = match self.connector.connect(base, limit).await? {
+            Connected::Plain(stream) => Http1::start(TokioIo::new(stream), open).await?,
+            Connected::Http1(stream) => {
+                origin.unshared.store(true, Ordering::Relaxed);
+                Http1::start(TokioIo::new(stream), open).await?
+            }
             Connected::Http2(stream) => {
-                let shared = http2_on(TokioIo::new(stream), open).await?;
-                origin.shared.lock().push(shared.clone());
-                return Ok(Lease::on_shared(shared, &origin, false));
+                origin.unshared.store(false, Ordering::Relaxed);
+                let shared = Shared::start(TokioIo::new(stream), open).await?;
+                let lease = Lease::on_shared(shared.clone(), &origin, false);
+                origin.shared.lock().push(shared);
+                return Ok(lease);
             }
         };
-        Ok(Lease { wire, origin, idle_limit: self.limits.idle_per_origin, reused: false })
-    }
-}
-
-async fn http1_on<I>(io: I, open: OpenGuard) -> Result<Http1, ConnectError>
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let (sender, connection) =
-        http1::Builder::new().handshake::<_, Full<Bytes>>(io).await.map_err(ConnectError::Http)?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "an upstream connection ended");
-        }
-    });
-    Ok(Http1 { sender, _open: open })
-}
-
-async fn http2_on<I>(io: I, open: OpenGuard) -> Result<Shared, ConnectError>
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        // A dead peer is noticed while streams wait for it; TCP's own probes see only the next hop
-        // where a load balancer stands between.
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(10))
-        .handshake::<_, Full<Bytes>>(io)
-        .await
-        .map_err(ConnectError::Http)?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "an upstream connection ended");
-        }
-    });
-    Ok(Shared {
-        sender,
-        streams: Arc::default(),
-        last_used: Arc::new(Mutex::new(Instant::now())),
-        _open: Arc::new(open),
-    })
-}
-
-/// The right to use a connection for one exchange. Dropped, it closes an HTTP/1.1 connection and
-/// resets an HTTP/2 stream.
-#[derive(Debug)]
-pub(super) struct Lease {
-    wire: Wire,
-    origin: Arc<OriginPool>,
-    idle_limit: usize,
-    reused: bool,
-}
-
-#[derive(Debug)]
-enum Wire {
-    Http1(Http1),
-    Http2(Shared, #[allow(dead_code, reason = "counts the stream until dropped")] StreamGuard),
-}
-
-#[derive(Debug)]
-struct StreamGuard {
-    streams: Arc<AtomicUsize>,
-    last_used: Arc<Mutex<Instant>>,
-    ended: AtomicBool,
-}
-
-impl Drop for StreamGuard {
-    fn drop(&mut self) {
-        if !self.ended.swap(true, Ordering::Relaxed) {
-            self.streams.fetch_sub(1, Ordering::Relaxed);
-            *self.last_used.lock() = Instant::now();
-        }
-    }
-}
-
-impl Lease {
-    fn on_shared(shared: Shared, origin: &Arc<OriginPool>, reused: bool) -> Self {
-        shared.streams.fetch_add(1, Ordering::Relaxed);
-        let guard = StreamGuard {
-            streams: Arc::clone(&shared.streams),
-            last_used: Arc::clone(&shared.last_used),
-            ended: AtomicBool::new(false),
-        };
-        let wire = Wire::Http2(shared, guard);
-        Self { wire, origin: Arc::clone(origin), idle_limit: 0, reused }
-    }
-
-    pub(super) fn is_reused(&self) -> bool {
-        self.reused
-    }
-
-    /// Puts the origin where this HTTP version wants it: the `host` header, or the URI.
-    pub(super) fn prepare(&self, base: &BaseUrl, request: &mut Request<Full<Bytes>>) {
-        match &self.wire {
-            Wire::Http1(_) => {
-                *request.version_mut() = Version::HTTP_11;
-                if let Ok(host) = HeaderValue::from_str(base.authority().as_str()) {
-                    request.headers_mut().insert(HOST, host);
-                }
-            }
-            Wire::Http2(..) => {
-                *request.version_mut() = Version::HTTP_2;
-                let mut parts = std::mem::take(request.uri_mut()).into_parts();
-                parts.scheme = Some(if base.is_https() {
-                    http::uri::Scheme::HTTPS
-                } else {
-                    http::uri::Scheme::HTTP
-                });
-                parts.authority = Some(base.authority().clone());
-                *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
-            }
-        }
-    }
-
-    pub(super) async fn send(
-        &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, hyper::Error> {
-        match &mut self.wire {
-            Wire::Http1(connection) => connection.sender.send_request(request).await,
-            Wire::Http2(shared, _) => shared.sender.send_request(request).await,
-        }
-    }
-
-    /// Returns the connection after the last byte of an answer.
-    pub(super) fn give_back(self) {
-        let Wire::Http1(connection) = self.wire else { return };
-        if connection.sender.is_closed() {
-            return;
-        }
-        let mut idle = self.origin.idle.lock();
-        if idle.len() < self.idle_limit {
-            idle.push(Idle { connection, since: Instant::now() });
-        }
+        Ok(Lease::on_own(connection, origin, self.limits.idle_per_origin, false))
     }
 }

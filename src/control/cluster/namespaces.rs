@@ -13,6 +13,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::follow::note_failure;
 use super::{Watched, follow};
@@ -27,6 +28,9 @@ type NamespaceMeta = PartialObjectMeta<Namespace>;
 const POLL: Duration = Duration::from_secs(30);
 /// How soon a read that failed is repeated, so that a start during a short outage is not held up.
 const RETRY: Duration = Duration::from_secs(2);
+/// One object's metadata comes within this time or not at all. The client's own limit is made for
+/// watches, and would hold up all namespaces for minutes.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Starts following the labels of all namespaces, or of those that are watched.
 pub(super) fn spawn(
@@ -94,7 +98,15 @@ async fn poll(
     loop {
         let mut all_answered = true;
         for (namespace, refused) in namespaces.iter().zip(&mut refused) {
-            match api.get_metadata_opt(namespace).await {
+            let answer = timeout(ANSWER_LIMIT, api.get_metadata_opt(namespace));
+            let Ok(answer) = answer.await else {
+                all_answered = false;
+                failures += 1;
+                let said = format!("no answer within {} s", ANSWER_LIMIT.as_secs());
+                note_failure(&inventory, &source, said, failures, failures == 1);
+                continue;
+            };
+            match answer {
                 Ok(found) => {
                     *refused = false;
                     let labels = found.map(|found| found.metadata.labels.unwrap_or_default());
