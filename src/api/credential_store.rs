@@ -61,9 +61,9 @@ pub struct CredentialStoreSpec {
     pub allowed_namespaces: Option<AllowedNamespaces>,
 
     /// The hosts that the credential may be sent to: `host`, `host:port`, `*.suffix` or
-    /// `*.suffix:port`; without a port, the usual one of the scheme. Empty: the public hosts of
-    /// the target's provider, over https. List a host here before a target's `baseURL` sends the
-    /// credential to it.
+    /// `*.suffix:port`; without a port, 443 over https. Empty: the public hosts of the target's
+    /// provider, over https. List a host here before a target's `baseURL` sends the credential to
+    /// it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 260)))]
     #[x_kube(
