@@ -261,7 +261,9 @@ fn exhausted(
 /// What several failures come to: what a target did wrong outweighs what only takes time, and that
 /// outweighs what takes a person.
 fn verdict(failed: &[Class]) -> Reason {
-    if failed.contains(&Class::Failure) {
+    if failed.iter().all(|class| *class == Class::Exhausted) {
+        Reason::Overloaded
+    } else if failed.contains(&Class::Failure) {
         Reason::ProviderFailed
     } else if failed.contains(&Class::TimedOut) {
         Reason::ProviderTimeout
