@@ -47,6 +47,17 @@ fn gather(admin: &Admin) -> Result<Registry, prometheus::Error> {
         number(report.skipped.len()),
     )?;
     gauge(
+        "pilothouse_failed_compiles",
+        "Compiles of this process that ended in no table; a fault of the gateway.",
+        number(report.failed_compiles),
+    )?;
+    let failing = report.sources.values().filter(|source| source.failures_in_a_row > 0).count();
+    gauge(
+        "pilothouse_failing_sources",
+        "Watches, folders and files that cannot be followed now; their last state is served.",
+        number(failing),
+    )?;
+    gauge(
         "pilothouse_access_log_dropped_lines",
         "Lines of the access log that were lost because nobody read it.",
         number(admin.access_log.dropped()),
