@@ -21,8 +21,11 @@ use super::log::LogFormat;
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 /// Lines beyond this are dropped and counted: about 100,000 requests that nobody reads about.
 const BUFFER_LIMIT: usize = 32 * 1024 * 1024;
-/// What buffers keep after a burst: the lines of 100 ms at about 30,000 requests a second.
-const KEPT: usize = 1024 * 1024;
+/// A buffer of so many bytes is written out at once: a few hundred lines, so that waking the writer
+/// costs a request next to nothing, and both buffers stay small however busy the gateway is.
+const FLUSH_AT: usize = 128 * 1024;
+/// What buffers keep after a burst.
+const KEPT: usize = 2 * FLUSH_AT;
 /// What a thread keeps for its next line; most lines are shorter than 1 KiB.
 const LINE_KEPT: usize = 16 * 1024;
 
@@ -173,10 +176,18 @@ impl AccessLog {
 impl Shared {
     fn add(&self, line: &[u8]) {
         let mut buffer = self.buffer.lock();
-        if buffer.len() < BUFFER_LIMIT {
-            buffer.extend_from_slice(line);
-        } else {
+        if buffer.len() >= BUFFER_LIMIT {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let before = buffer.len();
+        buffer.extend_from_slice(line);
+        let filled = before < FLUSH_AT && buffer.len() >= FLUSH_AT;
+        drop(buffer);
+        if filled {
+            // Under the lock, so that the writer is not between looking and waiting.
+            let _looking = self.ended.lock();
+            self.wake.notify_one();
         }
     }
 
@@ -185,7 +196,7 @@ impl Shared {
         loop {
             let ended = {
                 let mut ended = self.ended.lock();
-                if !*ended {
+                if !*ended && self.buffer.lock().len() < FLUSH_AT {
                     self.wake.wait_for(&mut ended, FLUSH_EVERY);
                 }
                 *ended
