@@ -5,7 +5,10 @@
 //! events, usage and errors, and writes the few things that the gateway itself has to say.
 
 pub mod anthropic;
+pub mod dialect;
 pub mod error;
+pub mod model;
+pub mod neutral;
 pub mod openai;
 pub mod registry;
 pub mod request;

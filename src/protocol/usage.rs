@@ -15,6 +15,8 @@ pub struct Usage {
     pub output: Option<u64>,
     /// The part of the input that was read from a prompt cache.
     pub cached_input: Option<u64>,
+    /// The part of the input that was written to a prompt cache.
+    pub cache_written: Option<u64>,
     /// The part of the output that was reasoning.
     pub reasoning: Option<u64>,
 }
@@ -33,6 +35,7 @@ impl Usage {
         take(&mut self.input, newer.input);
         take(&mut self.output, newer.output);
         take(&mut self.cached_input, newer.cached_input);
+        take(&mut self.cache_written, newer.cache_written);
         take(&mut self.reasoning, newer.reasoning);
     }
 }
@@ -54,6 +57,7 @@ struct OpenAiUsage {
 #[derive(Debug, Deserialize)]
 struct InputDetails {
     cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,10 +90,12 @@ pub(super) fn in_tail(tail: &[u8]) -> Result<Option<&RawValue>, Malformed> {
 
 impl From<OpenAiUsage> for Usage {
     fn from(wire: OpenAiUsage) -> Self {
+        let input = wire.prompt_tokens_details;
         Self {
             input: wire.prompt_tokens,
             output: wire.completion_tokens,
-            cached_input: wire.prompt_tokens_details.and_then(|details| details.cached_tokens),
+            cached_input: input.as_ref().and_then(|details| details.cached_tokens),
+            cache_written: input.as_ref().and_then(|details| details.cache_write_tokens),
             reasoning: wire.completion_tokens_details.and_then(|details| details.reasoning_tokens),
         }
     }
@@ -122,6 +128,7 @@ impl From<AnthropicUsage> for Usage {
             input: wire.input_tokens.map(|fresh| fresh.saturating_add(cache)),
             output: wire.output_tokens,
             cached_input: wire.cache_read_input_tokens,
+            cache_written: wire.cache_creation_input_tokens,
             reasoning: wire.output_tokens_details.and_then(|details| details.thinking_tokens),
         }
     }
