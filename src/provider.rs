@@ -3,9 +3,11 @@
 //! A vendor that speaks a known protocol is a row in [`registry::PROVIDERS`]: its name, base URL,
 //! protocol, how it takes a key, and where it deviates.
 
+pub mod models;
 pub mod registry;
 
-use crate::protocol::registry::ProtocolId;
+use crate::protocol::dialect::Quirks;
+use crate::protocol::registry::{OPERATIONS, Operation, ProtocolId};
 
 /// How a provider takes its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,16 +35,26 @@ pub struct Provider {
     pub key_optional: bool,
     /// Further hosts of the same vendor that its keys may go to: `host` or `*.suffix`.
     pub hosts: &'static [&'static str],
-    /// Whether a streamed chat or completion may be asked for its usage with
-    /// `stream_options.include_usage`.
-    pub stream_usage: bool,
-    /// The field that bounds the output of a chat completion.
-    pub max_tokens_field: &'static str,
+    /// Where it deviates from the API that it speaks.
+    pub quirks: Quirks,
     /// API paths (below the base URL) that it does not have.
     pub lacks: &'static [&'static str],
 }
 
 impl Provider {
+    /// The operation by which it is asked for what a client asks with `wanted`: the same where it
+    /// has it, else one of its own that says the same. `None` if it cannot be asked at all.
+    pub fn operation_for(&self, wanted: &'static Operation) -> Option<&'static Operation> {
+        let has = |operation: &Operation| {
+            operation.protocol == self.protocol && !self.lacks.contains(&operation.upstream_path)
+        };
+        if has(wanted) {
+            return Some(wanted);
+        }
+        wanted.dialect?;
+        OPERATIONS.iter().find(|row| row.dialect.is_some() && has(row))
+    }
+
     /// Whether a key of this vendor may go to `host` although its CredentialStore lists no hosts.
     pub fn owns_host(&self, host: &str) -> bool {
         let own = self.base_url.and_then(|url| url.split('/').nth(2));

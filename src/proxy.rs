@@ -27,6 +27,7 @@ mod guard;
 mod headers;
 mod identify;
 mod models;
+mod prepare;
 mod relay;
 mod resolve;
 mod respond;

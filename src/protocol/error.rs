@@ -11,6 +11,8 @@ pub struct ErrorView<'a> {
     pub code: &'static str,
     /// What happened, and what to do about it.
     pub message: &'a str,
+    /// The field of the request that is at fault, if one is.
+    pub param: Option<&'a str>,
     /// The gateway's id of the request.
     pub request_id: &'a str,
 }

@@ -32,7 +32,7 @@ impl Protocol for OpenAi {
         let body = json!({"error": {
             "message": error.message,
             "type": error_type(error.status),
-            "param": null,
+            "param": error.param,
             "code": error.code,
         }});
         Bytes::from(body.to_string())

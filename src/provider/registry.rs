@@ -1,6 +1,7 @@
 //! THE table of providers. Facts from the vendors' own API references.
 
 use super::{Auth, Provider};
+use crate::protocol::dialect::Quirks;
 use crate::protocol::registry::ProtocolId;
 
 /// An OpenAI-speaking vendor without deviations; rows below change what differs.
@@ -12,10 +13,15 @@ const OPENAI_SPEAKING: Provider = Provider {
     auth: Auth::Bearer,
     key_optional: false,
     hosts: &[],
-    stream_usage: true,
-    max_tokens_field: "max_tokens",
+    quirks: Quirks::COMPATIBLE,
     lacks: &[],
 };
+
+/// Takes what OpenAI's reference says today, as few others do.
+const MAX_COMPLETION_TOKENS: Quirks =
+    Quirks { max_tokens_field: "max_completion_tokens", ..Quirks::COMPATIBLE };
+/// Is not asked for usage in streams.
+const NO_STREAM_USAGE: Quirks = Quirks { stream_usage: false, ..Quirks::COMPATIBLE };
 
 /// An OpenAI-speaking server that people run themselves, with or without a key.
 const SELF_HOSTED: Provider = Provider { key_optional: true, ..OPENAI_SPEAKING };
@@ -28,7 +34,7 @@ pub static PROVIDERS: &[Provider] = &[
         protocol: ProtocolId::Anthropic,
         base_url: Some("https://api.anthropic.com"),
         auth: Auth::XApiKey,
-        stream_usage: false,
+        quirks: NO_STREAM_USAGE,
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -37,14 +43,14 @@ pub static PROVIDERS: &[Provider] = &[
         protocol: ProtocolId::Anthropic,
         auth: Auth::XApiKey,
         key_optional: true,
-        stream_usage: false,
+        quirks: NO_STREAM_USAGE,
         ..OPENAI_SPEAKING
     },
     Provider {
         name: "cerebras",
         title: "Cerebras",
         base_url: Some("https://api.cerebras.ai/v1"),
-        max_tokens_field: "max_completion_tokens",
+        quirks: MAX_COMPLETION_TOKENS,
         lacks: &["/embeddings", "/responses"],
         ..OPENAI_SPEAKING
     },
@@ -79,7 +85,7 @@ pub static PROVIDERS: &[Provider] = &[
         name: "groq",
         title: "Groq",
         base_url: Some("https://api.groq.com/openai/v1"),
-        max_tokens_field: "max_completion_tokens",
+        quirks: MAX_COMPLETION_TOKENS,
         lacks: &["/embeddings", "/completions"],
         ..OPENAI_SPEAKING
     },
@@ -95,8 +101,8 @@ pub static PROVIDERS: &[Provider] = &[
         name: "mistral",
         title: "Mistral AI",
         base_url: Some("https://api.mistral.ai/v1"),
-        // Refuses fields it does not know, and reports usage on the last chunk unasked.
-        stream_usage: false,
+        // Reports usage on the last chunk unasked.
+        quirks: Quirks { refuses_unknown: true, ..NO_STREAM_USAGE },
         lacks: &["/completions", "/responses"],
         ..OPENAI_SPEAKING
     },
@@ -113,7 +119,12 @@ pub static PROVIDERS: &[Provider] = &[
         title: "OpenAI",
         base_url: Some("https://api.openai.com/v1"),
         hosts: &["*.api.openai.com"],
-        max_tokens_field: "max_completion_tokens",
+        quirks: Quirks {
+            developer_role: true,
+            openai_itself: true,
+            refuses_unknown: true,
+            ..MAX_COMPLETION_TOKENS
+        },
         ..OPENAI_SPEAKING
     },
     Provider {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use memchr::memmem;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -16,12 +16,18 @@ use super::encode::{adds_usage, encode};
 use super::events::{EventStream, Progress};
 use super::exchange::Exchange;
 use super::headers;
+use super::prepare::Prepared;
 use super::relay::LongReply;
 use super::resolve::Resolved;
-use crate::protocol::error::ErrorFacts;
+use super::respond::told;
+use crate::protocol::dialect::Unreadable;
+use crate::protocol::error::{ErrorFacts, ErrorView};
+use crate::protocol::neutral::CannotCross;
+use crate::protocol::registry::ProtocolId;
 use crate::protocol::usage::Usage;
 use crate::table::{Key, Upstream};
 use crate::upstream::{ConnectError, SendError, UpstreamBody, authorize};
+use crate::wire::json::JsonError;
 use gather::{Collected, collect};
 
 pub(super) use gather::UNCOUNTED;
@@ -48,6 +54,8 @@ pub(super) struct Failure {
     /// For messages; without anything a provider said about a credential.
     pub detail: String,
     pub retry_after: Option<Duration>,
+    /// The field of the request that is at fault, if one is.
+    pub param: Option<String>,
     /// The target's own answer, for failures that are the caller's to see.
     pub passed_on: Option<Box<(StatusCode, HeaderMap, Bytes)>>,
 }
@@ -58,8 +66,30 @@ impl Failure {
         Self::new(Class::Throttled, "its keys are resting")
     }
 
+    /// The target has no operation for this, nor one that it can be translated to.
+    pub(super) fn not_offered() -> Self {
+        Self::new(Class::Untranslatable, "does not offer this operation")
+    }
+
+    /// The request cannot be read as one of its own protocol.
+    pub(super) fn unreadable(error: &Unreadable) -> Self {
+        let failure = Self::new(Class::ClientFault, error.to_string());
+        Self { param: Some(error.param.clone()), ..failure }
+    }
+
+    /// The target's protocol cannot say what the client asks for.
+    pub(super) fn untranslatable(error: &CannotCross) -> Self {
+        let failure = Self::new(Class::Untranslatable, error.to_string());
+        Self { param: Some(error.param.clone()), ..failure }
+    }
+
+    /// A parameter of the route meets a member that the client gave twice or in another type.
+    pub(super) fn unsendable(error: &JsonError) -> Self {
+        Self::new(Class::ClientFault, format!("the request cannot be sent: {error}"))
+    }
+
     fn new(class: Class, detail: impl Into<String>) -> Self {
-        Self { class, detail: detail.into(), retry_after: None, passed_on: None }
+        Self { class, detail: detail.into(), retry_after: None, param: None, passed_on: None }
     }
 }
 
@@ -81,13 +111,15 @@ pub(super) struct Attempt<'a> {
     pub upstream: &'a Upstream,
     pub key: Option<&'a Key>,
     pub resolved: &'a Resolved,
+    pub prepared: &'a Prepared,
     pub limits: Limits,
 }
 
 impl Attempt<'_> {
     /// Asks the target, and once more without what the gateway added where that was refused.
     pub async fn ask(self) -> Result<Answer, Failure> {
-        let add_usage = adds_usage(self.resolved, self.upstream);
+        let add_usage =
+            self.prepared.translated.is_none() && adds_usage(self.resolved, self.upstream);
         let asked = self.ask_once(add_usage).await;
         if !add_usage {
             return asked;
@@ -126,25 +158,36 @@ impl Attempt<'_> {
     }
 
     fn request(self, add_usage: bool) -> Result<Request<Bytes>, Failure> {
-        let Self { upstream, resolved, .. } = self;
-        // The body was read before: what is left is a member that a parameter of the route meets
-        // and that the client gave twice or in another type.
-        let body = encode(resolved, upstream, add_usage).map_err(|error| {
-            Failure::new(Class::ClientFault, format!("the request cannot be sent: {error}"))
-        })?;
+        let Self { upstream, resolved, prepared, .. } = self;
+        let body = match &prepared.translated {
+            Some(translated) => translated.body.clone(),
+            None => encode(resolved, upstream, add_usage)
+                .map_err(|error| Failure::unsendable(&error))?,
+        };
+        let model = upstream.model.as_deref().unwrap_or(&resolved.model);
+        let path = prepared.operation.request_path(model, resolved.streams());
+        // A query belongs to the operation that it was sent to.
+        let query = resolved.query.as_deref().filter(|_| prepared.translated.is_none());
         let target = upstream
             .base_url
-            .request_target(resolved.operation.upstream_path, resolved.query.as_deref())
+            .request_target(&path, query)
             .ok_or_else(|| Failure::new(Class::ClientFault, "the query is not valid in a URL"))?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from(target);
-        *request.headers_mut() = headers::to_target(
+        let mut headers = headers::to_target(
             &resolved.headers,
             self.exchange.caller.as_deref(),
-            resolved.operation.protocol,
+            prepared.operation.protocol,
+            prepared.operation.protocol == resolved.operation.protocol,
             resolved.streams(),
         );
+        for (name, value) in prepared.translated.iter().flat_map(|written| &written.headers) {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+        *request.headers_mut() = headers;
         if let Some(key) = self.key {
             authorize(request.headers_mut(), upstream.provider.auth, key);
         }
@@ -159,15 +202,56 @@ impl Attempt<'_> {
             Ok(Ok(Collected::Whole(text) | Collected::Beginning(text))) => text,
             Ok(Err(_)) | Err(_) => Bytes::new(),
         };
-        let facts = self.resolved.operation.protocol.protocol().read_error(&text);
+        let facts = self.prepared.operation.protocol.protocol().read_error(&text);
         let Upstream { model, breaker, .. } = self.upstream;
         let class = classify(head.status, &facts, model.as_deref(), breaker);
+        let headers = headers::from_target(&head.headers);
+        let passed_on = if self.prepared.translated.is_some() {
+            self.in_clients_words(class, head.status, &facts, headers)
+        } else {
+            (head.status, headers, text)
+        };
         Failure {
             class,
             detail: describe(class, Some(head.status), &facts),
             retry_after: retry_after(&head.headers, SystemTime::now()),
-            passed_on: Some(Box::new((head.status, headers::from_target(&head.headers), text))),
+            param: None,
+            passed_on: Some(Box::new(passed_on)),
         }
+    }
+
+    /// A target's refusal in the client's protocol.
+    fn in_clients_words(
+        self,
+        class: Class,
+        status: StatusCode,
+        facts: &ErrorFacts,
+        mut headers: HeaderMap,
+    ) -> (StatusCode, HeaderMap, Bytes) {
+        let protocol = self.exchange.protocol;
+        let status = status_for(protocol, status);
+        let message = match facts.message.as_str() {
+            "" => status.canonical_reason().unwrap_or("the provider gave no reason"),
+            message => message,
+        };
+        let body = protocol.protocol().write_error(&ErrorView {
+            status,
+            code: told(class).code,
+            message,
+            param: None,
+            request_id: &self.exchange.request_id,
+        });
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.remove(CONTENT_ENCODING);
+        (status, headers, body)
+    }
+}
+
+/// 529 is Anthropic's own word for 503.
+fn status_for(client: ProtocolId, status: StatusCode) -> StatusCode {
+    match status.as_u16() {
+        529 if client != ProtocolId::Anthropic => StatusCode::SERVICE_UNAVAILABLE,
+        _ => status,
     }
 }
 

@@ -52,7 +52,7 @@ impl Spared<'_> {
 /// Whether a target may be asked for this operation now.
 pub(super) fn eligible<'t>(
     target: &'t Target,
-    operation: &Operation,
+    operation: &'static Operation,
     now: Instant,
 ) -> Result<&'t Upstream, Spared<'t>> {
     let upstream = match &target.resolution {
@@ -74,16 +74,15 @@ pub(super) fn eligible<'t>(
 }
 
 /// Whether the target's vendor has this operation at all.
-pub(super) fn can_serve(upstream: &Upstream, operation: &Operation) -> bool {
-    upstream.provider.protocol == operation.protocol
-        && !upstream.provider.lacks.contains(&operation.upstream_path)
+pub(super) fn can_serve(upstream: &Upstream, operation: &'static Operation) -> bool {
+    upstream.provider.operation_for(operation).is_some()
 }
 
 /// The next target of the route that may be asked, leaving out those in `tried`. `streamed` says
 /// which of its times a target is judged by.
 pub(super) fn choose(
     route: &Route,
-    operation: &Operation,
+    operation: &'static Operation,
     streamed: bool,
     tried: &[usize],
     now: Instant,
@@ -121,7 +120,7 @@ pub(super) fn choose(
 pub(super) fn picked(
     route: &Route,
     index: usize,
-    operation: &Operation,
+    operation: &'static Operation,
     now: Instant,
 ) -> Option<Chosen> {
     let upstream = eligible(route.targets.get(index)?, operation, now).ok()?;

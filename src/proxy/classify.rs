@@ -33,6 +33,8 @@ pub enum Class {
     /// The gateway has as many connections to that provider, or as many bytes of answers in memory,
     /// as it may: nobody's fault there.
     Exhausted,
+    /// The request cannot be said in the target's protocol: the target was not asked.
+    Untranslatable,
     /// The client went away.
     Cancelled,
 }
@@ -51,6 +53,7 @@ impl Class {
             Self::TooLong => "too_long",
             Self::Refused => "refused",
             Self::Exhausted => "exhausted",
+            Self::Untranslatable => "untranslatable",
             Self::Cancelled => "cancelled",
         }
     }
@@ -68,6 +71,7 @@ impl Class {
             | Self::Throttled
             | Self::CredentialFault
             | Self::Exhausted
+            | Self::Untranslatable
             | Self::Permanent => true,
             Self::Success | Self::ClientFault | Self::TooLong | Self::Refused | Self::Cancelled => {
                 false

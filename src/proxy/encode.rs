@@ -12,7 +12,7 @@ use crate::wire::json::{JsonError, Object, ObjectEdit};
 pub(super) fn adds_usage(resolved: &Resolved, upstream: &Upstream) -> bool {
     resolved.streams()
         && resolved.operation.usage_on_request
-        && upstream.provider.stream_usage
+        && upstream.provider.quirks.stream_usage
         && !resolved.facts.include_usage
         && !upstream.state.refuses_stream_options()
 }
@@ -86,7 +86,7 @@ fn set_preferred(
     value: &Value,
 ) -> Result<(), JsonError> {
     let fields = operation.fields(name);
-    let vendors = upstream.provider.max_tokens_field;
+    let vendors = upstream.provider.quirks.max_tokens_field;
     match fields.iter().find(|field| **field == vendors).or(fields.first()) {
         Some(field) => edit.set(field, value),
         // The operation has no such parameter: embeddings have no temperature.

@@ -110,6 +110,8 @@ pub struct ProxyError {
     pub reason: Reason,
     /// What happened, with names, and what to do. Never holds a key or a provider's raw error.
     pub message: String,
+    /// The field of the request that is at fault, if one is.
+    pub param: Option<String>,
     /// When it is worth trying again.
     pub retry_after: Option<Duration>,
     /// Set where trying again cannot help, so that SDKs do not.
@@ -119,7 +121,13 @@ pub struct ProxyError {
 impl ProxyError {
     /// An error of that reason.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), retry_after: None, permanent: false }
+        Self { reason, message: message.into(), param: None, retry_after: None, permanent: false }
+    }
+
+    /// With the field that is at fault.
+    pub fn about(mut self, param: Option<String>) -> Self {
+        self.param = param;
+        self
     }
 
     /// With the time after which it is worth trying again.

@@ -1,6 +1,7 @@
 //! A provider's stream as a sequence of batches: what it means, and the bytes to pass on.
 
 mod batch;
+mod passage;
 
 use std::task::{Context, Poll, ready};
 
@@ -10,12 +11,14 @@ use super::attempt::UNCOUNTED;
 use super::budget::{Budget, Exhausted, Reservation};
 use super::classify::Class;
 use crate::protocol::error::ErrorFacts;
-use crate::protocol::registry::Operation;
-use crate::protocol::stream::{Meaning, StreamReader};
+use crate::protocol::stream::Meaning;
 use crate::protocol::usage::Usage;
 use crate::upstream::UpstreamBody;
-use crate::wire::sse::{Frame, FrameKind, SseParser};
-use batch::{Batch, Joined, without_null_usage};
+use crate::wire::sse::{Frame, SseParser};
+
+use batch::{Batch, Joined};
+pub(super) use passage::Passage;
+use passage::Passed;
 
 /// Largest single event. Images in a Responses stream come as one event of some megabytes.
 const MAX_EVENT: usize = 16 * 1024 * 1024;
@@ -24,9 +27,9 @@ const MAX_EVENT: usize = 16 * 1024 * 1024;
 pub(super) struct EventStream {
     body: UpstreamBody,
     parser: SseParser,
-    reader: Box<dyn StreamReader>,
-    operation: &'static Operation,
-    reading: Reading,
+    passage: Passage,
+    /// The answer must fit a schema: no event of it can be left out.
+    structured: bool,
     budget: Budget,
     /// For an unfinished event that has grown large, and until the client has taken it.
     reservation: Option<Reservation>,
@@ -34,17 +37,6 @@ pub(super) struct EventStream {
     ended: bool,
     /// What ends the stream after the batch that was read with it.
     fault: Option<StreamFault>,
-}
-
-/// How a stream is to be read.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Reading {
-    /// How many choices there will be.
-    pub choices: usize,
-    /// The answer must fit a schema: no event of it can be left out.
-    pub structured: bool,
-    /// Usage was asked for by the gateway: the caller must not see it.
-    pub hide_usage: bool,
 }
 
 /// What the last bytes brought.
@@ -110,16 +102,15 @@ impl std::fmt::Debug for EventStream {
 impl EventStream {
     pub(super) fn new(
         body: UpstreamBody,
-        operation: &'static Operation,
-        reading: Reading,
+        passage: Passage,
+        structured: bool,
         budget: Budget,
     ) -> Self {
         Self {
             body,
             parser: SseParser::new(MAX_EVENT),
-            reader: operation.answers.stream(reading.choices),
-            operation,
-            reading,
+            passage,
+            structured,
             budget,
             reservation: None,
             malformed: 0,
@@ -148,7 +139,7 @@ impl EventStream {
                 Some(Err(_)) | None if self.ended => return Poll::Ready(None),
                 // Nothing of the answer is missing: how the connection ended is the provider's own
                 // affair. Some close chunked streams without the last chunk.
-                Some(Err(error)) if !self.reader.finished() => {
+                Some(Err(error)) if !self.passage.finished() => {
                     self.fault = Some(StreamFault::Broken(error.to_string()));
                 }
                 Some(Err(_)) | None => match self.read_rest() {
@@ -163,11 +154,11 @@ impl EventStream {
     /// Ends a finished stream whose end marker does not come: what was missing of it.
     pub(super) fn end(&mut self) -> Bytes {
         self.ended = true;
-        Bytes::from_static(self.operation.answers.end_marker())
+        self.passage.end()
     }
 
     pub(super) fn usage(&self) -> Usage {
-        self.reader.usage()
+        self.passage.usage()
     }
 
     pub(super) fn malformed(&self) -> u32 {
@@ -216,61 +207,50 @@ impl EventStream {
     /// What is left when the provider closes: perhaps an end marker without its blank line, and for
     /// a finished stream the marker that it forgot.
     fn read_rest(&mut self) -> Option<Batch> {
-        let mut batch = Joined::default();
-        if let Some(rest) = self.parser.finish()
-            && matches!(self.reader.read(rest.event(), rest.data()), Ok(Meaning::End))
-            && self.reader.finished()
-        {
-            self.ended = true;
-            batch.push(rest.into_raw(), Progress::Ended);
-            batch.push(Bytes::from_static(b"\n\n"), Progress::Ended);
-        } else if self.reader.finished() {
-            let marker = self.end();
-            batch.push(marker, Progress::Ended);
+        let rest = self.parser.finish();
+        let bytes = self.passage.close(rest);
+        if !self.passage.finished() {
+            return None;
         }
+        self.ended = true;
+        let mut batch = Joined::default();
+        batch.push(bytes, Progress::Ended);
         batch.finish()
     }
 
     fn read_frame(&mut self, frame: Frame, batch: &mut Joined) {
-        if frame.kind() == FrameKind::Comment {
-            batch.push(frame.into_raw(), Progress::None);
-            return;
-        }
-        let progress = match self.reader.read(frame.event(), frame.data()) {
-            Ok(Meaning::Preamble) => Progress::None,
+        let Passed { meaning, bytes } = self.passage.pass(frame);
+        let progress = match meaning {
+            Ok(Meaning::Preamble | Meaning::UsageOnly) => Progress::None,
             Ok(Meaning::Thinking) => Progress::Thinking,
             // The finish reason of the last choice may come with its last words.
-            Ok(Meaning::Output | Meaning::Structured) if self.reader.finished() => {
+            Ok(Meaning::Output | Meaning::Structured) if self.passage.finished() => {
                 Progress::Finished
             }
             Ok(Meaning::Output | Meaning::Structured) => Progress::Output,
             Ok(Meaning::Finished) => Progress::Finished,
-            Ok(Meaning::UsageOnly) if self.reading.hide_usage => return,
-            Ok(Meaning::UsageOnly) => Progress::None,
-            // An end marker that somebody on the way put behind a broken answer does not mend it.
-            Ok(Meaning::End) if !self.reader.finished() => {
-                self.fault = Some(StreamFault::Cut);
-                return;
-            }
-            Ok(Meaning::End) => {
+            Ok(Meaning::End) if self.passage.finished() => {
                 self.ended = true;
                 Progress::Ended
             }
+            // An end marker that somebody on the way put behind a broken answer does not mend it.
+            Ok(Meaning::End) => {
+                self.fault = Some(StreamFault::Cut);
+                Progress::None
+            }
             Ok(Meaning::Error(facts)) => {
                 self.fault = Some(StreamFault::Error(facts));
-                return;
+                Progress::None
             }
-            Err(_) if self.reading.structured || self.reader.structured() => {
+            Err(_) if self.structured || self.passage.structured() => {
                 self.fault = Some(StreamFault::Garbled);
-                return;
+                Progress::None
             }
             Err(_) => {
                 self.malformed += 1;
-                return;
+                Progress::None
             }
         };
-        let bytes =
-            if self.reading.hide_usage { without_null_usage(frame) } else { frame.into_raw() };
         batch.push(bytes, progress);
     }
 }

@@ -11,6 +11,7 @@ use super::classify::Class;
 use super::error::{ProxyError, Reason};
 use super::exchange::Exchange;
 use super::guard::AttemptGuard;
+use super::prepare::{Prepared, prepare};
 use super::resolve::Resolved;
 use crate::table::{Key, Upstream};
 
@@ -44,6 +45,7 @@ pub(super) async fn answer(
     let deadline = exchange.started + resolved.route.request_timeout;
     let mut tried: Vec<usize> = Vec::new();
     let mut failed: Vec<Class> = Vec::new();
+    let mut untranslatable = None;
     while let Some(chosen) = next(resolved, &tried) {
         if Instant::now() >= deadline {
             break;
@@ -54,12 +56,24 @@ pub(super) async fn answer(
         exchange.target = Some(Arc::clone(&chosen.target));
         let target = Arc::clone(&chosen.target);
         let Some(upstream) = target.upstream() else { continue };
+        let prepared = match prepare(resolved, upstream) {
+            Ok(prepared) => prepared,
+            Err(failure) => {
+                exchange.failures.push(format!("{}: {}", target.name, failure.detail));
+                if !failure.class.fails_over() {
+                    return Err(passed_on(failure, exchange, resolved));
+                }
+                failed.push(failure.class);
+                untranslatable = untranslatable.or(failure.param);
+                continue;
+            }
+        };
         // A try is a target's: which of its keys were asked with is nobody else's business.
         exchange.attempts += 1;
         let streamed = resolved.streams();
         let mut guard = AttemptGuard::new(&exchange.gateway, &resolved.route, chosen, streamed);
         let limits = limits(exchange, resolved, upstream, &tried, deadline);
-        match try_target(exchange, upstream, resolved, limits).await {
+        match try_target(exchange, upstream, resolved, &prepared, limits).await {
             Ok(answer) => {
                 exchange.provider_time = Some(guard.elapsed());
                 return Ok(Answered { answer, guard });
@@ -83,7 +97,8 @@ pub(super) async fn answer(
         }
     }
     let out_of_time = Instant::now() >= deadline;
-    Err(Unanswered::Error(exhausted(exchange, resolved, &tried, &failed, out_of_time)))
+    let error = exhausted(exchange, resolved, &tried, &failed, out_of_time);
+    Err(Unanswered::Error(error.about(untranslatable)))
 }
 
 /// Whether a tier before the chosen target's could have answered, had its health allowed it.
@@ -152,6 +167,7 @@ async fn try_target(
     exchange: &Exchange,
     upstream: &Upstream,
     resolved: &Resolved,
+    prepared: &Prepared,
     limits: Limits,
 ) -> Result<Answer, Failure> {
     let mut tried_keys: Vec<Arc<str>> = Vec::new();
@@ -168,7 +184,8 @@ async fn try_target(
                 }
             }
         };
-        let attempt = Attempt { exchange, upstream, key: key.as_deref(), resolved, limits };
+        let key_used = key.as_deref();
+        let attempt = Attempt { exchange, upstream, key: key_used, resolved, prepared, limits };
         match attempt.ask().await {
             Ok(answer) => {
                 if let Some(key) = &key {
@@ -213,10 +230,11 @@ fn passed_on(failure: Failure, exchange: &Exchange, resolved: &Resolved) -> Unan
             let (status, headers, body) = *answer;
             Unanswered::PassedOn { class: failure.class, status, headers, body }
         }
-        None => Unanswered::Error(ProxyError::new(
-            Reason::InvalidRequest,
-            format!("{} (route `{}`)", summary(exchange), resolved.route.label),
-        )),
+        None => {
+            let message = format!("{} (route `{}`)", summary(exchange), resolved.route.label);
+            let error = ProxyError::new(Reason::InvalidRequest, message).permanent();
+            Unanswered::Error(error.about(failure.param))
+        }
     }
 }
 
@@ -240,6 +258,10 @@ fn exhausted(
         return unasked(resolved, &spared, soonest);
     }
     let asked = summary(exchange);
+    if failed.iter().all(|class| *class == Class::Untranslatable) {
+        let message = format!("no target of route `{}` can be asked this: {asked}", route.label);
+        return ProxyError::new(Reason::InvalidRequest, message).permanent();
+    }
     if out_of_time {
         let message =
             format!("route `{}` had no answer within `timeouts.request`: {asked}", route.label);

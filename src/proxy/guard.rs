@@ -111,6 +111,7 @@ impl AttemptGuard {
             | Class::TooLong
             | Class::Refused
             | Class::Exhausted
+            | Class::Untranslatable
             | Class::Cancelled => {
                 self.permit = None;
                 return;

@@ -29,21 +29,17 @@ pub(super) mod names {
     pub const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
     pub const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
     pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+    pub const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+    pub const WARNINGS: HeaderName = HeaderName::from_static("x-pilothouse-warnings");
     pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
     pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
     pub const GOOGLE_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 }
 
 /// Sent by clients, meant for a target of the same protocol.
-const FORWARDED: &[&str] = &[
-    "anthropic-version",
-    "anthropic-beta",
-    "openai-beta",
-    "traceparent",
-    "tracestate",
-    "user-agent",
-    "x-pilothouse-hops",
-];
+const OF_THE_PROTOCOL: &[&str] = &["anthropic-version", "anthropic-beta", "openai-beta"];
+/// Sent by clients, meant for any target.
+const FORWARDED: &[&str] = &["traceparent", "tracestate", "user-agent", "x-pilothouse-hops"];
 
 /// The version that Anthropic's API requires, where the client did not send one (Anthropic API
 /// reference, versioning: the one that every model takes).
@@ -59,11 +55,13 @@ pub(super) fn to_target(
     client: &HeaderMap,
     caller: Option<&Caller>,
     protocol: ProtocolId,
+    same_protocol: bool,
     stream: bool,
 ) -> HeaderMap {
     // The forwarded ones, five of ours, `host` and the key.
     let mut headers = HeaderMap::with_capacity(16);
-    for name in FORWARDED {
+    let of_the_protocol = OF_THE_PROTOCOL.iter().filter(|_| same_protocol);
+    for name in FORWARDED.iter().chain(of_the_protocol) {
         for value in client.get_all(*name) {
             headers.append(HeaderName::from_static(name), value.clone());
         }
@@ -152,7 +150,7 @@ mod tests {
         }
         client.insert("anthropic-beta", HeaderValue::from_static("a"));
         client.append("anthropic-beta", HeaderValue::from_static("b"));
-        let sent = to_target(&client, None, ProtocolId::Anthropic, false);
+        let sent = to_target(&client, None, ProtocolId::Anthropic, true, false);
         assert!(sent.values().all(|value| value != "secret"), "{sent:?}");
         assert_eq!(sent.get_all("anthropic-beta").iter().count(), 2);
         assert_eq!(sent["anthropic-version"], "2023-06-01");
@@ -169,7 +167,7 @@ mod tests {
                 models: ModelSet::default(),
                 admitted_everywhere: false,
             };
-            let sent = to_target(&client, Some(&caller), ProtocolId::OpenAi, false);
+            let sent = to_target(&client, Some(&caller), ProtocolId::OpenAi, true, false);
             sent[names::IDEMPOTENCY_KEY].clone()
         };
         assert_eq!(sent("a", "x"), sent("a", "x"), "a repetition is one");

@@ -261,6 +261,7 @@ impl StreamBody {
                 status: reason.status(),
                 code,
                 message,
+                param: None,
                 request_id: &self.exchange.request_id,
             }),
             // A plain reply has no room for an error: its connection breaks off.

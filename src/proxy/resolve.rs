@@ -1,12 +1,14 @@
 //! From a body to a route.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
 use super::error::{ProxyError, Reason};
 use super::headers::{names, query_to_target};
+use crate::protocol::dialect::Unreadable;
+use crate::protocol::neutral::Request;
 use crate::protocol::registry::Operation;
 use crate::protocol::request::RequestFacts;
 use crate::table::{Caller, Route, RouteTable};
@@ -27,12 +29,26 @@ pub(super) struct Resolved {
     pub forced_stream: bool,
     /// The target that the caller picked, by its index.
     pub backend: Option<usize>,
+    /// The request in the neutral form, once a target of another protocol is to be asked.
+    neutral: OnceLock<Result<Request, Unreadable>>,
 }
 
 impl Resolved {
     /// Whether the answer is to be streamed.
     pub fn streams(&self) -> bool {
         self.facts.stream
+    }
+
+    /// The request in the neutral form, read when it is first wanted. `None` if its operation has
+    /// no such form.
+    pub fn neutral(&self) -> Option<&Result<Request, Unreadable>> {
+        let dialect = self.operation.dialect?.dialect()?;
+        Some(self.neutral.get_or_init(|| {
+            let mut request = dialect.read_request(self.object.text())?;
+            request.stream = self.streams();
+            request.betas = betas(&self.headers);
+            Ok(request)
+        }))
     }
 }
 
@@ -115,7 +131,15 @@ pub(super) fn resolve(
         headers: taken.headers,
         forced_stream: taken.forced_stream,
         backend,
+        neutral: OnceLock::new(),
     })
+}
+
+/// The values of `anthropic-beta`, which may be repeated and hold several each.
+fn betas(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(names::ANTHROPIC_BETA).iter().filter_map(|v| v.to_str().ok());
+    let betas = values.flat_map(|value| value.split(',')).map(str::trim);
+    betas.filter(|beta| !beta.is_empty()).map(str::to_owned).collect()
 }
 
 fn unknown_model(model: &str) -> ProxyError {

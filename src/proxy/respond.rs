@@ -87,6 +87,7 @@ pub(super) fn refused(mut exchange: Exchange, error: &ProxyError) -> Response<Ga
         status,
         code: error.reason.as_str(),
         message: &error.message,
+        param: error.param.as_deref(),
         request_id: &exchange.request_id,
     });
     let mut headers = HeaderMap::with_capacity(8);
@@ -124,7 +125,9 @@ pub(super) fn told(class: Class) -> Told {
             (Reason::ProviderCredential, ": the gateway's credential was refused")
         }
         Class::TimedOut => (Reason::ProviderTimeout, ": it was too slow"),
-        Class::ClientFault => (Reason::InvalidRequest, ": the request is not valid there"),
+        Class::ClientFault | Class::Untranslatable => {
+            (Reason::InvalidRequest, ": the request is not valid there")
+        }
         Class::TooLong => (Reason::InvalidRequest, ": the prompt is longer than the context"),
         Class::Refused => (Reason::InvalidRequest, ": the content was refused by its policy"),
         Class::Exhausted => (Reason::Overloaded, ": the gateway's memory for bodies is used up"),

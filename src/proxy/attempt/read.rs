@@ -1,6 +1,7 @@
 //! An answer of success, read until it may go out: a reply to its end, a stream to its first output.
 
 use std::future::poll_fn;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -9,12 +10,16 @@ use tokio::time::timeout_at;
 
 use super::gather::{CollectError, Collected, Gathered, collect};
 use super::{Answer, Attempt, Failure, describe, too_slow};
+use crate::protocol::dialect::ClientView;
 use crate::protocol::error::{ErrorFacts, ErrorView};
+use crate::protocol::hub::{StreamTranslator, translate_reply};
+use crate::protocol::neutral::Warning;
 use crate::protocol::usage::Usage;
 use crate::proxy::budget::Exhausted;
 use crate::proxy::classify::{Class, classify_in_band};
-use crate::proxy::events::{EventStream, Progress, Reading, StreamFault};
-use crate::proxy::headers;
+use crate::proxy::events::{EventStream, Passage, Progress, StreamFault};
+use crate::proxy::headers::{self, names};
+use crate::proxy::prepare::Translated;
 use crate::proxy::relay::LongReply;
 use crate::proxy::respond::told;
 use crate::upstream::UpstreamBody;
@@ -22,6 +27,8 @@ use crate::upstream::UpstreamBody;
 /// A plain reply is held up to this size, so that one that breaks off can still fail over; longer
 /// ones (large batches of embeddings) pass as they come.
 const HELD_REPLY: usize = 4 * 1024 * 1024;
+/// One that is translated has to be held whole; no answer of words is longer, pictures included.
+const HELD_TRANSLATED: usize = 64 * 1024 * 1024;
 /// A preamble is held up to this size; a Responses stream repeats its whole request in it.
 const HELD_PREAMBLE: usize = 1024 * 1024;
 
@@ -37,8 +44,10 @@ impl Attempt<'_> {
     pub(super) async fn reply(self, response: Response<UpstreamBody>) -> Result<Answer, Failure> {
         let (head, mut body) = response.into_parts();
         let headers = headers::from_target(&head.headers);
-        let answers = self.resolved.operation.answers;
-        let reading = collect(&mut body, HELD_REPLY, &self.exchange.gateway.budget);
+        let answers = self.prepared.operation.answers;
+        let translated = self.prepared.translated.as_ref();
+        let limit = if translated.is_some() { HELD_TRANSLATED } else { HELD_REPLY };
+        let reading = collect(&mut body, limit, &self.exchange.gateway.budget);
         let collected = match timeout_at(self.limits.give_up, reading).await {
             Ok(Ok(collected)) => collected,
             Ok(Err(error)) => return Err(uncollected(&error)),
@@ -47,6 +56,9 @@ impl Attempt<'_> {
         // Compressed although nobody asked for it; the client may be able to read it.
         let readable = !headers.contains_key(CONTENT_ENCODING);
         let text = match collected {
+            Collected::Beginning(_) if translated.is_some() => {
+                return Err(Failure::new(Class::Failure, "sent a reply too long to be translated"));
+            }
             Collected::Beginning(held) if readable && !begins_an_object(&held) => {
                 return Err(of_another_protocol());
             }
@@ -57,14 +69,62 @@ impl Attempt<'_> {
             Collected::Whole(text) => text,
         };
         let status = head.status;
+        if !readable && translated.is_some() {
+            return Err(Failure::new(Class::Failure, "sent a compressed reply, unasked"));
+        }
         if !readable {
             return Ok(Answer::Reply { status, headers, body: text, usage: Usage::default() });
         }
         let read = answers.read_reply(&text).map_err(|_| of_another_protocol())?;
         match read.error {
+            Some(facts) if translated.is_some() => {
+                Err(self.broken(&StreamFault::Error(facts), headers))
+            }
             Some(facts) => Err(in_band(self.classify_in_band(&facts), &facts, headers, text)),
-            None => Ok(Answer::Reply { status, headers, body: text, usage: read.usage }),
+            None => match translated {
+                Some(how) => self.translate_reply(how, status, headers, &text),
+                None => Ok(Answer::Reply { status, headers, body: text, usage: read.usage }),
+            },
         }
+    }
+
+    fn translate_reply(
+        self,
+        how: &Translated,
+        status: StatusCode,
+        mut headers: HeaderMap,
+        text: &[u8],
+    ) -> Result<Answer, Failure> {
+        let view = self.client_view();
+        let translated = translate_reply(how.provider, how.client, &how.undo, &view, text)
+            .map_err(|_| of_another_protocol())?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        warn(&mut headers, &how.warnings);
+        Ok(Answer::Reply { status, headers, body: translated.body, usage: translated.usage })
+    }
+
+    fn client_view(&self) -> ClientView<'_> {
+        let facts = &self.resolved.facts;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        ClientView {
+            model: &facts.model,
+            request_id: &self.exchange.request_id,
+            created: now.unwrap_or_default().as_secs(),
+            include_usage: facts.include_usage,
+        }
+    }
+
+    /// How the events of the stream reach the client; what the head has to say about that.
+    fn passage(self, hide_usage: bool, headers: &mut HeaderMap) -> Passage {
+        let choices = self.resolved.facts.choices;
+        let Some(how) = &self.prepared.translated else {
+            return Passage::direct(self.prepared.operation, choices, hide_usage);
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        warn(headers, &how.warnings);
+        let (view, undo) = (self.client_view(), how.undo.clone());
+        let translator = StreamTranslator::new(how.provider, how.client, undo, &view, choices);
+        Passage::Translated(Box::new(translator))
     }
 
     pub(super) async fn stream(
@@ -73,12 +133,11 @@ impl Attempt<'_> {
         hide_usage: bool,
     ) -> Result<Answer, Failure> {
         let (head, body) = response.into_parts();
-        let headers = headers::from_target(&head.headers);
-        let facts = &self.resolved.facts;
-        let reading = Reading { choices: facts.choices, structured: facts.structured, hide_usage };
+        let mut headers = headers::from_target(&head.headers);
         let budget = &self.exchange.gateway.budget;
-        let operation = self.resolved.operation;
-        let mut events = Box::new(EventStream::new(body, operation, reading, budget.clone()));
+        let passage = self.passage(hide_usage, &mut headers);
+        let structured = self.resolved.facts.structured;
+        let mut events = Box::new(EventStream::new(body, passage, structured, budget.clone()));
         let mut held = Gathered::new(budget);
         let mut progress = Progress::None;
         loop {
@@ -112,6 +171,7 @@ impl Attempt<'_> {
             status: StatusCode::BAD_REQUEST,
             code: told(class).code,
             message: &facts.message,
+            param: None,
             request_id: &self.exchange.request_id,
         });
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -129,7 +189,19 @@ fn in_band(class: Class, facts: &ErrorFacts, headers: HeaderMap, text: Bytes) ->
         class,
         detail: describe(class, None, facts),
         retry_after: None,
+        param: None,
         passed_on: Some(Box::new((StatusCode::BAD_REQUEST, headers, text))),
+    }
+}
+
+/// Says in the head what was lost on the way to the target's protocol.
+fn warn(headers: &mut HeaderMap, warnings: &[Warning]) {
+    if warnings.is_empty() {
+        return;
+    }
+    let all: Vec<String> = warnings.iter().map(Warning::to_string).collect();
+    if let Ok(value) = HeaderValue::from_str(&all.join(", ")) {
+        headers.insert(names::WARNINGS, value);
     }
 }
 

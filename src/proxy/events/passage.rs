@@ -1,0 +1,130 @@
+//! How a provider's events become what the client is sent: as they came, or in another protocol.
+
+use bytes::Bytes;
+
+use super::batch::without_null_usage;
+use crate::protocol::Malformed;
+use crate::protocol::hub::StreamTranslator;
+use crate::protocol::registry::Operation;
+use crate::protocol::stream::{Meaning, StreamReader};
+use crate::protocol::usage::Usage;
+use crate::wire::sse::{Frame, FrameKind};
+
+/// How a provider's events become what the client is sent.
+pub(in crate::proxy) enum Passage {
+    /// Both sides speak the same: the bytes as they came.
+    Direct {
+        reader: Box<dyn StreamReader>,
+        operation: &'static Operation,
+        /// Usage was asked for by the gateway: the caller must not see it.
+        hide_usage: bool,
+    },
+    /// Each event is written anew.
+    Translated(Box<StreamTranslator>),
+}
+
+/// One event: what it means, and what the client is sent for it. What an event said before the part
+/// of it that is an error, or that cannot be read, is sent too.
+pub(super) struct Passed {
+    pub meaning: Result<Meaning, Malformed>,
+    pub bytes: Bytes,
+}
+
+impl Passage {
+    pub(in crate::proxy) fn direct(
+        operation: &'static Operation,
+        choices: usize,
+        hide_usage: bool,
+    ) -> Self {
+        Self::Direct { reader: operation.answers.stream(choices), operation, hide_usage }
+    }
+
+    pub(super) fn pass(&mut self, frame: Frame) -> Passed {
+        match self {
+            Self::Direct { .. } if frame.kind() == FrameKind::Comment => {
+                Passed { meaning: Ok(Meaning::Preamble), bytes: frame.into_raw() }
+            }
+            Self::Direct { reader, hide_usage, .. } => {
+                let meaning = reader.read(frame.event(), frame.data());
+                let bytes = match &meaning {
+                    Err(_) | Ok(Meaning::Error(_)) => Bytes::new(),
+                    Ok(Meaning::End) if !reader.finished() => Bytes::new(),
+                    Ok(Meaning::UsageOnly) if *hide_usage => Bytes::new(),
+                    Ok(_) if *hide_usage => without_null_usage(frame),
+                    Ok(_) => frame.into_raw(),
+                };
+                Passed { meaning, bytes }
+            }
+            // The client's own protocol may have no comments; the gateway keeps it awake itself.
+            Self::Translated(_) if frame.kind() == FrameKind::Comment => {
+                Passed { meaning: Ok(Meaning::Preamble), bytes: Bytes::new() }
+            }
+            Self::Translated(translator) => {
+                let mut out = Vec::new();
+                let meaning = translator.read(frame.event(), frame.data(), &mut out);
+                Passed { meaning, bytes: out.into() }
+            }
+        }
+    }
+
+    /// What is left when the provider closes; `rest` is a frame without its blank line. Only of a
+    /// finished stream.
+    pub(super) fn close(&mut self, rest: Option<Frame>) -> Bytes {
+        match self {
+            Self::Direct { reader, .. } => {
+                if let Some(rest) = rest
+                    && matches!(reader.read(rest.event(), rest.data()), Ok(Meaning::End))
+                    && reader.finished()
+                {
+                    return [&rest.into_raw()[..], b"\n\n"].concat().into();
+                }
+                if reader.finished() { self.end() } else { Bytes::new() }
+            }
+            Self::Translated(translator) => {
+                let mut out = Vec::new();
+                if let Some(rest) = rest {
+                    // What cannot be read of it is not needed of a stream that has finished.
+                    let _ = translator.read(rest.event(), rest.data(), &mut out);
+                }
+                translator.close(&mut out);
+                if translator.finished() {
+                    translator.end(&mut out);
+                }
+                out.into()
+            }
+        }
+    }
+
+    /// What ends a finished stream whose end marker does not come.
+    pub(super) fn end(&mut self) -> Bytes {
+        match self {
+            Self::Direct { operation, .. } => Bytes::from_static(operation.answers.end_marker()),
+            Self::Translated(translator) => {
+                let mut out = Vec::new();
+                translator.end(&mut out);
+                out.into()
+            }
+        }
+    }
+
+    pub(super) fn finished(&self) -> bool {
+        match self {
+            Self::Direct { reader, .. } => reader.finished(),
+            Self::Translated(translator) => translator.finished(),
+        }
+    }
+
+    pub(super) fn structured(&self) -> bool {
+        match self {
+            Self::Direct { reader, .. } => reader.structured(),
+            Self::Translated(translator) => translator.structured(),
+        }
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        match self {
+            Self::Direct { reader, .. } => reader.usage(),
+            Self::Translated(translator) => translator.usage(),
+        }
+    }
+}

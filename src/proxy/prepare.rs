@@ -1,0 +1,155 @@
+//! What one target is asked: the client's request as it came, or the same in the target's protocol.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::attempt::Failure;
+use super::resolve::Resolved;
+use crate::protocol::dialect::{Dialect, TargetView, Undo};
+use crate::protocol::neutral::{Compatibility, Crossing, Effort, Request, Warning};
+use crate::protocol::registry::Operation;
+use crate::provider::models;
+use crate::table::{Parameters, Upstream};
+use crate::wire::json::Object;
+
+/// What one target is asked.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// The target's own operation.
+    pub operation: &'static Operation,
+    /// Set where that is not the client's.
+    pub translated: Option<Translated>,
+}
+
+/// A request in the target's protocol.
+#[derive(Debug)]
+pub(super) struct Translated {
+    pub body: Bytes,
+    pub headers: Vec<(&'static str, String)>,
+    pub undo: Undo,
+    pub warnings: Vec<Warning>,
+    /// How the target's answer is read, and how the client's is written.
+    pub provider: &'static dyn Dialect,
+    pub client: &'static dyn Dialect,
+}
+
+impl std::fmt::Debug for dyn Dialect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.id())
+    }
+}
+
+/// Prepares the request for `upstream`.
+pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepared, Failure> {
+    let operation = upstream.provider.operation_for(resolved.operation);
+    let operation = operation.ok_or_else(Failure::not_offered)?;
+    if std::ptr::eq(operation, resolved.operation) {
+        return Ok(Prepared { operation, translated: None });
+    }
+    let translated = translate(resolved, upstream, operation)?;
+    Ok(Prepared { operation, translated: Some(translated) })
+}
+
+fn translate(
+    resolved: &Resolved,
+    upstream: &Upstream,
+    operation: &Operation,
+) -> Result<Translated, Failure> {
+    let dialect = |operation: &Operation| operation.dialect.and_then(|id| id.dialect());
+    let provider = dialect(operation).ok_or_else(Failure::not_offered)?;
+    let client = dialect(resolved.operation).ok_or_else(Failure::not_offered)?;
+    let request = resolved.neutral().ok_or_else(Failure::not_offered)?;
+    let request = request.as_ref().map_err(Failure::unreadable)?;
+    let parameters = &upstream.parameters;
+    let mut request = Cow::Borrowed(request);
+    if !parameters.is_empty() {
+        apply(parameters, request.to_mut());
+    }
+    let model = upstream.model.as_deref().unwrap_or(&resolved.model);
+    let target =
+        TargetView { model, facts: models::facts(model), quirks: &upstream.provider.quirks };
+    let mut crossing = Crossing::new(Compatibility::Standard);
+    let written = provider
+        .write_request(&request, &target, &mut crossing)
+        .map_err(|lost| Failure::untranslatable(&lost))?;
+    let body = if parameters.raw.is_empty() {
+        written.body
+    } else {
+        merged(written.body, parameters).map_err(|error| Failure::unsendable(&error))?
+    };
+    Ok(Translated {
+        body,
+        headers: written.headers,
+        undo: written.undo,
+        warnings: crossing.into_warnings(),
+        provider,
+        client,
+    })
+}
+
+fn merged(body: Bytes, parameters: &Parameters) -> Result<Bytes, crate::wire::json::JsonError> {
+    let object = Object::parse(body)?;
+    let mut edit = object.edit();
+    edit.merge(&parameters.raw)?;
+    Ok(edit.finish())
+}
+
+/// Applies the route's parameters.
+fn apply(parameters: &Parameters, request: &mut Request) {
+    for name in &parameters.drop {
+        set(request, name, None);
+    }
+    for (name, value) in &parameters.defaults {
+        if parameters.drop.contains(name) || !is_set(request, name) {
+            set(request, name, Some(value));
+        }
+    }
+    for (name, value) in &parameters.overrides {
+        set(request, name, Some(value));
+    }
+}
+
+fn is_set(request: &Request, name: &str) -> bool {
+    match name {
+        "temperature" => request.temperature.is_some(),
+        "topP" => request.top_p.is_some(),
+        "topK" => request.top_k.is_some(),
+        "maxOutputTokens" => request.max_output_tokens.is_some(),
+        "stop" => !request.stop.is_empty(),
+        "seed" => request.seed.is_some(),
+        "presencePenalty" => request.presence_penalty.is_some(),
+        "frequencyPenalty" => request.frequency_penalty.is_some(),
+        "reasoningEffort" => request.reasoning.is_some(),
+        "user" => request.user.is_some(),
+        _ => false,
+    }
+}
+
+/// Sets a parameter by its neutral name; the schema has checked the types.
+fn set(request: &mut Request, name: &str, value: Option<&Value>) {
+    match name {
+        "temperature" => request.temperature = value.and_then(Value::as_f64),
+        "topP" => request.top_p = value.and_then(Value::as_f64),
+        "topK" => request.top_k = value.and_then(Value::as_u64),
+        "maxOutputTokens" => request.max_output_tokens = value.and_then(Value::as_u64),
+        "stop" => {
+            let texts = value.and_then(Value::as_array).into_iter().flatten();
+            request.stop = texts.filter_map(Value::as_str).map(str::to_owned).collect();
+        }
+        "seed" => request.seed = value.and_then(Value::as_i64),
+        "presencePenalty" => request.presence_penalty = value.and_then(Value::as_f64),
+        "frequencyPenalty" => request.frequency_penalty = value.and_then(Value::as_f64),
+        "reasoningEffort" => {
+            let effort = value.and_then(Value::as_str).and_then(Effort::parse);
+            request.reasoning = effort.map(|effort| crate::protocol::neutral::Reasoning {
+                effort: Some(effort),
+                ..Default::default()
+            });
+        }
+        "user" => request.user = value.and_then(Value::as_str).map(str::to_owned),
+        // The schema has no others.
+        _ => {}
+    }
+}
