@@ -43,7 +43,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use tokio_util::sync::CancellationToken;
 
-use crate::protocol::registry::{Operation, operation};
+use crate::protocol::registry::{Called, operation};
 use crate::table::{Caller, RouteTable, TableCell};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::Client;
@@ -98,10 +98,10 @@ where
 {
     let mut exchange = Exchange::begin(&gateway, &request);
     match endpoint(&request) {
-        Ok(Endpoint::Operation { operation, forced_stream }) => {
-            exchange.operation = Some(operation);
-            exchange.protocol = operation.protocol;
-            call(exchange, request, operation, forced_stream).await
+        Ok(Endpoint::Operation(called)) => {
+            exchange.operation = Some(called.operation);
+            exchange.protocol = called.operation.protocol;
+            call(exchange, request, called).await
         }
         Ok(local) => {
             let response = match answer_locally(&mut exchange, &request, &local) {
@@ -128,19 +128,17 @@ fn without_body(mut response: Response<GatewayBody>) -> Response<GatewayBody> {
 async fn call<B>(
     mut exchange: Exchange,
     request: Request<B>,
-    operation: &'static Operation,
-    forced_stream: bool,
+    called: Called,
 ) -> Response<GatewayBody>
 where
     B: Body<Data = Bytes, Error: std::error::Error + 'static> + Unpin,
 {
     let gateway = Arc::clone(&exchange.gateway);
     // The body's memory is given back when an answer has begun: until then it may be sent again.
-    let (resolved, _reservation) =
-        match take(&gateway, &mut exchange, request, operation, forced_stream).await {
-            Ok(taken) => taken,
-            Err(error) => return respond::refused(exchange, &error),
-        };
+    let (resolved, _reservation) = match take(&gateway, &mut exchange, request, called).await {
+        Ok(taken) => taken,
+        Err(error) => return respond::refused(exchange, &error),
+    };
     exchange.route = Some(Arc::clone(&resolved.route));
     let answer = tokio::select! {
         biased;
@@ -167,8 +165,7 @@ async fn take<B>(
     gateway: &Gateway,
     exchange: &mut Exchange,
     request: Request<B>,
-    operation: &'static Operation,
-    forced_stream: bool,
+    called: Called,
 ) -> Result<(resolve::Resolved, budget::Reservation), ProxyError>
 where
     B: Body<Data = Bytes, Error: std::error::Error + 'static> + Unpin,
@@ -182,7 +179,7 @@ where
     let query = head.uri.query().map(str::to_owned);
     let mut headers = head.headers;
     resolve::count_hop(&mut headers)?;
-    let taken = Taken { operation, forced_stream, headers, query, body: body.bytes };
+    let taken = Taken { called, headers, query, body: body.bytes };
     let (object, facts) = resolve::read_facts(&taken)?;
     exchange.model.clone_from(&facts.model);
     exchange.stream = facts.stream;
@@ -202,10 +199,7 @@ fn identify<B>(
 
 /// What a path and method ask for.
 enum Endpoint {
-    Operation {
-        operation: &'static Operation,
-        forced_stream: bool,
-    },
+    Operation(Called),
     /// SDKs and load balancers look whether anybody is there.
     Root,
     Health,
@@ -222,9 +216,9 @@ fn endpoint<B>(request: &Request<B>) -> Result<Endpoint, ProxyError> {
         let message = "websockets are not spoken here: use `stream: true` over HTTP";
         return Err(ProxyError::new(Reason::UpgradeRequired, message).permanent());
     }
-    if let Some((operation, forced_stream)) = operation(path) {
+    if let Some(called) = operation(path) {
         return match *request.method() {
-            Method::POST => Ok(Endpoint::Operation { operation, forced_stream }),
+            Method::POST => Ok(Endpoint::Operation(called)),
             _ => Err(wrong_method(path, "POST")),
         };
     }
@@ -274,8 +268,6 @@ fn answer_locally<B>(
             let caller = identify(exchange, &table, request)?;
             models::retrieve(&table, &caller, protocol, id)
         }
-        Endpoint::Operation { .. } => {
-            Err(ProxyError::new(Reason::Internal, "not a local endpoint"))
-        }
+        Endpoint::Operation(_) => Err(ProxyError::new(Reason::Internal, "not a local endpoint")),
     }
 }

@@ -1,12 +1,15 @@
 //! THE tables of protocols and of the operations that clients can call.
 
+mod path;
+
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use super::anthropic::{Anthropic, MessagesAnswers};
 use super::dialect::{Dialect, DialectId};
 use super::openai::{ChatAnswers, OpenAi, ResponsesAnswers};
 use super::{Answers, Protocol};
+
+pub use path::{Called, operation};
 
 /// A protocol by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,8 +49,10 @@ impl DialectId {
 pub struct Operation {
     /// The name in logs and metric labels.
     pub name: &'static str,
-    /// The path on the data port.
+    /// The path on the data port; `{model}` stands for the model, where it is in the path.
     pub path: &'static str,
+    /// A path that asks for a streamed answer by itself.
+    pub stream_path: Option<&'static str>,
     /// The path below a provider's base URL; `{model}` stands for the model, where it is in the path.
     pub upstream_path: &'static str,
     /// The path for a streamed answer, query included, where it is another one.
@@ -73,17 +78,16 @@ impl std::fmt::Debug for Operation {
 }
 
 impl Operation {
+    /// Whether the model stands in the path and not in the body.
+    pub fn model_in_path(&self) -> bool {
+        self.path.contains(path::MODEL)
+    }
+
     /// The path and query of a request for `model` below a provider's base URL.
     pub fn request_path(&self, model: &str, stream: bool) -> Cow<'static, str> {
-        let template = match self.upstream_stream_path {
-            Some(path) if stream => path,
-            _ => self.upstream_path,
-        };
-        match template.split_once("{model}") {
-            None => Cow::Borrowed(template),
-            Some((before, after)) => {
-                Cow::Owned(format!("{before}{}{after}", as_path_segment(model)))
-            }
+        match self.upstream_stream_path {
+            Some(template) if stream => path::fill(template, model),
+            _ => path::fill(self.upstream_path, model),
         }
     }
 
@@ -93,26 +97,12 @@ impl Operation {
     }
 }
 
-/// A name as one segment of a path: everything but unreserved characters is percent-encoded
-/// (RFC 3986, section 2.3), slashes and colons of ARNs included.
-fn as_path_segment(name: &str) -> String {
-    let mut segment = String::with_capacity(name.len() + 8);
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            segment.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(segment, "%{byte:02X}");
-        }
-    }
-    segment
-}
-
 /// Every operation, by path.
 pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "chat_completions",
         path: "/v1/chat/completions",
+        stream_path: Some("/v1/chat/completions-stream"),
         upstream_path: "/chat/completions",
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
@@ -136,6 +126,7 @@ pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "completions",
         path: "/v1/completions",
+        stream_path: None,
         upstream_path: "/completions",
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
@@ -158,6 +149,7 @@ pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "embeddings",
         path: "/v1/embeddings",
+        stream_path: None,
         upstream_path: "/embeddings",
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
@@ -170,6 +162,7 @@ pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "responses",
         path: "/v1/responses",
+        stream_path: None,
         upstream_path: "/responses",
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
@@ -187,6 +180,7 @@ pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "messages",
         path: "/v1/messages",
+        stream_path: Some("/v1/messages-stream"),
         upstream_path: "/v1/messages",
         upstream_stream_path: None,
         protocol: ProtocolId::Anthropic,
@@ -205,6 +199,7 @@ pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "count_tokens",
         path: "/v1/messages/count_tokens",
+        stream_path: None,
         upstream_path: "/v1/messages/count_tokens",
         upstream_stream_path: None,
         protocol: ProtocolId::Anthropic,
@@ -215,27 +210,3 @@ pub static OPERATIONS: &[Operation] = &[
         parameters: &[],
     },
 ];
-
-/// The operation of a path, and whether the path asks for a stream by itself
-/// (`/v1/chat/completions-stream`, `/v1/messages-stream`).
-pub fn operation(path: &str) -> Option<(&'static Operation, bool)> {
-    let find = |path: &str| OPERATIONS.iter().find(|row| row.path == path);
-    if let Some(row) = find(path) {
-        return Some((row, false));
-    }
-    let row = find(path.strip_suffix("-stream")?)?;
-    matches!(row.name, "chat_completions" | "messages").then_some((row, true))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_two_documented_aliases_exist() {
-        assert!(operation("/v1/chat/completions-stream").is_some_and(|(_, forced)| forced));
-        assert!(operation("/v1/messages-stream").is_some_and(|(_, forced)| forced));
-        assert!(operation("/v1/embeddings-stream").is_none());
-        assert!(operation("/v1/responses").is_some_and(|(_, forced)| !forced));
-    }
-}

@@ -44,7 +44,13 @@ impl RequestFacts {
     /// Reads the facts from a request. A member of the top level that is given twice is refused,
     /// which closes the gap between a gateway that reads the first and a provider that reads the
     /// last.
-    pub fn read(object: &Object) -> Result<Self, RequestError> {
+    ///
+    /// A model that stands in the path is not looked for in the body, whose members of that name and
+    /// of `stream` are another API's then.
+    pub fn read(object: &Object, in_path: Option<&str>) -> Result<Self, RequestError> {
+        if let Some(model) = in_path {
+            return Ok(Self::in_path(model));
+        }
         let model = object.string("model")?.filter(|model| !model.is_empty());
         let stream = object.boolean("stream")?.unwrap_or(false);
         let options = if stream { object.object("stream_options")? } else { None };
@@ -75,6 +81,18 @@ impl RequestFacts {
                 .and_then(|format| format.kind)
                 .is_some_and(|kind| kind.starts_with("json")),
         })
+    }
+}
+
+impl RequestFacts {
+    fn in_path(model: &str) -> Self {
+        Self {
+            model: model.to_owned(),
+            stream: false,
+            choices: 1,
+            include_usage: false,
+            structured: false,
+        }
     }
 }
 
@@ -123,7 +141,7 @@ mod tests {
     use super::*;
 
     fn read(body: &'static [u8]) -> Result<RequestFacts, RequestError> {
-        RequestFacts::read(&Object::parse(body.into())?)
+        RequestFacts::read(&Object::parse(body.into())?, None)
     }
 
     #[test]

@@ -26,10 +26,11 @@ pub(super) fn encode(
     let Resolved { object, operation, .. } = resolved;
     let mut edit = object.edit();
     let wanted = upstream.model.as_deref().unwrap_or(&resolved.model);
-    if resolved.facts.model != wanted {
+    let in_path = operation.model_in_path();
+    if resolved.facts.model != wanted && !in_path {
         edit.set("model", &Value::from(wanted))?;
     }
-    if resolved.forced_stream {
+    if resolved.forced_stream && !in_path {
         edit.set("stream", &Value::Bool(true))?;
     }
     if !upstream.parameters.is_empty() {

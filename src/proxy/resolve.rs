@@ -9,7 +9,7 @@ use super::error::{ProxyError, Reason};
 use super::headers::{names, query_to_target};
 use crate::protocol::dialect::Unreadable;
 use crate::protocol::neutral::Request;
-use crate::protocol::registry::Operation;
+use crate::protocol::registry::{Called, Operation};
 use crate::protocol::request::RequestFacts;
 use crate::table::{Caller, Route, RouteTable};
 use crate::wire::json::Object;
@@ -55,8 +55,7 @@ impl Resolved {
 /// What `admit` took in.
 #[derive(Debug)]
 pub(super) struct Taken {
-    pub operation: &'static Operation,
-    pub forced_stream: bool,
+    pub called: Called,
     pub headers: HeaderMap,
     pub query: Option<String>,
     pub body: Bytes,
@@ -86,11 +85,14 @@ pub(super) fn read_facts(taken: &Taken) -> Result<(Object, RequestFacts), ProxyE
     let invalid = |error: String| ProxyError::new(Reason::InvalidRequest, error).permanent();
     let object = Object::parse(taken.body.clone())
         .map_err(|error| invalid(format!("request body: {error}")))?;
-    let mut facts = RequestFacts::read(&object).map_err(|error| invalid(error.to_string()))?;
+    let called = &taken.called;
+    let in_path = called.model.as_deref();
+    let mut facts =
+        RequestFacts::read(&object, in_path).map_err(|error| invalid(error.to_string()))?;
     if facts.model.len() > MODEL_LIMIT {
         return Err(invalid(format!("`model` is longer than {MODEL_LIMIT} bytes")));
     }
-    facts.stream = taken.operation.streams && (facts.stream || taken.forced_stream);
+    facts.stream = called.operation.streams && (facts.stream || called.streamed);
     Ok((object, facts))
 }
 
@@ -122,14 +124,14 @@ pub(super) fn resolve(
         _ => None,
     };
     Ok(Resolved {
-        operation: taken.operation,
+        operation: taken.called.operation,
         route,
         model,
         facts,
         object,
         query: query_to_target(taken.query.as_deref()),
         headers: taken.headers,
-        forced_stream: taken.forced_stream,
+        forced_stream: taken.called.streamed,
         backend,
         neutral: OnceLock::new(),
     })
