@@ -26,13 +26,15 @@ mod publisher;
 mod report;
 mod secrets;
 mod status;
+mod supervise;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use kube::Client;
+use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use self::ambient::{AllowedEnv, AmbientConfig};
@@ -42,6 +44,7 @@ use self::leader::Elector;
 use self::publisher::Publisher;
 pub use self::report::{Counts, Report, Skipped, SourceFailure, SourceHealth};
 use self::status::StatusWriter;
+use self::supervise::Parts;
 use crate::compile::{References, Tenancy};
 use crate::manifest::Admission;
 use crate::state::StateStore;
@@ -126,28 +129,42 @@ pub fn start(
     let inventory = Arc::new(Inventory::default());
     let (wanted, wants) = watch::channel(Arc::new(References::default()));
     let (report_sender, report) = watch::channel(Arc::new(Report::default()));
-    let mut tasks = JoinSet::new();
+    let mut parts = Parts::new(report_sender.clone());
     let mut election = None;
     match source {
         Source::Cluster { client, watch_namespaces, status } => {
             let gateway = &tenancy.gateway_name;
-            cluster::spawn(&mut tasks, &client, &watch_namespaces, gateway, &inventory);
-            tasks.spawn(secrets::run(client.clone(), inventory.clone(), wants.clone()));
+            cluster::spawn(&mut parts, &client, &watch_namespaces, gateway, &inventory);
+            let secrets = (client.clone(), inventory.clone(), wants.clone());
+            parts.spawn("secrets", move || {
+                let (client, inventory, wants) = secrets.clone();
+                secrets::run(client, inventory, wants)
+            });
             if let Some(StatusConfig { namespace, replica }) = status {
                 let lease = format!("pilothouse-{gateway}-leader");
                 let (elector, leadership) =
                     Elector::new(client.clone(), &namespace, lease, &replica);
                 election = Some(tokio::spawn(elector.run(shutdown.clone())));
                 let (inventory, report) = (inventory.clone(), report.clone());
-                tasks.spawn(StatusWriter { client, inventory, report, leadership }.run());
+                let writer = StatusWriter { client, inventory, report, leadership };
+                parts.spawn("status", move || writer.clone().run());
             }
         }
         Source::Folder { paths, admission } => {
             folder::expect(&inventory);
-            tasks.spawn(folder::run(paths, admission, inventory.clone(), wants.clone()));
+            let folder = (paths, Arc::new(Mutex::new(admission)));
+            let (inventory, wants) = (inventory.clone(), wants.clone());
+            parts.spawn("folder", move || {
+                let (paths, admission) = folder.clone();
+                folder::run(paths, admission, inventory.clone(), wants.clone())
+            });
         }
     }
-    tasks.spawn(ambient::run(ambient, inventory.clone(), wants));
+    let surroundings = (ambient, inventory.clone(), wants);
+    parts.spawn("surroundings", move || {
+        let (ambient, inventory, wants) = surroundings.clone();
+        ambient::run(ambient, inventory, wants)
+    });
     let publisher = Publisher {
         inventory,
         tenancy: Arc::new(tenancy),
@@ -156,34 +173,9 @@ pub fn start(
         wanted,
         report: report_sender,
     };
-    tasks.spawn(publisher.run(shutdown.clone()));
-    ControlHandle { report, task: tokio::spawn(supervise(tasks, election, shutdown)) }
-}
-
-/// Holds the tasks until the end. One that ends before is a fault of ours; the others go on, since
-/// a gateway that follows some changes is better than one that follows none.
-async fn supervise(
-    mut tasks: JoinSet<()>,
-    election: Option<JoinHandle<()>>,
-    shutdown: CancellationToken,
-) {
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => break,
-            ended = tasks.join_next() => match ended {
-                Some(Err(error)) if error.is_panic() => {
-                    tracing::error!(%error, "a part of the controller failed; restart the gateway to follow all changes again");
-                }
-                Some(_) => {}
-                None => break,
-            },
-        }
-    }
-    tasks.shutdown().await;
-    if let Some(election) = election {
-        // It gives the Lease back, within a limit of its own.
-        let _ = election.await;
-    }
+    let stop = shutdown.clone();
+    parts.spawn("publisher", move || publisher.clone().run(stop.clone()));
+    ControlHandle { report, task: tokio::spawn(parts.hold(election, shutdown)) }
 }
 
 impl std::fmt::Debug for Source {

@@ -51,6 +51,11 @@ fn gather(admin: &Admin) -> Result<Registry, prometheus::Error> {
         "Compiles of this process that ended in no table; a fault of the gateway.",
         number(report.failed_compiles),
     )?;
+    gauge(
+        "pilothouse_failed_controller_parts",
+        "How often a part of the controller failed and was started again; a fault of the gateway.",
+        number(report.failed_parts),
+    )?;
     let failing = report.sources.values().filter(|source| source.failures_in_a_row > 0).count();
     gauge(
         "pilothouse_failing_sources",

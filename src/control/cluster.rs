@@ -14,18 +14,18 @@ use std::sync::Arc;
 
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
-use tokio::task::JoinSet;
 
 pub(super) use self::follow::{Watched, follow, status_code};
 use self::object::Observed;
 use super::inventory::{Inventory, Stored, Unusable};
 use super::kind::{KINDS, resource};
+use super::supervise::Parts;
 use crate::api::Kind;
 
 /// Starts the watches. Every one of them is expected by the inventory before this returns, so the
 /// first table waits for all first lists.
 pub(super) fn spawn(
-    tasks: &mut JoinSet<()>,
+    parts: &mut Parts,
     client: &Client,
     watch_namespaces: &[Arc<str>],
     gateway: &Arc<str>,
@@ -58,13 +58,14 @@ pub(super) fn spawn(
                 listed: Vec::new(),
                 unusable: Vec::new(),
             };
-            tasks.spawn(watch.run(api));
+            parts.spawn(&watch.source.clone(), move || watch.clone().run(api.clone()));
         }
     }
-    namespaces::spawn(tasks, client, watch_namespaces, inventory);
+    namespaces::spawn(parts, client, watch_namespaces, inventory);
 }
 
 /// One kind in one scope.
+#[derive(Clone)]
 struct KindWatch {
     kind: Kind,
     scope: Option<Arc<str>>,

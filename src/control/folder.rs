@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::SourceFailure;
@@ -29,38 +30,35 @@ pub(super) fn expect(inventory: &Inventory) {
 /// Keeps the inventory equal to the files until the sender of `wanted` is gone.
 pub(super) async fn run(
     paths: Vec<PathBuf>,
-    admission: Admission,
+    admission: Arc<Mutex<Admission>>,
     inventory: Arc<Inventory>,
     mut wanted: watch::Receiver<Arc<References>>,
 ) {
     let source: Arc<str> = SOURCE.into();
     let mut changes = FileChanges::new();
-    let mut admission = Some(admission);
     let mut secrets = BTreeMap::new();
     loop {
         changes.watch(&paths);
-        if let Some(mut held) = admission.take() {
-            let paths = paths.clone();
-            // Files may be many, and may lie on a slow mount.
-            let reading = tokio::task::spawn_blocking(move || {
-                let admitted = held.admit(manifest::load(&paths));
-                (held, admitted)
-            });
-            match reading.await {
-                Ok((held, admitted)) => {
-                    admission = Some(held);
-                    report(&inventory, &source, &admitted.findings);
-                    let references = wanted.borrow().clone();
-                    secrets = store(&inventory, admitted.snapshot, &references);
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the manifests could not be read, which is a fault of this program; they are not read again");
-                    inventory.note_health(&source, |health| {
-                        health.failures += 1;
-                        health.failures_in_a_row += 1;
-                        let error = error.to_string().into();
-                        health.last_failure = Some(SourceFailure { at: SystemTime::now(), error });
-                    });
+        let (paths, admission) = (paths.clone(), admission.clone());
+        // Files may be many, and may lie on a slow mount.
+        let reading =
+            tokio::task::spawn_blocking(move || admission.lock().admit(manifest::load(&paths)));
+        match reading.await {
+            Ok(admitted) => {
+                report(&inventory, &source, &admitted.findings);
+                let references = wanted.borrow().clone();
+                secrets = store(&inventory, admitted.snapshot, &references);
+            }
+            Err(error) => {
+                inventory.note_health(&source, |health| {
+                    health.failures += 1;
+                    health.failures_in_a_row += 1;
+                    let error = error.to_string().into();
+                    health.last_failure = Some(SourceFailure { at: SystemTime::now(), error });
+                });
+                // The files are read again when this part is started again.
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
                 }
             }
         }

@@ -43,6 +43,7 @@ const RETAIN_EVERY: Duration = Duration::from_secs(60);
 const RETAIN_GRACE: Duration = Duration::from_secs(600);
 
 /// Turns what the inventory holds into tables until it is told to stop.
+#[derive(Clone)]
 pub(super) struct Publisher {
     pub(super) inventory: Arc<Inventory>,
     pub(super) tenancy: Arc<Tenancy>,
@@ -72,7 +73,9 @@ impl Publisher {
     }
 
     async fn publish_forever(self) {
-        let mut progress = Progress::default();
+        // After a fault of its own it goes on counting where it was.
+        let generation = self.cell.current().generation;
+        let mut progress = Progress { generation, ..Progress::default() };
         let mut retain = tokio::time::interval(RETAIN_EVERY);
         loop {
             tokio::select! {

@@ -19,6 +19,8 @@ pub struct Report {
     pub publish_delay: Duration,
     /// Compiles that did not end in a table, which is a fault of ours: the last table is served on.
     pub failed_compiles: u64,
+    /// How often a part of the controller failed and was started again, which is a fault of ours too.
+    pub failed_parts: u64,
     /// What is wrong with the resources.
     pub findings: Arc<[Finding]>,
     /// What holds for each resource of this gateway, for its status.

@@ -54,17 +54,21 @@ pub(super) async fn run(
             running.insert(name, watches.spawn(watch));
         }
         inventory.retain_secrets(&references.secrets);
-        if wanted.changed().await.is_err() {
-            return;
+        tokio::select! {
+            changed = wanted.changed() => if changed.is_err() {
+                return;
+            },
+            ended = watches.join_next(), if !watches.is_empty() => reap(ended),
         }
     }
 }
 
+/// A watch that failed takes all of them with it: they are started again together.
 fn reap(ended: Option<Result<(), JoinError>>) {
     if let Some(Err(error)) = ended
-        && error.is_panic()
+        && let Ok(panic) = error.try_into_panic()
     {
-        tracing::error!(%error, "a watch of a Secret failed, which is a fault of this program");
+        std::panic::resume_unwind(panic);
     }
 }
 

@@ -39,6 +39,7 @@ const RETRY: Duration = Duration::from_secs(5);
 const COMPARE_EVERY: Duration = Duration::from_secs(30);
 
 /// The writer.
+#[derive(Clone)]
 pub(super) struct StatusWriter {
     pub(super) client: Client,
     pub(super) inventory: Arc<Inventory>,

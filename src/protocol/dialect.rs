@@ -92,6 +92,7 @@ pub struct TargetView<'a> {
 
 /// How a vendor deviates from the API that it speaks.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Quirks {
     /// The field that bounds the output of a chat completion.
     pub max_tokens_field: &'static str,

@@ -10,6 +10,7 @@ use super::neutral::Effort;
 /// What one model takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct ModelFacts {
     /// The most tokens it generates in one answer.
     pub max_output_tokens: Option<u64>,

@@ -41,7 +41,14 @@ impl ProtocolId {
 impl DialectId {
     /// How that API is read and written.
     pub fn dialect(self) -> Option<&'static dyn Dialect> {
-        None
+        match self {
+            Self::OpenAiChat
+            | Self::OpenAiCompletions
+            | Self::OpenAiResponses
+            | Self::AnthropicMessages
+            | Self::BedrockConverse
+            | Self::Gemini => None,
+        }
     }
 }
 

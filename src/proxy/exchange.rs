@@ -218,7 +218,8 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.settle(Outcome::Refused(Reason::Cancelled));
+        let reason = if std::thread::panicking() { Reason::Internal } else { Reason::Cancelled };
+        self.settle(Outcome::Refused(reason));
         self.gateway.metrics.in_flight.dec();
     }
 }

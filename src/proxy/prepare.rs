@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::attempt::Failure;
 use super::resolve::Resolved;
-use crate::protocol::dialect::{Dialect, TargetView, Undo};
+use crate::protocol::dialect::{Dialect, DialectId, TargetView, Undo};
 use crate::protocol::neutral::{Compatibility, Crossing, Effort, Request, Warning};
 use crate::protocol::registry::Operation;
 use crate::provider::models;
@@ -57,7 +57,7 @@ fn translate(
     upstream: &Upstream,
     operation: &Operation,
 ) -> Result<Translated, Failure> {
-    let dialect = |operation: &Operation| operation.dialect.and_then(|id| id.dialect());
+    let dialect = |operation: &Operation| operation.dialect.and_then(DialectId::dialect);
     let provider = dialect(operation).ok_or_else(Failure::not_offered)?;
     let client = dialect(resolved.operation).ok_or_else(Failure::not_offered)?;
     let request = resolved.neutral().ok_or_else(Failure::not_offered)?;

@@ -12,13 +12,13 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::follow::note_failure;
 use super::{Watched, follow};
 use crate::control::connect::describe;
 use crate::control::inventory::Inventory;
+use crate::control::supervise::Parts;
 
 type Labels = BTreeMap<String, String>;
 type NamespaceMeta = PartialObjectMeta<Namespace>;
@@ -34,7 +34,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Starts following the labels of all namespaces, or of those that are watched.
 pub(super) fn spawn(
-    tasks: &mut JoinSet<()>,
+    parts: &mut Parts,
     client: &Client,
     watch_namespaces: &[Arc<str>],
     inventory: &Arc<Inventory>,
@@ -43,12 +43,16 @@ pub(super) fn spawn(
     inventory.expect(&source);
     let api: Api<NamespaceMeta> = Api::all(client.clone());
     let inventory = inventory.clone();
+    let name = source.to_string();
     if watch_namespaces.is_empty() {
-        tasks.spawn(watch(api, source, inventory));
+        parts.spawn(&name, move || watch(api.clone(), source.clone(), inventory.clone()));
     } else {
         // A Role can allow `get` of its own namespace but no watch of it: the API server takes a
         // watch by name for a request to the whole cluster. So these few are polled.
-        tasks.spawn(poll(api, watch_namespaces.to_vec(), source, inventory));
+        let names = watch_namespaces.to_vec();
+        parts.spawn(&name, move || {
+            poll(api.clone(), names.clone(), source.clone(), inventory.clone())
+        });
     }
 }
 

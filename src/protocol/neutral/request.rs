@@ -169,6 +169,7 @@ pub enum ResultPart {
 
 /// A picture, sound or document.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "a media type is called so (RFC 6838)")]
 pub struct Media {
     /// Where it is.
     pub source: Source,

@@ -31,21 +31,25 @@ impl Eq for Operation {}
 pub fn operation(path: &str) -> Option<Called> {
     OPERATIONS.iter().find_map(|operation| {
         let called = |template, streamed| {
-            let model = matched(template, path)?;
+            let Found { model } = find(template, path)?;
             Some(Called { operation, model, streamed })
         };
         called(operation.path, false).or_else(|| called(operation.stream_path?, true))
     })
 }
 
-/// What a path has in the place of the model: `Some(None)` if the template has no such place,
-/// `None` if the path is another one.
-fn matched(template: &str, path: &str) -> Option<Option<String>> {
+/// What a path that fits a template has in the place of the model, if the template has such a place.
+struct Found {
+    model: Option<String>,
+}
+
+fn find(template: &str, path: &str) -> Option<Found> {
     let Some((before, after)) = template.split_once(MODEL) else {
-        return (template == path).then_some(None);
+        return (template == path).then_some(Found { model: None });
     };
     let name = path.strip_prefix(before)?.strip_suffix(after)?;
-    (!name.is_empty()).then(|| decoded(name)).flatten().map(Some)
+    let model = decoded(name).filter(|model| !model.is_empty())?;
+    Some(Found { model: Some(model) })
 }
 
 /// A template with the model in its place.
@@ -113,7 +117,7 @@ mod tests {
             ("/model/a/converse-stream", None),
         ];
         for (path, model) in cases {
-            let read = matched(template, path).flatten();
+            let read = find(template, path).and_then(|found| found.model);
             assert_eq!(read.as_deref(), model, "{path}");
         }
     }
