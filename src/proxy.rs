@@ -18,6 +18,7 @@ pub mod body;
 mod budget;
 mod choose;
 mod classify;
+mod count;
 mod encode;
 mod error;
 mod events;
@@ -140,6 +141,9 @@ where
         Err(error) => return respond::refused(exchange, &error),
     };
     exchange.route = Some(Arc::clone(&resolved.route));
+    if let Some(dialect) = count::to_estimate(&resolved) {
+        return count::answer(exchange, &resolved, dialect);
+    }
     let answer = tokio::select! {
         biased;
         answer = failover::answer(&mut exchange, &resolved) => answer,

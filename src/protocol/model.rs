@@ -36,6 +36,8 @@ pub struct ModelFacts {
     pub tools_need_responses: bool,
     /// It takes instructions in the middle of a conversation.
     pub system_turns: bool,
+    /// How many tokens of its own a hundred of an estimate come to.
+    pub token_percent: Option<u32>,
     /// It refuses `temperature` and `top_p` together.
     pub one_sampling_parameter: bool,
 }

@@ -72,6 +72,8 @@ pub struct Operation {
     pub usage_on_request: bool,
     /// How it is read and written, where it can be translated.
     pub dialect: Option<DialectId>,
+    /// Set where it asks how many tokens a prompt has: how that prompt is read.
+    pub counts: Option<DialectId>,
     /// How its answers are read.
     pub answers: &'static dyn Answers,
     /// Its field for each neutral parameter that it has; several spellings, the preferred one first.
@@ -116,6 +118,7 @@ pub static OPERATIONS: &[Operation] = &[
         streams: true,
         usage_on_request: true,
         dialect: Some(DialectId::OpenAiChat),
+        counts: None,
         answers: &ChatAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
@@ -140,6 +143,7 @@ pub static OPERATIONS: &[Operation] = &[
         streams: true,
         usage_on_request: true,
         dialect: Some(DialectId::OpenAiCompletions),
+        counts: None,
         answers: &ChatAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
@@ -163,6 +167,7 @@ pub static OPERATIONS: &[Operation] = &[
         streams: false,
         usage_on_request: false,
         dialect: None,
+        counts: None,
         answers: &ChatAnswers,
         parameters: &[("user", &["user"])],
     },
@@ -176,6 +181,7 @@ pub static OPERATIONS: &[Operation] = &[
         streams: true,
         usage_on_request: false,
         dialect: Some(DialectId::OpenAiResponses),
+        counts: None,
         answers: &ResponsesAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
@@ -194,6 +200,7 @@ pub static OPERATIONS: &[Operation] = &[
         streams: true,
         usage_on_request: false,
         dialect: Some(DialectId::AnthropicMessages),
+        counts: None,
         answers: &MessagesAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
@@ -213,6 +220,7 @@ pub static OPERATIONS: &[Operation] = &[
         streams: false,
         usage_on_request: false,
         dialect: None,
+        counts: Some(DialectId::AnthropicMessages),
         answers: &MessagesAnswers,
         parameters: &[],
     },

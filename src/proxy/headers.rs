@@ -30,6 +30,7 @@ pub(super) mod names {
     pub const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
     pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
     pub const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+    pub const ESTIMATED: HeaderName = HeaderName::from_static("x-pilothouse-estimated");
     pub const WARNINGS: HeaderName = HeaderName::from_static("x-pilothouse-warnings");
     pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
     pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
