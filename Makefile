@@ -65,8 +65,8 @@ test-sdk: ## The official OpenAI and Anthropic SDKs against a running gateway
 	@.ci/count cargo test $(CARGO_FLAGS) --test sdk $(ARGS)
 
 .PHONY: bench
-bench: ## Measure the gateway beside a bare proxy on this machine (ARGS='...')
-	cargo bench $(CARGO_FLAGS) --bench gateway -- $(ARGS)
+bench: ## Measure the gateway, as the image has it, beside a bare proxy (ARGS='...')
+	cargo bench $(CARGO_FLAGS) --features jemalloc --bench gateway -- $(ARGS)
 
 ##@ Check
 

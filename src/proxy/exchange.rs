@@ -110,7 +110,7 @@ impl Exchange {
             started: Instant::now(),
             request_id: request_id(request.headers()),
             method: request.method().clone(),
-            path: path.chars().take(PATH_LIMIT).collect(),
+            path: beginning(path, PATH_LIMIT).to_owned(),
             protocol: if anthropic { ProtocolId::Anthropic } else { ProtocolId::OpenAi },
             operation: None,
             caller: None,
@@ -222,6 +222,11 @@ impl Drop for Exchange {
         self.settle(Outcome::Refused(reason));
         self.gateway.metrics.in_flight.dec();
     }
+}
+
+/// At most that many characters of a text.
+fn beginning(text: &str, characters: usize) -> &str {
+    text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
 }
 
 /// The client's own id, where it can stand in a log line, or a new one.

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use aws_lc_rs::digest;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT,
 };
 
 use crate::protocol::registry::ProtocolId;
@@ -59,13 +58,14 @@ pub(super) fn to_target(
     same_protocol: bool,
     stream: bool,
 ) -> HeaderMap {
-    // The forwarded ones, five of ours, `host` and the key.
-    let mut headers = HeaderMap::with_capacity(16);
-    let of_the_protocol = OF_THE_PROTOCOL.iter().filter(|_| same_protocol);
-    for name in FORWARDED.iter().chain(of_the_protocol) {
-        for value in client.get_all(*name) {
-            headers.append(HeaderName::from_static(name), value.clone());
-        }
+    // Five of ours, `host`, the key, and what most clients send to be forwarded: the next larger
+    // table is twice that.
+    let mut headers = HeaderMap::with_capacity(12);
+    let forwarded = |name: &str| {
+        FORWARDED.contains(&name) || (same_protocol && OF_THE_PROTOCOL.contains(&name))
+    };
+    for (name, value) in client.iter().filter(|(name, _)| forwarded(name.as_str())) {
+        headers.append(name.clone(), value.clone());
     }
     if let Some(given) = client.get(names::IDEMPOTENCY_KEY) {
         headers.insert(names::IDEMPOTENCY_KEY, scoped(given, caller));

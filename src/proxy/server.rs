@@ -150,7 +150,9 @@ async fn connection(
         return;
     }
     let _open = Counted::by(&gateway.metrics.connections);
-    let answer = move |request| answer_or_own_up(handle(Arc::clone(&gateway), request));
+    // Boxed at once: hyper keeps room for a request's future on every connection and moves it there,
+    // and each wrapper around it would make both several times as large.
+    let answer = move |request| answer_or_own_up(Box::pin(handle(Arc::clone(&gateway), request)));
     match tls {
         None => exchange_requests(answer, stream, watcher).await,
         Some(acceptor) => match timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {

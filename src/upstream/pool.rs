@@ -147,7 +147,8 @@ impl Pool {
         if let Some(lease) = self.idle(&origin).await {
             return Ok(lease);
         }
-        self.connect_or_share(origin, None, base, limit).await
+        // Boxed: connecting takes far more room than all the rest of a request, and is rare.
+        Box::pin(self.connect_or_share(origin, None, base, limit)).await
     }
 
     /// A connection on which `lost`, whose exchange failed, did not run: never an idle HTTP/1.1 one,
@@ -159,7 +160,7 @@ impl Pool {
         limit: Duration,
     ) -> Result<Lease, ConnectError> {
         let origin = self.origin(base);
-        self.connect_or_share(origin, lost.shared(), base, limit).await
+        Box::pin(self.connect_or_share(origin, lost.shared(), base, limit)).await
     }
 
     fn origin(&self, base: &BaseUrl) -> Arc<OriginPool> {
