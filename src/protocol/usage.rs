@@ -25,18 +25,20 @@ impl Usage {
     /// Takes over what `newer` says. Counts in a stream are cumulative: the last one that is given
     /// wins, field by field, and a zero does not take back what was counted before.
     pub fn update(&mut self, newer: Self) {
-        fn take(old: &mut Option<u64>, new: Option<u64>) {
-            if let Some(count) = new
-                && (count > 0 || old.is_none())
-            {
-                *old = Some(count);
-            }
-        }
         take(&mut self.input, newer.input);
         take(&mut self.output, newer.output);
         take(&mut self.cached_input, newer.cached_input);
         take(&mut self.cache_written, newer.cache_written);
         take(&mut self.reasoning, newer.reasoning);
+    }
+}
+
+/// One count of a stream.
+fn take(old: &mut Option<u64>, new: Option<u64>) {
+    if let Some(count) = new
+        && (count > 0 || old.is_none())
+    {
+        *old = Some(count);
     }
 }
 
@@ -103,8 +105,8 @@ impl From<OpenAiUsage> for Usage {
 
 /// `usage` of Anthropic's Messages. `input_tokens` excludes what was written to and read from the
 /// cache, so the whole input is the sum of three fields.
-#[derive(Debug, Deserialize)]
-struct AnthropicUsage {
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(super) struct AnthropicUsage {
     input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
@@ -112,9 +114,22 @@ struct AnthropicUsage {
     output_tokens_details: Option<ThinkingDetails>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 struct ThinkingDetails {
     thinking_tokens: Option<u64>,
+}
+
+impl AnthropicUsage {
+    /// Takes over what a later event says. Its fields replace ours one by one, before they are
+    /// summed: an event that repeats the input without the cache's share takes that share not back.
+    pub(super) fn update(&mut self, raw: &RawValue) {
+        let Ok(newer) = serde_json::from_str::<Self>(raw.get()) else { return };
+        take(&mut self.input_tokens, newer.input_tokens);
+        take(&mut self.cache_creation_input_tokens, newer.cache_creation_input_tokens);
+        take(&mut self.cache_read_input_tokens, newer.cache_read_input_tokens);
+        take(&mut self.output_tokens, newer.output_tokens);
+        self.output_tokens_details = newer.output_tokens_details.or(self.output_tokens_details);
+    }
 }
 
 impl From<AnthropicUsage> for Usage {
