@@ -4,6 +4,7 @@
 //! named, unknown ones are to be ignored, and `ping` may come at any time.
 
 mod answers;
+mod messages;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -14,6 +15,7 @@ use super::registry::ProtocolId;
 use super::{Protocol, openai};
 
 pub use answers::MessagesAnswers;
+pub use messages::MessagesDialect;
 
 /// Anthropic's protocol.
 #[derive(Debug)]

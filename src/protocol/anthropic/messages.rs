@@ -1,0 +1,63 @@
+//! Messages, read into the neutral form and written from it.
+//!
+//! As a client's API both versions in use are read, `2023-06-01` and `2026-10-21`: the newer one only
+//! forbids some of what the older one had. What is written to a provider says `2023-06-01`, which
+//! every model and every compatible server knows, and which alone has sampling parameters.
+
+mod fields;
+mod read;
+mod reply;
+mod stop;
+mod stream;
+mod wire;
+mod write;
+
+use bytes::Bytes;
+
+use crate::protocol::Malformed;
+use crate::protocol::dialect::{
+    ClientView, Dialect, DialectId, EventReader, EventWriter, TargetView, Unreadable, Written,
+};
+use crate::protocol::neutral::{CannotCross, Crossing, Reply, Request};
+
+/// `POST /v1/messages`.
+#[derive(Debug)]
+pub struct MessagesDialect;
+
+impl Dialect for MessagesDialect {
+    fn id(&self) -> DialectId {
+        DialectId::AnthropicMessages
+    }
+
+    fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {
+        read::read_request(body)
+    }
+
+    fn write_request(
+        &self,
+        request: &Request,
+        target: &TargetView<'_>,
+        crossing: &mut Crossing,
+    ) -> Result<Written, CannotCross> {
+        write::write_request(request, target, crossing)
+    }
+
+    fn read_reply(&self, body: &[u8]) -> Result<Reply, Malformed> {
+        reply::read_reply(body)
+    }
+
+    fn write_reply(&self, reply: &Reply, client: &ClientView<'_>) -> Bytes {
+        reply::write_reply(reply, client)
+    }
+
+    fn event_reader(&self) -> Box<dyn EventReader> {
+        Box::new(stream::MessagesReader::default())
+    }
+
+    fn event_writer(&self, client: &ClientView<'_>) -> Box<dyn EventWriter> {
+        Box::new(stream::MessagesWriter::new(client))
+    }
+}
+
+#[cfg(test)]
+mod tests;

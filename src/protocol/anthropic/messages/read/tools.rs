@@ -1,0 +1,65 @@
+//! The tools of a request, and which of them are to be called.
+
+use serde_json::value::RawValue;
+
+use super::content::read_mark;
+use super::essential;
+use crate::protocol::anthropic::messages::fields::Fields;
+use crate::protocol::dialect::Unreadable;
+use crate::protocol::neutral::{Request, Tool, ToolChoice};
+
+pub(super) fn read(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), Unreadable> {
+    let raws: Option<Vec<&RawValue>> = match fields.take("tools") {
+        Some(raw) => Some(
+            serde_json::from_str(raw.get())
+                .map_err(|_| fields.wrong("tools", "must be an array of objects"))?,
+        ),
+        None => None,
+    };
+    for (at, raw) in raws.into_iter().flatten().enumerate() {
+        let tool = Fields::of(raw, format!("tools[{at}]"))?;
+        read_tool(tool, raw, request)?;
+    }
+    if let Some(choice) = fields.object("tool_choice")? {
+        read_choice(choice, request)?;
+    }
+    Ok(())
+}
+
+fn read_tool(
+    mut tool: Fields<'_>,
+    raw: &RawValue,
+    request: &mut Request,
+) -> Result<(), Unreadable> {
+    // A type with a date (`web_search_20250305`) is a tool of Anthropic's own.
+    if tool.text("type")?.is_some_and(|kind| kind != "custom") {
+        request.beyond.push(essential(tool.path().to_owned(), Some(raw)));
+        return Ok(());
+    }
+    let schema = tool.take("input_schema");
+    if schema.is_some_and(|schema| !schema.get().starts_with('{')) {
+        return Err(tool.wrong("input_schema", "must be a JSON schema, which is an object"));
+    }
+    // How and when definitions reach the model (`defer_loading`, `input_examples` and the like) is
+    // of no concern to the answer's form, so what remains is left out without a word.
+    request.tools.push(Tool {
+        name: tool.needed_text("name")?,
+        description: tool.text("description")?,
+        schema: schema.map(ToOwned::to_owned),
+        strict: tool.boolean("strict")?,
+        cache: read_mark(&mut tool)?,
+    });
+    Ok(())
+}
+
+fn read_choice(mut choice: Fields<'_>, request: &mut Request) -> Result<(), Unreadable> {
+    request.tool_choice = Some(match &*choice.needed_text("type")? {
+        "auto" => ToolChoice::Auto,
+        "any" => ToolChoice::Required,
+        "none" => ToolChoice::None,
+        "tool" => ToolChoice::Named(choice.needed_text("name")?),
+        _ => return Err(choice.wrong("type", "must be `auto`, `any`, `tool` or `none`")),
+    });
+    request.parallel_tools = choice.boolean("disable_parallel_tool_use")?.map(|disabled| !disabled);
+    Ok(())
+}
