@@ -1,5 +1,7 @@
 //! Errors as protocols carry them.
 
+use std::time::Duration;
+
 use http::StatusCode;
 
 /// An error that the gateway answers with, before it takes a protocol's shape.
@@ -26,6 +28,8 @@ pub struct ErrorFacts {
     pub code: String,
     /// `error.message`, or the beginning of a body that is no error object.
     pub message: String,
+    /// How long the body itself asks to be left alone, where the protocol has that.
+    pub retry_after: Option<Duration>,
 }
 
 /// Longest message kept of a provider's error: enough to understand it, short enough to log.
@@ -72,7 +76,12 @@ mod tests {
     #[test]
     fn what_a_provider_says_is_kept_short() {
         let long = "é".repeat(5000);
-        let facts = ErrorFacts { kind: long.clone(), code: format!("x{long}"), message: long };
+        let facts = ErrorFacts {
+            kind: long.clone(),
+            code: format!("x{long}"),
+            message: long,
+            retry_after: None,
+        };
         let facts = facts.shortened();
         assert_eq!((facts.kind.len(), facts.code.len(), facts.message.len()), (64, 63, 1024));
     }

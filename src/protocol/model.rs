@@ -40,6 +40,16 @@ pub struct ModelFacts {
     pub token_percent: Option<u32>,
     /// It refuses `temperature` and `top_p` together.
     pub one_sampling_parameter: bool,
+    /// It refuses ids on calls of functions and on their results (Gemini 2.5 on Vertex AI).
+    pub refuses_call_ids: bool,
+    /// It refuses a call in history that lacks the signature it came with (Gemini 3).
+    pub wants_call_signatures: bool,
+    /// It knows schemas only in Google's subset of OpenAPI's (Gemini before 2.5).
+    pub schema_subset: bool,
+    /// It takes pictures and documents inside the result of a function (Gemini 3).
+    pub media_in_results: bool,
+    /// It refuses a format of the text together with tools (Gemini before 3).
+    pub refuses_format_with_tools: bool,
 }
 
 /// Which sampling parameters a model takes.

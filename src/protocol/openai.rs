@@ -96,6 +96,7 @@ fn read_error_object(error: &RawValue) -> ErrorFacts {
             kind: text(members.kind),
             code: text(members.code),
             message: text(members.message),
+            retry_after: None,
         },
         Err(_) => ErrorFacts { message: text(Some(error)), ..ErrorFacts::default() },
     };

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::anthropic::{Anthropic, MessagesAnswers};
 use super::dialect::{Dialect, DialectId};
+use super::gemini::{Gemini, GeminiDialect};
 use super::openai::{ChatAnswers, OpenAi, ResponsesAnswers};
 use super::{Answers, Protocol};
 
@@ -16,6 +17,8 @@ pub use path::{Called, operation};
 pub enum ProtocolId {
     /// Anthropic Messages.
     Anthropic,
+    /// Google's generateContent: Gemini API, Vertex AI.
+    Gemini,
     /// OpenAI: chat completions, completions, embeddings, responses.
     OpenAi,
 }
@@ -25,6 +28,7 @@ impl ProtocolId {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
             Self::OpenAi => "openai",
         }
     }
@@ -33,6 +37,7 @@ impl ProtocolId {
     pub fn protocol(self) -> &'static dyn Protocol {
         match self {
             Self::Anthropic => &Anthropic,
+            Self::Gemini => &Gemini,
             Self::OpenAi => &OpenAi,
         }
     }
@@ -46,8 +51,8 @@ impl DialectId {
             | Self::OpenAiCompletions
             | Self::OpenAiResponses
             | Self::AnthropicMessages
-            | Self::BedrockConverse
-            | Self::Gemini => None,
+            | Self::BedrockConverse => None,
+            Self::Gemini => Some(&GeminiDialect),
         }
     }
 }

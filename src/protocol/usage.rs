@@ -79,12 +79,20 @@ pub(super) fn read_anthropic(raw: &RawValue) -> Option<Usage> {
 
 /// The counts in the last bytes of a reply, which may begin anywhere in it.
 pub(super) fn in_tail(tail: &[u8]) -> Result<Option<&RawValue>, Malformed> {
+    member_in_tail(tail, "usage")
+}
+
+/// The last object of that name in the last bytes of a reply, which may begin anywhere in it.
+pub(super) fn member_in_tail<'t>(
+    tail: &'t [u8],
+    name: &str,
+) -> Result<Option<&'t RawValue>, Malformed> {
     if tail.trim_ascii_end().last() != Some(&b'}') {
         return Err(Malformed);
     }
     // Inside a string the quotes would be escaped, and the name would not end in one.
-    let name = b"\"usage\"";
-    Ok(memmem::rfind_iter(tail, name).find_map(|at| {
+    let name = format!("\"{name}\"");
+    Ok(memmem::rfind_iter(tail, name.as_bytes()).find_map(|at| {
         let value = tail[at + name.len()..].trim_ascii_start().strip_prefix(b":")?;
         serde_json::Deserializer::from_slice(value).into_iter::<&RawValue>().next()?.ok()
     }))

@@ -245,7 +245,12 @@ mod tests {
     use super::*;
 
     fn facts(kind: &str, code: &str, message: &str) -> ErrorFacts {
-        ErrorFacts { kind: kind.into(), code: code.into(), message: message.into() }
+        ErrorFacts {
+            kind: kind.into(),
+            code: code.into(),
+            message: message.into(),
+            ..ErrorFacts::default()
+        }
     }
 
     fn class(status: u16, code: &str, message: &str) -> Class {

@@ -31,6 +31,10 @@ pub(super) fn list(
             let models: Vec<_> = models.iter().map(|(id, route)| (&**id, route.created)).collect();
             anthropic_page(&models, query)?
         }
+        ProtocolId::Gemini => {
+            let models: Vec<Value> = models.iter().map(|(id, _)| gemini(id)).collect();
+            json!({"models": models})
+        }
     };
     Ok(Bytes::from(body.to_string()))
 }
@@ -54,6 +58,7 @@ pub(super) fn retrieve(
     let body = match protocol {
         ProtocolId::OpenAi => openai(&id, route),
         ProtocolId::Anthropic => anthropic(&id, route.created),
+        ProtocolId::Gemini => gemini(&id),
     };
     Ok(Bytes::from(body.to_string()))
 }
@@ -65,6 +70,11 @@ fn openai(id: &str, route: &Route) -> Value {
 fn anthropic(id: &str, created: i64) -> Value {
     let created = jiff::Timestamp::from_second(created).unwrap_or_default().to_string();
     json!({"type": "model", "id": id, "display_name": id, "created_at": created})
+}
+
+fn gemini(id: &str) -> Value {
+    let methods = ["generateContent", "streamGenerateContent"];
+    json!({"name": format!("models/{id}"), "displayName": id, "supportedGenerationMethods": methods})
 }
 
 /// A page by `limit`, `after_id` and `before_id`.

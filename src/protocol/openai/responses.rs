@@ -180,6 +180,7 @@ fn error_of(event: &Event<'_>) -> ErrorFacts {
             kind: "error".into(),
             code: text(event.code),
             message: text(event.message),
+            retry_after: None,
         }
         .shortened(),
     }
