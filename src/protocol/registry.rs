@@ -5,6 +5,7 @@ mod path;
 use std::borrow::Cow;
 
 use super::anthropic::{Anthropic, MessagesAnswers};
+use super::bedrock::Bedrock;
 use super::dialect::{Dialect, DialectId};
 use super::openai::{ChatAnswers, OpenAi, ResponsesAnswers};
 use super::{Answers, Protocol};
@@ -16,6 +17,8 @@ pub use path::{Called, operation};
 pub enum ProtocolId {
     /// Anthropic Messages.
     Anthropic,
+    /// Amazon Bedrock: Converse.
+    Bedrock,
     /// OpenAI: chat completions, completions, embeddings, responses.
     OpenAi,
 }
@@ -25,6 +28,7 @@ impl ProtocolId {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Anthropic => "anthropic",
+            Self::Bedrock => "bedrock",
             Self::OpenAi => "openai",
         }
     }
@@ -33,6 +37,7 @@ impl ProtocolId {
     pub fn protocol(self) -> &'static dyn Protocol {
         match self {
             Self::Anthropic => &Anthropic,
+            Self::Bedrock => &Bedrock,
             Self::OpenAi => &OpenAi,
         }
     }
