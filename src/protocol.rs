@@ -5,6 +5,7 @@
 //! events, usage and errors, and writes the few things that the gateway itself has to say.
 
 pub mod anthropic;
+pub mod bedrock;
 pub mod dialect;
 pub mod error;
 pub mod estimate;

@@ -230,8 +230,8 @@ fn endpoint<B>(request: &Request<B>) -> Result<Endpoint, ProxyError> {
         "/" => Endpoint::Root,
         "/health" => Endpoint::Health,
         "/health/detailed" => Endpoint::DetailedHealth,
-        "/v1/models" => Endpoint::Models,
-        _ => match path.strip_prefix("/v1/models/").filter(|id| !id.is_empty()) {
+        "/v1/models" | "/v1beta/models" => Endpoint::Models,
+        _ => match model_id(path) {
             Some(id) => Endpoint::Model(id.to_owned()),
             None => {
                 let message = format!("there is nothing at `{path}`");
@@ -243,6 +243,11 @@ fn endpoint<B>(request: &Request<B>) -> Result<Endpoint, ProxyError> {
         Method::GET | Method::HEAD => Ok(local),
         _ => Err(wrong_method(path, "GET")),
     }
+}
+
+fn model_id(path: &str) -> Option<&str> {
+    let id = path.strip_prefix("/v1/models/").or_else(|| path.strip_prefix("/v1beta/models/"))?;
+    Some(id).filter(|id| !id.is_empty())
 }
 
 fn wrong_method(path: &str, right: &str) -> ProxyError {

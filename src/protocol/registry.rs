@@ -4,9 +4,10 @@ mod path;
 
 use std::borrow::Cow;
 
-use super::anthropic::{Anthropic, MessagesAnswers};
+use super::anthropic::{Anthropic, MessagesAnswers, MessagesDialect};
+use super::bedrock::{Bedrock, ConverseAnswers, ConverseDialect};
 use super::dialect::{Dialect, DialectId};
-use super::gemini::{Gemini, GeminiDialect};
+use super::gemini::{Gemini, GeminiAnswers, GeminiDialect};
 use super::openai::{ChatAnswers, OpenAi, ResponsesAnswers};
 use super::{Answers, Protocol};
 
@@ -17,6 +18,8 @@ pub use path::{Called, operation};
 pub enum ProtocolId {
     /// Anthropic Messages.
     Anthropic,
+    /// Amazon Bedrock: Converse.
+    Bedrock,
     /// Google's generateContent: Gemini API, Vertex AI.
     Gemini,
     /// OpenAI: chat completions, completions, embeddings, responses.
@@ -28,6 +31,7 @@ impl ProtocolId {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Anthropic => "anthropic",
+            Self::Bedrock => "bedrock",
             Self::Gemini => "gemini",
             Self::OpenAi => "openai",
         }
@@ -37,6 +41,7 @@ impl ProtocolId {
     pub fn protocol(self) -> &'static dyn Protocol {
         match self {
             Self::Anthropic => &Anthropic,
+            Self::Bedrock => &Bedrock,
             Self::Gemini => &Gemini,
             Self::OpenAi => &OpenAi,
         }
@@ -47,12 +52,29 @@ impl DialectId {
     /// How that API is read and written.
     pub fn dialect(self) -> Option<&'static dyn Dialect> {
         match self {
-            Self::OpenAiChat
-            | Self::OpenAiCompletions
-            | Self::OpenAiResponses
-            | Self::AnthropicMessages
-            | Self::BedrockConverse => None,
+            Self::AnthropicMessages => Some(&MessagesDialect),
+            Self::BedrockConverse => Some(&ConverseDialect),
             Self::Gemini => Some(&GeminiDialect),
+            Self::OpenAiChat | Self::OpenAiCompletions | Self::OpenAiResponses => None,
+        }
+    }
+}
+
+/// How the events of a stream lie in its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-Sent Events (WHATWG HTML, section 9.2).
+    Sse,
+    /// AWS's binary event stream.
+    AwsEventStream,
+}
+
+impl Framing {
+    /// The media type of such a stream.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Sse => "text/event-stream",
+            Self::AwsEventStream => "application/vnd.amazon.eventstream",
         }
     }
 }
@@ -73,6 +95,8 @@ pub struct Operation {
     pub protocol: ProtocolId,
     /// Whether its answers can be streamed.
     pub streams: bool,
+    /// How the events of a streamed answer lie in its bytes.
+    pub framing: Framing,
     /// Whether a stream's usage has to be asked for with `stream_options.include_usage`.
     pub usage_on_request: bool,
     /// How it is read and written, where it can be translated.
@@ -81,7 +105,8 @@ pub struct Operation {
     pub counts: Option<DialectId>,
     /// How its answers are read.
     pub answers: &'static dyn Answers,
-    /// Its field for each neutral parameter that it has; several spellings, the preferred one first.
+    /// Its field for each neutral parameter that it has, dotted where it stands in another member;
+    /// several spellings, the preferred one first.
     pub parameters: &'static [(&'static str, &'static [&'static str])],
 }
 
@@ -121,6 +146,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
         streams: true,
+        framing: Framing::Sse,
         usage_on_request: true,
         dialect: Some(DialectId::OpenAiChat),
         counts: None,
@@ -146,6 +172,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
         streams: true,
+        framing: Framing::Sse,
         usage_on_request: true,
         dialect: Some(DialectId::OpenAiCompletions),
         counts: None,
@@ -170,6 +197,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
         streams: false,
+        framing: Framing::Sse,
         usage_on_request: false,
         dialect: None,
         counts: None,
@@ -184,6 +212,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
         streams: true,
+        framing: Framing::Sse,
         usage_on_request: false,
         dialect: Some(DialectId::OpenAiResponses),
         counts: None,
@@ -203,6 +232,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_stream_path: None,
         protocol: ProtocolId::Anthropic,
         streams: true,
+        framing: Framing::Sse,
         usage_on_request: false,
         dialect: Some(DialectId::AnthropicMessages),
         counts: None,
@@ -223,10 +253,55 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_stream_path: None,
         protocol: ProtocolId::Anthropic,
         streams: false,
+        framing: Framing::Sse,
         usage_on_request: false,
         dialect: None,
         counts: Some(DialectId::AnthropicMessages),
         answers: &MessagesAnswers,
         parameters: &[],
+    },
+    Operation {
+        name: "generate_content",
+        path: "/v1beta/models/{model}:generateContent",
+        stream_path: Some("/v1beta/models/{model}:streamGenerateContent"),
+        upstream_path: "/models/{model}:generateContent",
+        upstream_stream_path: Some("/models/{model}:streamGenerateContent?alt=sse"),
+        protocol: ProtocolId::Gemini,
+        streams: true,
+        framing: Framing::Sse,
+        usage_on_request: false,
+        dialect: Some(DialectId::Gemini),
+        counts: None,
+        answers: &GeminiAnswers,
+        parameters: &[
+            ("temperature", &["generationConfig.temperature"]),
+            ("topP", &["generationConfig.topP"]),
+            ("topK", &["generationConfig.topK"]),
+            ("maxOutputTokens", &["generationConfig.maxOutputTokens"]),
+            ("stop", &["generationConfig.stopSequences"]),
+            ("seed", &["generationConfig.seed"]),
+            ("presencePenalty", &["generationConfig.presencePenalty"]),
+            ("frequencyPenalty", &["generationConfig.frequencyPenalty"]),
+        ],
+    },
+    Operation {
+        name: "converse",
+        path: "/model/{model}/converse",
+        stream_path: Some("/model/{model}/converse-stream"),
+        upstream_path: "/model/{model}/converse",
+        upstream_stream_path: Some("/model/{model}/converse-stream"),
+        protocol: ProtocolId::Bedrock,
+        streams: true,
+        framing: Framing::AwsEventStream,
+        usage_on_request: false,
+        dialect: Some(DialectId::BedrockConverse),
+        counts: None,
+        answers: &ConverseAnswers,
+        parameters: &[
+            ("temperature", &["inferenceConfig.temperature"]),
+            ("topP", &["inferenceConfig.topP"]),
+            ("maxOutputTokens", &["inferenceConfig.maxTokens"]),
+            ("stop", &["inferenceConfig.stopSequences"]),
+        ],
     },
 ];

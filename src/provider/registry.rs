@@ -47,6 +47,15 @@ pub static PROVIDERS: &[Provider] = &[
         ..OPENAI_SPEAKING
     },
     Provider {
+        name: "bedrock",
+        title: "Amazon Bedrock (Converse)",
+        protocol: ProtocolId::Bedrock,
+        // Bedrock's own API keys; every region has its host.
+        hosts: &["*.amazonaws.com", "*.api.aws"],
+        quirks: NO_STREAM_USAGE,
+        ..OPENAI_SPEAKING
+    },
+    Provider {
         name: "cerebras",
         title: "Cerebras",
         base_url: Some("https://api.cerebras.ai/v1"),
@@ -79,6 +88,15 @@ pub static PROVIDERS: &[Provider] = &[
         name: "fireworks",
         title: "Fireworks AI",
         base_url: Some("https://api.fireworks.ai/inference/v1"),
+        ..OPENAI_SPEAKING
+    },
+    Provider {
+        name: "gemini",
+        title: "Google Gemini API",
+        protocol: ProtocolId::Gemini,
+        base_url: Some("https://generativelanguage.googleapis.com/v1beta"),
+        auth: Auth::GoogleApiKey,
+        quirks: Quirks { image_urls: false, ..NO_STREAM_USAGE },
         ..OPENAI_SPEAKING
     },
     Provider {

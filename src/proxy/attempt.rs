@@ -23,7 +23,7 @@ use super::respond::told;
 use crate::protocol::dialect::Unreadable;
 use crate::protocol::error::{ErrorFacts, ErrorView};
 use crate::protocol::neutral::CannotCross;
-use crate::protocol::registry::ProtocolId;
+use crate::protocol::registry::{Framing, ProtocolId};
 use crate::protocol::usage::Usage;
 use crate::table::{Key, Upstream};
 use crate::upstream::{ConnectError, SendError, UpstreamBody, authorize};
@@ -147,7 +147,10 @@ impl Attempt<'_> {
         if !response.status().is_success() {
             return Err(self.refused(response).await);
         }
-        match (self.resolved.streams(), is_event_stream(response.headers())) {
+        match (
+            self.resolved.streams(),
+            is_stream(self.prepared.operation.framing, response.headers()),
+        ) {
             (true, true) => self.stream(response, add_usage).await,
             (false, false) => self.reply(response).await,
             (true, false) => Err(self.not_a_stream(response).await),
@@ -166,8 +169,11 @@ impl Attempt<'_> {
         };
         let model = upstream.model.as_deref().unwrap_or(&resolved.model);
         let path = prepared.operation.request_path(model, resolved.streams());
-        // A query belongs to the operation that it was sent to.
-        let query = resolved.query.as_deref().filter(|_| prepared.translated.is_none());
+        // A query belongs to the operation that it was sent to; what the path says by itself is not
+        // said twice.
+        let query = resolved.query.as_deref().filter(|query| {
+            prepared.translated.is_none() && !path.split('?').skip(1).any(|own| own == *query)
+        });
         let target = upstream
             .base_url
             .request_target(&path, query)
@@ -277,11 +283,14 @@ fn too_slow(limits: Limits) -> Failure {
     Failure::new(Class::TimedOut, format!("gave no answer within `{}`", limits.name))
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+/// Whether an answer is a stream in the given framing.
+fn is_stream(framing: Framing, headers: &HeaderMap) -> bool {
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    media_type.is_some_and(|text| {
-        text.get(..17).is_some_and(|start| start.eq_ignore_ascii_case("text/event-stream"))
-    }) && !headers.contains_key(CONTENT_ENCODING)
+    let wanted = framing.media_type();
+    media_type
+        .and_then(|text| text.get(..wanted.len()))
+        .is_some_and(|start| start.eq_ignore_ascii_case(wanted))
+        && !headers.contains_key(CONTENT_ENCODING)
 }
 
 /// What a message may say of a provider's error. Errors about credentials quote parts of keys and

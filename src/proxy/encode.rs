@@ -51,7 +51,7 @@ fn apply_parameters(
     let parameters = &upstream.parameters;
     for name in &parameters.drop {
         for field in operation.fields(name) {
-            edit.remove(field)?;
+            remove(edit, field)?;
         }
     }
     for (name, value) in &parameters.defaults {
@@ -62,17 +62,31 @@ fn apply_parameters(
     }
     for (name, value) in &parameters.overrides {
         for field in operation.fields(name) {
-            edit.remove(field)?;
+            remove(edit, field)?;
         }
         set_preferred(edit, operation, upstream, name, value)?;
     }
     edit.merge(&parameters.raw)
 }
 
+fn remove(edit: &mut ObjectEdit<'_>, field: &str) -> Result<(), JsonError> {
+    match field.split_once('.') {
+        None => edit.remove(field),
+        Some((outer, field)) => edit.remove_in(outer, field),
+    }
+}
+
 /// Whether the client set one of the spellings.
 fn is_set(object: &Object, fields: &[&str]) -> Result<bool, JsonError> {
     for field in fields {
-        if object.raw(field)?.is_some_and(|raw| raw != b"null") {
+        let set = match field.split_once('.') {
+            None => object.raw(field)?.is_some_and(|raw| raw != b"null"),
+            Some((outer, field)) => match object.object(outer)? {
+                Some(outer) => outer.raw(field)?.is_some_and(|raw| raw != b"null"),
+                None => false,
+            },
+        };
+        if set {
             return Ok(true);
         }
     }
@@ -89,7 +103,10 @@ fn set_preferred(
     let fields = operation.fields(name);
     let vendors = upstream.provider.quirks.max_tokens_field;
     match fields.iter().find(|field| **field == vendors).or(fields.first()) {
-        Some(field) => edit.set(field, value),
+        Some(field) => match field.split_once('.') {
+            None => edit.set(field, value),
+            Some((outer, field)) => edit.set_in(outer, field, value),
+        },
         // The operation has no such parameter: embeddings have no temperature.
         None => Ok(()),
     }

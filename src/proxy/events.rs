@@ -1,6 +1,7 @@
 //! A provider's stream as a sequence of batches: what it means, and the bytes to pass on.
 
 mod batch;
+mod framing;
 mod passage;
 
 use std::task::{Context, Poll, ready};
@@ -11,12 +12,13 @@ use super::attempt::UNCOUNTED;
 use super::budget::{Budget, Exhausted, Reservation};
 use super::classify::Class;
 use crate::protocol::error::ErrorFacts;
+use crate::protocol::registry::Framing;
 use crate::protocol::stream::Meaning;
 use crate::protocol::usage::Usage;
 use crate::upstream::UpstreamBody;
-use crate::wire::sse::{Frame, SseParser};
 
 use batch::{Batch, Joined};
+use framing::{Frame, Frames};
 pub(super) use passage::Passage;
 use passage::Passed;
 
@@ -26,7 +28,7 @@ const MAX_EVENT: usize = 16 * 1024 * 1024;
 /// A provider's stream, read as it passes.
 pub(super) struct EventStream {
     body: UpstreamBody,
-    parser: SseParser,
+    frames: Frames,
     passage: Passage,
     /// The answer must fit a schema: no event of it can be left out.
     structured: bool,
@@ -102,13 +104,14 @@ impl std::fmt::Debug for EventStream {
 impl EventStream {
     pub(super) fn new(
         body: UpstreamBody,
+        framing: Framing,
         passage: Passage,
         structured: bool,
         budget: Budget,
     ) -> Self {
         Self {
             body,
-            parser: SseParser::new(MAX_EVENT),
+            frames: Frames::new(framing, MAX_EVENT),
             passage,
             structured,
             budget,
@@ -168,19 +171,19 @@ impl EventStream {
     /// Reads what a chunk completes. `None` if it completes nothing.
     fn read_chunk(&mut self, chunk: Bytes) -> Option<Batch> {
         // The client came back for more: what it was given is gone.
-        if self.parser.held() <= UNCOUNTED {
+        if self.frames.held() <= UNCOUNTED {
             self.reservation = None;
         }
-        self.parser.feed(chunk);
+        self.frames.feed(chunk);
         let mut batch = Joined::default();
         loop {
-            match self.parser.next_frame() {
+            match self.frames.next_frame() {
                 Ok(Some(frame)) => self.read_frame(frame, &mut batch),
                 Ok(None) => {
                     self.account();
                     break;
                 }
-                Err(_) => self.fault = Some(StreamFault::TooLarge),
+                Err(fault) => self.fault = Some(fault),
             }
             if self.fault.is_some() || self.ended {
                 break;
@@ -191,7 +194,7 @@ impl EventStream {
 
     /// Takes memory out of the budget for a large event that is not whole yet.
     fn account(&mut self) {
-        let held = self.parser.held();
+        let held = self.frames.held();
         if held <= UNCOUNTED {
             return;
         }
@@ -207,7 +210,7 @@ impl EventStream {
     /// What is left when the provider closes: perhaps an end marker without its blank line, and for
     /// a finished stream the marker that it forgot.
     fn read_rest(&mut self) -> Option<Batch> {
-        let rest = self.parser.finish();
+        let rest = self.frames.finish();
         let bytes = self.passage.close(rest);
         if !self.passage.finished() {
             return None;

@@ -103,15 +103,13 @@ impl Exchange {
     pub(super) fn begin<B>(gateway: &Arc<Gateway>, request: &Request<B>) -> Self {
         gateway.metrics.in_flight.inc();
         let path = request.uri().path();
-        let anthropic = path.starts_with("/v1/messages")
-            || request.headers().contains_key(names::ANTHROPIC_VERSION);
         Self {
             gateway: Arc::clone(gateway),
             started: Instant::now(),
             request_id: request_id(request.headers()),
             method: request.method().clone(),
             path: beginning(path, PATH_LIMIT).to_owned(),
-            protocol: if anthropic { ProtocolId::Anthropic } else { ProtocolId::OpenAi },
+            protocol: protocol(request),
             operation: None,
             caller: None,
             route: None,
@@ -227,6 +225,22 @@ impl Drop for Exchange {
 /// At most that many characters of a text.
 fn beginning(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
+}
+
+/// The protocol that a client speaks, by what it calls: errors have its shape, whatever they are.
+fn protocol<B>(request: &Request<B>) -> ProtocolId {
+    let path = request.uri().path();
+    if path.starts_with("/v1beta/") {
+        ProtocolId::Gemini
+    } else if path.starts_with("/model/") {
+        ProtocolId::Bedrock
+    } else if path.starts_with("/v1/messages")
+        || request.headers().contains_key(names::ANTHROPIC_VERSION)
+    {
+        ProtocolId::Anthropic
+    } else {
+        ProtocolId::OpenAi
+    }
 }
 
 /// The client's own id, where it can stand in a log line, or a new one.

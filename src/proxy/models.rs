@@ -23,7 +23,7 @@ pub(super) fn list(
 ) -> Result<Bytes, ProxyError> {
     let models = table.models(caller);
     let body = match protocol {
-        ProtocolId::OpenAi => {
+        ProtocolId::OpenAi | ProtocolId::Bedrock => {
             let data: Vec<Value> = models.iter().map(|(id, route)| openai(id, route)).collect();
             json!({"object": "list", "data": data})
         }
@@ -56,7 +56,7 @@ pub(super) fn retrieve(
     }
     let (route, _) = table.resolve(caller, &id).ok_or_else(unknown)?;
     let body = match protocol {
-        ProtocolId::OpenAi => openai(&id, route),
+        ProtocolId::OpenAi | ProtocolId::Bedrock => openai(&id, route),
         ProtocolId::Anthropic => anthropic(&id, route.created),
         ProtocolId::Gemini => gemini(&id),
     };

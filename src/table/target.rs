@@ -136,7 +136,8 @@ impl BaseUrl {
         &self.path
     }
 
-    /// The origin-form target of a request: `suffix` (which begins with `/`) after this path.
+    /// The origin-form target of a request: `suffix` (which begins with `/`, and may hold a query of
+    /// its own) after this path.
     pub fn request_target(&self, suffix: &str, query: Option<&str>) -> Option<PathAndQuery> {
         let mut target = String::with_capacity(
             self.path.len() + suffix.len() + query.map_or(0, |query| query.len() + 1),
@@ -144,7 +145,7 @@ impl BaseUrl {
         target.push_str(&self.path);
         target.push_str(suffix);
         if let Some(query) = query.filter(|query| !query.is_empty()) {
-            target.push('?');
+            target.push(if suffix.contains('?') { '&' } else { '?' });
             target.push_str(query);
         }
         PathAndQuery::try_from(target).ok()

@@ -7,12 +7,14 @@ use crate::provider::Auth;
 use crate::table::Key;
 
 /// Anthropic's key header; others took it over.
+const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Puts a key where its provider looks for it.
 pub fn authorize(headers: &mut HeaderMap, auth: Auth, key: &Key) {
     match auth {
         Auth::Bearer => headers.insert(AUTHORIZATION, key.bearer.clone()),
+        Auth::GoogleApiKey => headers.insert(X_GOOG_API_KEY, key.plain.clone()),
         Auth::XApiKey => headers.insert(X_API_KEY, key.plain.clone()),
     };
 }

@@ -120,7 +120,8 @@ impl Attempt<'_> {
         let Some(how) = &self.prepared.translated else {
             return Passage::direct(self.prepared.operation, choices, hide_usage);
         };
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        let media_type = self.resolved.operation.framing.media_type();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         warn(headers, &how.warnings);
         let (view, undo) = (self.client_view(), how.undo.clone());
         let translator = StreamTranslator::new(how.provider, how.client, undo, &view, choices);
@@ -137,7 +138,9 @@ impl Attempt<'_> {
         let budget = &self.exchange.gateway.budget;
         let passage = self.passage(hide_usage, &mut headers);
         let structured = self.resolved.facts.structured;
-        let mut events = Box::new(EventStream::new(body, passage, structured, budget.clone()));
+        let framing = self.prepared.operation.framing;
+        let mut events =
+            Box::new(EventStream::new(body, framing, passage, structured, budget.clone()));
         let mut held = Gathered::new(budget);
         let mut progress = Progress::None;
         loop {

@@ -4,8 +4,9 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
 use super::Progress;
+use super::framing::Frame;
 use crate::wire::json::Object;
-use crate::wire::sse::{Frame, encode_event};
+use crate::wire::sse::encode_event;
 
 /// Some events that came together.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(in crate::proxy) struct Batch {
 /// With usage asked for, every chunk says `"usage":null`: taken out again for a caller that did not
 /// ask. Counts on a chunk with choices are the provider's own doing and stay.
 pub(super) fn without_null_usage(frame: Frame) -> Bytes {
+    // Whoever frames in another way has no such option.
+    let Frame::Sse(frame) = frame else { return frame.into_raw() };
     if memmem::find(frame.data(), b"\"usage\"").is_none() {
         return frame.into_raw();
     }

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 
 use super::batch::without_null_usage;
+use super::framing::Frame;
 use crate::protocol::Malformed;
 use crate::protocol::hub::StreamTranslator;
 use crate::protocol::registry::Operation;
 use crate::protocol::stream::{Meaning, StreamReader};
 use crate::protocol::usage::Usage;
-use crate::wire::sse::{Frame, FrameKind};
 
 /// How a provider's events become what the client is sent.
 pub(in crate::proxy) enum Passage {
@@ -41,7 +41,7 @@ impl Passage {
 
     pub(super) fn pass(&mut self, frame: Frame) -> Passed {
         match self {
-            Self::Direct { .. } if frame.kind() == FrameKind::Comment => {
+            Self::Direct { .. } if frame.is_silent() => {
                 Passed { meaning: Ok(Meaning::Preamble), bytes: frame.into_raw() }
             }
             Self::Direct { reader, hide_usage, .. } => {
@@ -55,8 +55,8 @@ impl Passage {
                 };
                 Passed { meaning, bytes }
             }
-            // The client's own protocol may have no comments; the gateway keeps it awake itself.
-            Self::Translated(_) if frame.kind() == FrameKind::Comment => {
+            // The client's own protocol may have no such thing; the gateway keeps it awake itself.
+            Self::Translated(_) if frame.is_silent() => {
                 Passed { meaning: Ok(Meaning::Preamble), bytes: Bytes::new() }
             }
             Self::Translated(translator) => {
