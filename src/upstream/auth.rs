@@ -6,8 +6,9 @@ use http::header::{AUTHORIZATION, HeaderName};
 use crate::provider::Auth;
 use crate::table::Key;
 
-/// Anthropic's key header; others took it over.
+/// Google's key header.
 const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+/// Anthropic's key header; others took it over.
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Puts a key where its provider looks for it.
