@@ -4,6 +4,7 @@
 
 mod answer;
 mod dialect;
+mod hash;
 mod reasoning;
 mod reply;
 mod request;
@@ -24,7 +25,7 @@ use crate::wire::sse::{KEEP_ALIVE, encode_event};
 
 pub use dialect::ChatDialect;
 // Legacy completions share what they have in common with these.
-pub(super) use answer::{UsageOut, finish_word};
+pub(super) use answer::{UsageMember, UsageOut, finish_word};
 pub(super) use reply::read as read_chat_reply;
 pub(super) use request::{read_sampling, read_stop};
 pub(super) use stream::ChunkReader;

@@ -6,10 +6,10 @@
 
 use std::borrow::Cow;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::hash::hash;
 use super::reasoning::ThinkingBlock;
 use crate::protocol::dialect::ClientView;
 use crate::protocol::neutral::{Finish, Output};
@@ -234,6 +234,29 @@ pub(super) fn read_usage(usage: Option<&RawValue>, groq: Option<&RawValue>) -> O
     usage.or_else(groq).and_then(usage::read_openai)
 }
 
+/// `usage` of a chunk.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(in crate::protocol::openai) enum UsageMember {
+    /// The client did not ask for it.
+    Absent,
+    /// `null`: it comes with the last chunk.
+    Pending,
+    /// What it came to.
+    Known(UsageOut),
+}
+
+impl UsageMember {
+    /// What every chunk but the last has.
+    pub fn of_chunk(include_usage: bool) -> Self {
+        if include_usage { Self::Pending } else { Self::Absent }
+    }
+
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
 /// `usage` as OpenAI writes it. What is not known is left out.
 #[derive(Serialize)]
 pub(in crate::protocol::openai) struct UsageOut {
@@ -279,9 +302,6 @@ impl From<&Usage> for UsageOut {
 
 /// An id for a call whose provider gave none: no other call of the conversation has it.
 pub(super) fn minted_call_id(client: &ClientView<'_>, choice: u32, call: u32) -> String {
-    let of = format!("{}/{choice}/{call}", client.request_id);
-    let digest = digest(&SHA256, of.as_bytes());
     // As long as OpenAI's own ids.
-    let digits = digest.as_ref()[..12].iter().map(|byte| format!("{byte:02x}"));
-    format!("call_{}", digits.collect::<String>())
+    format!("call_{}", hash(&format!("{}/{choice}/{call}", client.request_id), 24))
 }

@@ -63,13 +63,13 @@ impl ThinkingBlock {
 
 /// What a message says of its reasoning, in order: each piece with its state.
 pub(super) fn thinking(
-    text: String,
+    text: &str,
     blocks: Vec<ThinkingBlock>,
 ) -> Vec<(String, Option<OpaqueState>)> {
     let mut pieces = Vec::with_capacity(blocks.len().max(1));
     let has_text = |block: &ThinkingBlock| block.thinking.as_ref().is_some_and(|t| !t.is_empty());
     // Blocks that have their texts repeat `reasoning_content`.
-    let mut rest = if blocks.iter().any(has_text) { "" } else { &*text };
+    let mut rest = if blocks.iter().any(has_text) { "" } else { text };
     for block in blocks {
         let state = block.state();
         let own = block.thinking.unwrap_or_default();
@@ -130,16 +130,16 @@ mod tests {
     fn streamed_blocks_find_their_text_again() {
         let block =
             |data: &str, length| ThinkingBlock { length, ..ThinkingBlock::of(&signed(data)) };
-        let pieces = thinking("aéb".to_owned(), vec![block("1", Some(2)), block("2", Some(1))]);
+        let pieces = thinking("aéb", vec![block("1", Some(2)), block("2", Some(1))]);
         assert_eq!(
             pieces,
             [("aé".to_owned(), Some(signed("1"))), ("b".to_owned(), Some(signed("2")))]
         );
         // A client that keeps no unknown members of a block.
-        let pieces = thinking("ab".to_owned(), vec![block("1", None)]);
+        let pieces = thinking("ab", vec![block("1", None)]);
         assert_eq!(pieces, [("ab".to_owned(), Some(signed("1")))]);
         // The text was never shown: the state is kept all the same.
-        let pieces = thinking(String::new(), vec![block("1", Some(0))]);
+        let pieces = thinking("", vec![block("1", Some(0))]);
         assert_eq!(pieces, [(String::new(), Some(signed("1")))]);
     }
 

@@ -63,7 +63,7 @@ pub(in crate::protocol::openai) fn read(body: &[u8]) -> Result<Reply, Malformed>
 
 fn read_choice(at: usize, choice: ChoiceIn<'_>) -> Result<Choice, Malformed> {
     let said = choice.message.unwrap_or_default();
-    let mut output: Vec<Output> = thinking(said.reasoning(), said.thinking_blocks())
+    let mut output: Vec<Output> = thinking(&said.reasoning(), said.thinking_blocks())
         .into_iter()
         .map(|(text, state)| Output::Thinking { text, state })
         .collect();
@@ -177,9 +177,10 @@ fn write_choice<'a>(choice: &'a Choice, client: &ClientView<'_>) -> ChoiceOut<'a
                     message.reasoning_content.get_or_insert_default().push_str(text);
                 }
                 stated |= state.is_some();
-                let block = state.as_ref().map(ThinkingBlock::of).unwrap_or_else(|| {
-                    ThinkingBlock { kind: "thinking".to_owned(), ..ThinkingBlock::default() }
-                });
+                let block = match state {
+                    Some(state) => ThinkingBlock::of(state),
+                    None => ThinkingBlock { kind: "thinking".to_owned(), ..Default::default() },
+                };
                 let redacted = state.as_ref().is_some_and(|state| state.redacted);
                 let thinking = (!redacted).then(|| text.clone());
                 message.thinking_blocks.push(ThinkingBlock { thinking, ..block });

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::super::chat::UsageOut;
+use super::super::chat::{UsageMember, UsageOut};
 use super::reply::{answer_id, ending};
 use crate::protocol::dialect::{ClientView, EventWriter};
 use crate::protocol::neutral::Event;
@@ -27,9 +27,8 @@ struct Chunk<'a> {
     created: u64,
     model: &'a str,
     choices: &'a [ChoiceOut<'a>],
-    /// `null` on every chunk but the last, if the client asked for usage.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<UsageOut>>,
+    #[serde(skip_serializing_if = "UsageMember::is_absent")]
+    usage: UsageMember,
 }
 
 #[derive(Serialize)]
@@ -56,7 +55,7 @@ impl EventWriter for TextWriter {
             Event::Ping => out.extend_from_slice(KEEP_ALIVE),
             Event::End => {
                 if let Some(usage) = self.usage.filter(|_| self.include_usage) {
-                    self.frame(&[], Some(Some(UsageOut::from(&usage))), out);
+                    self.frame(&[], UsageMember::Known(UsageOut::from(&usage)), out);
                 }
                 out.extend_from_slice(b"data: [DONE]\n\n");
             }
@@ -93,10 +92,10 @@ impl TextWriter {
         out: &mut Vec<u8>,
     ) {
         let choice = ChoiceOut { text, index, logprobs: None, finish_reason };
-        self.frame(&[choice], self.include_usage.then_some(None), out);
+        self.frame(&[choice], UsageMember::of_chunk(self.include_usage), out);
     }
 
-    fn frame(&self, choices: &[ChoiceOut<'_>], usage: Option<Option<UsageOut>>, out: &mut Vec<u8>) {
+    fn frame(&self, choices: &[ChoiceOut<'_>], usage: UsageMember, out: &mut Vec<u8>) {
         let chunk = Chunk {
             id: &self.id,
             object: "text_completion",

@@ -147,7 +147,7 @@ fn read_assistant(
     let reasoning = message.reasoning.and_then(|raw| serde_json::from_str(raw.get()).ok());
     let text = message.reasoning_content.take().filter(|text| !text.is_empty()).or(reasoning);
     let blocks = message.thinking_blocks.take().unwrap_or_default();
-    let thoughts = thinking(text.unwrap_or_default(), blocks);
+    let thoughts = thinking(&text.unwrap_or_default(), blocks);
     let mut parts: Vec<Part> =
         thoughts.into_iter().map(|(text, state)| Part::Thinking { text, state }).collect();
     parts.extend(said);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::super::answer::{UsageOut, finish_word, minted_call_id};
+use super::super::answer::{UsageMember, UsageOut, finish_word, minted_call_id};
 use super::super::reasoning::{ExtraContent, ThinkingBlock, call_extra};
 use super::super::reply::answer_id;
 use crate::protocol::dialect::{ClientView, EventWriter};
@@ -41,9 +41,8 @@ struct Chunk<'a> {
     created: u64,
     model: &'a str,
     choices: &'a [ChoiceOut<'a>],
-    /// `null` on every chunk but the last, if the client asked for usage.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<UsageOut>>,
+    #[serde(skip_serializing_if = "UsageMember::is_absent")]
+    usage: UsageMember,
 }
 
 #[derive(Serialize)]
@@ -214,10 +213,10 @@ impl ChunkWriter {
         out: &mut Vec<u8>,
     ) {
         let choice = ChoiceOut { index, delta, logprobs: None, finish_reason };
-        self.frame(&[choice], self.include_usage.then_some(None), out);
+        self.frame(&[choice], UsageMember::of_chunk(self.include_usage), out);
     }
 
-    fn frame(&self, choices: &[ChoiceOut<'_>], usage: Option<Option<UsageOut>>, out: &mut Vec<u8>) {
+    fn frame(&self, choices: &[ChoiceOut<'_>], usage: UsageMember, out: &mut Vec<u8>) {
         let chunk = Chunk {
             id: &self.id,
             object: "chat.completion.chunk",
@@ -232,7 +231,7 @@ impl ChunkWriter {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         if let Some(usage) = self.usage.filter(|_| self.include_usage) {
-            self.frame(&[], Some(Some(UsageOut::from(&usage))), out);
+            self.frame(&[], UsageMember::Known(UsageOut::from(&usage)), out);
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
     }

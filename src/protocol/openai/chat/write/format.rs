@@ -32,6 +32,20 @@ struct SchemaOut<'a> {
     strict: Option<bool>,
 }
 
+/// The schema of an object that holds the answer, where the answer's own is of no object.
+#[derive(Serialize)]
+struct Wrapper<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    properties: Wrapped<'a>,
+    required: [&'static str; 1],
+}
+
+#[derive(Serialize)]
+struct Wrapped<'a> {
+    value: &'a RawValue,
+}
+
 /// Writes `response_format`. Gives an instruction that has to go along.
 pub(super) fn write(
     draft: &mut Draft<'_, '_>,
@@ -76,18 +90,7 @@ pub(super) fn stand_in(draft: &Draft<'_, '_>) -> Option<(Box<RawValue>, FormatTo
     if of_object {
         return Some((schema.clone(), FormatTool { name, wrapped_in: None }));
     }
-    #[derive(Serialize)]
-    struct Wrapper<'a> {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        properties: Properties<'a>,
-        required: [&'static str; 1],
-    }
-    #[derive(Serialize)]
-    struct Properties<'a> {
-        value: &'a RawValue,
-    }
-    let properties = Properties { value: schema };
+    let properties = Wrapped { value: schema };
     let wrapper = Wrapper { kind: "object", properties, required: [WRAPPER] };
     let wrapper = to_raw_value(&wrapper).expect("a schema in a struct is JSON");
     Some((wrapper, FormatTool { name, wrapped_in: Some(WRAPPER.to_owned()) }))

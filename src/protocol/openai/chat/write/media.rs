@@ -31,6 +31,7 @@ pub(super) struct Audio<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "OpenAI's names")]
 pub(super) struct File<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     filename: Option<&'a str>,

@@ -6,8 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
+use super::super::hash::hash;
 use crate::protocol::dialect::Quirks;
 
 /// OpenAI's limit on names of functions: `^[a-zA-Z0-9_-]{1,64}$`.
@@ -74,14 +73,6 @@ pub(super) fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
     let room = limit - HASH_DIGITS - 1;
     let cut = (0..=room).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     Cow::Owned(format!("{}_{}", &text[..cut], hash(text, HASH_DIGITS)))
-}
-
-/// The first hexadecimal digits of a text's SHA-256.
-fn hash(text: &str, digits: usize) -> String {
-    let digest = digest(&SHA256, text.as_bytes());
-    let mut hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.truncate(digits);
-    hex
 }
 
 #[cfg(test)]

@@ -19,7 +19,10 @@ fn try_events(chunks: &[Value]) -> Result<Vec<Event>, Malformed> {
 }
 
 fn delta(delta: Value) -> Value {
-    json!({"id": "i", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
+    let mut chunk =
+        json!({"id": "i", "model": "m", "choices": [{"index": 0, "finish_reason": null}]});
+    chunk["choices"][0]["delta"] = delta;
+    chunk
 }
 
 fn finish(reason: &str) -> Value {
@@ -27,7 +30,9 @@ fn finish(reason: &str) -> Value {
 }
 
 fn calls(calls: Value) -> Value {
-    delta(json!({"tool_calls": calls}))
+    let mut said = json!({});
+    said["tool_calls"] = calls;
+    delta(said)
 }
 
 /// The events but for the start, in short.
