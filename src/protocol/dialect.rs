@@ -111,6 +111,21 @@ pub struct Quirks {
     pub image_urls: bool,
     /// A cloud that lets fewer fields pass than Anthropic itself does.
     pub cloud: bool,
+    /// Members of a chat completion that it refuses, though OpenAI has them.
+    pub lacks: &'static [&'static str],
+    /// Its word for "at least one tool must be called"; `None` if it cannot be forced to call any.
+    pub required_word: Option<&'static str>,
+    /// The member that holds the seed.
+    pub seed_field: &'static str,
+    /// The highest temperature that it takes.
+    pub max_temperature: f64,
+    /// It wants ids of calls of exactly nine letters and digits.
+    pub nine_character_ids: bool,
+    /// Thinking is asked for with `enable_thinking` and `thinking_budget`, not by a word.
+    pub thinking_switch: bool,
+    /// It knows Gemini's thought signatures, as Google's own endpoint carries them in chat
+    /// completions (`extra_content.google.thought_signature`).
+    pub thought_signatures: bool,
 }
 
 impl Quirks {
@@ -124,6 +139,13 @@ impl Quirks {
         reasoning_field: None,
         image_urls: true,
         cloud: false,
+        lacks: &[],
+        required_word: Some("required"),
+        seed_field: "seed",
+        max_temperature: 2.0,
+        nine_character_ids: false,
+        thinking_switch: false,
+        thought_signatures: false,
     };
 }
 

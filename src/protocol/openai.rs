@@ -3,7 +3,9 @@
 //! Sources: OpenAI API reference (chat, completions, embeddings, responses, errors) and the official
 //! SDKs, which raise on any stream event that holds an `error`.
 
-mod chat;
+pub mod chat;
+mod completions;
+mod member;
 mod responses;
 
 use bytes::Bytes;
@@ -16,7 +18,8 @@ use super::error::{ErrorFacts, ErrorView};
 use super::registry::ProtocolId;
 use super::{Malformed, Protocol, Reply, read_object, usage};
 
-pub use chat::ChatAnswers;
+pub use chat::{ChatAnswers, ChatDialect};
+pub use completions::CompletionsDialect;
 pub use responses::ResponsesAnswers;
 
 /// OpenAI's protocol.

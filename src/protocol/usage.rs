@@ -44,16 +44,20 @@ fn take(old: &mut Option<u64>, new: Option<u64>) {
 
 /// `usage` of OpenAI's APIs: `prompt_tokens` in chat, completions and embeddings, `input_tokens`
 /// in Responses. Input counts include cached tokens.
+///
+/// No aliases: servers that give both names would be taken to give one member twice.
 #[derive(Debug, Deserialize)]
 struct OpenAiUsage {
-    #[serde(alias = "input_tokens")]
     prompt_tokens: Option<u64>,
-    #[serde(alias = "output_tokens")]
+    input_tokens: Option<u64>,
     completion_tokens: Option<u64>,
-    #[serde(alias = "input_tokens_details")]
+    output_tokens: Option<u64>,
     prompt_tokens_details: Option<InputDetails>,
-    #[serde(alias = "output_tokens_details")]
+    input_tokens_details: Option<InputDetails>,
     completion_tokens_details: Option<OutputDetails>,
+    output_tokens_details: Option<OutputDetails>,
+    /// DeepSeek's name for cached tokens.
+    prompt_cache_hit_tokens: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,13 +104,15 @@ pub(super) fn member_in_tail<'t>(
 
 impl From<OpenAiUsage> for Usage {
     fn from(wire: OpenAiUsage) -> Self {
-        let input = wire.prompt_tokens_details;
+        let input = wire.prompt_tokens_details.or(wire.input_tokens_details);
+        let output = wire.completion_tokens_details.or(wire.output_tokens_details);
+        let cached = input.as_ref().and_then(|details| details.cached_tokens);
         Self {
-            input: wire.prompt_tokens,
-            output: wire.completion_tokens,
-            cached_input: input.as_ref().and_then(|details| details.cached_tokens),
+            input: wire.prompt_tokens.or(wire.input_tokens),
+            output: wire.completion_tokens.or(wire.output_tokens),
+            cached_input: cached.or(wire.prompt_cache_hit_tokens),
             cache_written: input.as_ref().and_then(|details| details.cache_write_tokens),
-            reasoning: wire.completion_tokens_details.and_then(|details| details.reasoning_tokens),
+            reasoning: output.and_then(|details| details.reasoning_tokens),
         }
     }
 }
@@ -166,6 +172,20 @@ mod tests {
         let mut usage = Usage { input: Some(10), output: Some(1), ..Usage::default() };
         usage.update(Usage { input: Some(0), output: Some(7), ..Usage::default() });
         assert_eq!(usage, Usage { input: Some(10), output: Some(7), ..Usage::default() });
+    }
+
+    #[test]
+    fn both_of_openais_namings_and_deepseeks_are_read() {
+        let read = |text: &str| {
+            let wire: OpenAiUsage = serde_json::from_str(text).expect("valid");
+            let usage = Usage::from(wire);
+            (usage.input, usage.output, usage.cached_input)
+        };
+        let both =
+            r#"{"prompt_tokens":3,"input_tokens":3,"completion_tokens":1,"output_tokens":1}"#;
+        assert_eq!(read(both), (Some(3), Some(1), None));
+        let hit = r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_cache_hit_tokens":8}"#;
+        assert_eq!(read(hit), (Some(9), Some(1), Some(8)));
     }
 
     #[test]

@@ -1,4 +1,16 @@
 //! Chat completions, legacy completions and embeddings: unnamed events, ended by `[DONE]`.
+//!
+//! What passes as bytes is read here; what is translated goes through [`ChatDialect`].
+
+mod answer;
+mod dialect;
+mod hash;
+mod reasoning;
+mod reply;
+mod request;
+mod stream;
+pub mod vendor;
+mod write;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -10,6 +22,14 @@ use crate::protocol::stream::{Meaning, StreamReader};
 use crate::protocol::usage::{self, Usage};
 use crate::protocol::{Answers, Malformed, Protocol, Reply, read_object};
 use crate::wire::sse::{KEEP_ALIVE, encode_event};
+
+pub use dialect::ChatDialect;
+// Legacy completions share what they have in common with these.
+pub(super) use answer::{UsageMember, UsageOut, finish_word};
+pub(super) use reply::read as read_chat_reply;
+pub(super) use request::{read_sampling, read_stop};
+pub(super) use stream::ChunkReader;
+pub(super) use write::write_completion;
 
 /// Answers to chat completions, completions and embeddings.
 #[derive(Debug)]
