@@ -17,7 +17,7 @@ use super::registry::ProtocolId;
 use super::{Malformed, Protocol, Reply, read_object, usage};
 
 pub use chat::ChatAnswers;
-pub use responses::ResponsesAnswers;
+pub use responses::{ResponsesAnswers, ResponsesDialect};
 
 /// OpenAI's protocol.
 #[derive(Debug)]
