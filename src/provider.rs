@@ -16,6 +16,8 @@ pub enum Auth {
     Bearer,
     /// `x-api-key: KEY`.
     XApiKey,
+    /// `api-key: KEY`.
+    AzureApiKey,
     /// `x-goog-api-key: KEY`.
     GoogleApiKey,
 }

@@ -8,7 +8,9 @@ use super::anthropic::{Anthropic, MessagesAnswers, MessagesDialect};
 use super::bedrock::{Bedrock, ConverseAnswers, ConverseDialect};
 use super::dialect::{Dialect, DialectId};
 use super::gemini::{Gemini, GeminiAnswers, GeminiDialect};
-use super::openai::{ChatAnswers, OpenAi, ResponsesAnswers};
+use super::openai::{
+    ChatAnswers, ChatDialect, CompletionsDialect, OpenAi, ResponsesAnswers, ResponsesDialect,
+};
 use super::{Answers, Protocol};
 
 pub use path::{Called, operation};
@@ -50,12 +52,14 @@ impl ProtocolId {
 
 impl DialectId {
     /// How that API is read and written.
-    pub fn dialect(self) -> Option<&'static dyn Dialect> {
+    pub fn dialect(self) -> &'static dyn Dialect {
         match self {
-            Self::AnthropicMessages => Some(&MessagesDialect),
-            Self::BedrockConverse => Some(&ConverseDialect),
-            Self::Gemini => Some(&GeminiDialect),
-            Self::OpenAiChat | Self::OpenAiCompletions | Self::OpenAiResponses => None,
+            Self::AnthropicMessages => &MessagesDialect,
+            Self::BedrockConverse => &ConverseDialect,
+            Self::Gemini => &GeminiDialect,
+            Self::OpenAiChat => &ChatDialect,
+            Self::OpenAiCompletions => &CompletionsDialect,
+            Self::OpenAiResponses => &ResponsesDialect,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Auth, Provider};
 use crate::protocol::dialect::Quirks;
+use crate::protocol::openai::chat::vendor;
 use crate::protocol::registry::ProtocolId;
 
 /// An OpenAI-speaking vendor without deviations; rows below change what differs.
@@ -17,9 +18,6 @@ const OPENAI_SPEAKING: Provider = Provider {
     lacks: &[],
 };
 
-/// Takes what OpenAI's reference says today, as few others do.
-const MAX_COMPLETION_TOKENS: Quirks =
-    Quirks { max_tokens_field: "max_completion_tokens", ..Quirks::COMPATIBLE };
 /// Is not asked for usage in streams.
 const NO_STREAM_USAGE: Quirks = Quirks { stream_usage: false, ..Quirks::COMPATIBLE };
 
@@ -47,6 +45,15 @@ pub static PROVIDERS: &[Provider] = &[
         ..OPENAI_SPEAKING
     },
     Provider {
+        name: "azure-openai",
+        title: "Azure OpenAI and Foundry (v1 API)",
+        // Every resource has its own: `https://RESOURCE.openai.azure.com/openai/v1`.
+        hosts: &["*.openai.azure.com", "*.services.ai.azure.com"],
+        auth: Auth::AzureApiKey,
+        quirks: vendor::AZURE,
+        ..OPENAI_SPEAKING
+    },
+    Provider {
         name: "bedrock",
         title: "Amazon Bedrock (Converse)",
         protocol: ProtocolId::Bedrock,
@@ -58,14 +65,15 @@ pub static PROVIDERS: &[Provider] = &[
     Provider {
         name: "cerebras",
         title: "Cerebras",
+        quirks: vendor::CEREBRAS,
         base_url: Some("https://api.cerebras.ai/v1"),
-        quirks: MAX_COMPLETION_TOKENS,
         lacks: &["/embeddings", "/responses"],
         ..OPENAI_SPEAKING
     },
     Provider {
         name: "dashscope",
         title: "Alibaba Cloud Model Studio (DashScope)",
+        quirks: vendor::DASHSCOPE,
         base_url: Some("https://dashscope.aliyuncs.com/compatible-mode/v1"),
         hosts: &["dashscope-intl.aliyuncs.com", "dashscope-us.aliyuncs.com", "*.maas.aliyuncs.com"],
         ..OPENAI_SPEAKING
@@ -73,6 +81,7 @@ pub static PROVIDERS: &[Provider] = &[
     Provider {
         name: "deepinfra",
         title: "DeepInfra",
+        quirks: vendor::DEEPINFRA,
         base_url: Some("https://api.deepinfra.com/v1/openai"),
         lacks: &["/responses"],
         ..OPENAI_SPEAKING
@@ -80,6 +89,7 @@ pub static PROVIDERS: &[Provider] = &[
     Provider {
         name: "deepseek",
         title: "DeepSeek",
+        quirks: vendor::DEEPSEEK,
         base_url: Some("https://api.deepseek.com/v1"),
         lacks: &["/embeddings", "/responses"],
         ..OPENAI_SPEAKING
@@ -87,6 +97,7 @@ pub static PROVIDERS: &[Provider] = &[
     Provider {
         name: "fireworks",
         title: "Fireworks AI",
+        quirks: vendor::FIREWORKS,
         base_url: Some("https://api.fireworks.ai/inference/v1"),
         ..OPENAI_SPEAKING
     },
@@ -102,8 +113,8 @@ pub static PROVIDERS: &[Provider] = &[
     Provider {
         name: "groq",
         title: "Groq",
+        quirks: vendor::GROQ,
         base_url: Some("https://api.groq.com/openai/v1"),
-        quirks: MAX_COMPLETION_TOKENS,
         lacks: &["/embeddings", "/completions"],
         ..OPENAI_SPEAKING
     },
@@ -113,36 +124,31 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://router.huggingface.co/v1"),
         ..OPENAI_SPEAKING
     },
-    Provider { name: "llama-cpp", title: "llama.cpp server", ..SELF_HOSTED },
+    Provider { name: "llama-cpp", title: "llama.cpp server", quirks: vendor::LOCAL, ..SELF_HOSTED },
     Provider { name: "lm-studio", title: "LM Studio", ..SELF_HOSTED },
     Provider {
         name: "mistral",
         title: "Mistral AI",
         base_url: Some("https://api.mistral.ai/v1"),
-        // Reports usage on the last chunk unasked.
-        quirks: Quirks { refuses_unknown: true, ..NO_STREAM_USAGE },
+        quirks: vendor::MISTRAL,
         lacks: &["/completions", "/responses"],
         ..OPENAI_SPEAKING
     },
     Provider {
         name: "moonshot",
         title: "Moonshot AI",
+        quirks: vendor::MOONSHOT,
         base_url: Some("https://api.moonshot.ai/v1"),
         lacks: &["/embeddings", "/responses"],
         ..OPENAI_SPEAKING
     },
-    Provider { name: "ollama", title: "Ollama", ..SELF_HOSTED },
+    Provider { name: "ollama", title: "Ollama", quirks: vendor::LOCAL, ..SELF_HOSTED },
     Provider {
         name: "openai",
         title: "OpenAI",
         base_url: Some("https://api.openai.com/v1"),
         hosts: &["*.api.openai.com"],
-        quirks: Quirks {
-            developer_role: true,
-            openai_itself: true,
-            refuses_unknown: true,
-            ..MAX_COMPLETION_TOKENS
-        },
+        quirks: vendor::OPENAI,
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -159,11 +165,12 @@ pub static PROVIDERS: &[Provider] = &[
     Provider {
         name: "runpod",
         title: "RunPod serverless vLLM",
+        quirks: vendor::VLLM,
         // The base URL holds the endpoint's id, so every installation has its own.
         hosts: &["api.runpod.ai"],
         ..OPENAI_SPEAKING
     },
-    Provider { name: "sglang", title: "SGLang", ..SELF_HOSTED },
+    Provider { name: "sglang", title: "SGLang", quirks: vendor::SGLANG, ..SELF_HOSTED },
     Provider { name: "tgi", title: "Text Generation Inference", ..SELF_HOSTED },
     Provider {
         name: "together",
@@ -172,7 +179,7 @@ pub static PROVIDERS: &[Provider] = &[
         hosts: &["api.together.xyz"],
         ..OPENAI_SPEAKING
     },
-    Provider { name: "vllm", title: "vLLM", ..SELF_HOSTED },
+    Provider { name: "vllm", title: "vLLM", quirks: vendor::VLLM, ..SELF_HOSTED },
     Provider {
         name: "xai",
         title: "xAI",

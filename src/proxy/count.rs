@@ -41,8 +41,8 @@ pub(super) fn answer(
 
 fn estimate(resolved: &Resolved, dialect: DialectId) -> Result<u64, ProxyError> {
     let invalid = |message: String| ProxyError::new(Reason::InvalidRequest, message).permanent();
-    let dialect = dialect.dialect().ok_or_else(|| invalid("cannot be counted here".into()))?;
     let request = dialect
+        .dialect()
         .read_request(resolved.object.text())
         .map_err(|error| invalid(error.to_string()).about(Some(error.param)))?;
     let first = resolved.route.targets.iter().find_map(|target| target.upstream());

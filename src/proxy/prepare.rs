@@ -57,7 +57,7 @@ fn translate(
     upstream: &Upstream,
     operation: &Operation,
 ) -> Result<Translated, Failure> {
-    let dialect = |operation: &Operation| operation.dialect.and_then(DialectId::dialect);
+    let dialect = |operation: &Operation| operation.dialect.map(DialectId::dialect);
     let provider = dialect(operation).ok_or_else(Failure::not_offered)?;
     let client = dialect(resolved.operation).ok_or_else(Failure::not_offered)?;
     let request = resolved.neutral().ok_or_else(Failure::not_offered)?;

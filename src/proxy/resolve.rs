@@ -42,7 +42,7 @@ impl Resolved {
     /// The request in the neutral form, read when it is first wanted. `None` if its operation has
     /// no such form.
     pub fn neutral(&self) -> Option<&Result<Request, Unreadable>> {
-        let dialect = self.operation.dialect?.dialect()?;
+        let dialect = self.operation.dialect?.dialect();
         Some(self.neutral.get_or_init(|| {
             let mut request = dialect.read_request(self.object.text())?;
             request.stream = self.streams();

@@ -237,7 +237,7 @@ fn block<'a>(piece: &'a Output, at: usize, client: &ClientView<'_>) -> Option<Wr
             },
         }),
         Output::ToolCall { id, name, arguments, .. } => WrittenBlock::ToolUse {
-            tool_use_id: given_id(id, client, at),
+            tool_use_id: given_id(id, client.request_id, at),
             name,
             input: input(arguments),
         },
@@ -255,12 +255,8 @@ fn input(arguments: &str) -> Cow<'_, RawValue> {
 }
 
 /// The id of a call, or one of the gateway's own making where its provider gave none.
-pub(super) fn given_id<'a>(id: &'a str, client: &ClientView<'_>, at: usize) -> Cow<'a, str> {
-    if id.is_empty() {
-        Cow::Owned(format!("tooluse_{}_{at}", client.request_id))
-    } else {
-        Cow::Borrowed(id)
-    }
+pub(super) fn given_id<'a>(id: &'a str, request_id: &str, at: usize) -> Cow<'a, str> {
+    if id.is_empty() { Cow::Owned(format!("tooluse_{request_id}_{at}")) } else { Cow::Borrowed(id) }
 }
 
 #[cfg(test)]

@@ -151,13 +151,7 @@ impl Writer {
             Waiting::Call { call, id, name, arguments, ended } => {
                 self.stop_block(out);
                 self.open = Some(Open::Call { call, empty: true });
-                let view = ClientView {
-                    model: "",
-                    request_id: &self.request_id,
-                    created: 0,
-                    include_usage: false,
-                };
-                let id = given_id(&id, &view, self.next);
+                let id = given_id(&id, &self.request_id, self.next);
                 let start = json!({"toolUse": {"toolUseId": id, "name": name}});
                 let body = json!({"contentBlockIndex": self.next, "start": start});
                 put(out, "contentBlockStart", &body);

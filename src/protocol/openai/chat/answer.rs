@@ -11,7 +11,6 @@ use serde_json::value::RawValue;
 
 use super::hash::hash;
 use super::reasoning::ThinkingBlock;
-use crate::protocol::dialect::ClientView;
 use crate::protocol::neutral::{Finish, Output};
 use crate::protocol::usage::{self, Usage};
 
@@ -301,7 +300,7 @@ impl From<&Usage> for UsageOut {
 }
 
 /// An id for a call whose provider gave none: no other call of the conversation has it.
-pub(super) fn minted_call_id(client: &ClientView<'_>, choice: u32, call: u32) -> String {
+pub(super) fn minted_call_id(request_id: &str, choice: u32, call: u32) -> String {
     // As long as OpenAI's own ids.
-    format!("call_{}", hash(&format!("{}/{choice}/{call}", client.request_id), 24))
+    format!("call_{}", hash(&format!("{request_id}/{choice}/{call}"), 24))
 }

@@ -187,7 +187,7 @@ fn write_choice<'a>(choice: &'a Choice, client: &ClientView<'_>) -> ChoiceOut<'a
             }
             Output::ToolCall { id, name, arguments, state } => {
                 let number = u32::try_from(message.tool_calls.len()).unwrap_or(u32::MAX);
-                let minted = || minted_call_id(client, choice.index, number);
+                let minted = || minted_call_id(client.request_id, choice.index, number);
                 let arguments = if arguments.is_empty() { "{}" } else { arguments };
                 message.tool_calls.push(CallOut {
                     id: if id.is_empty() { minted() } else { id.clone() },

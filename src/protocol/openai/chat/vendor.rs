@@ -74,24 +74,3 @@ pub const SGLANG: Quirks =
 
 /// vLLM and what has it inside: reasoning goes back under the name it is given with.
 pub const VLLM: Quirks = Quirks { reasoning_field: Some("reasoning"), ..Quirks::COMPATIBLE };
-
-/// The deviations of a vendor by its name in the table of providers.
-pub fn quirks(provider: &str) -> &'static Quirks {
-    match provider {
-        "openai" => &OPENAI,
-        "azure" | "azure-openai" => &AZURE,
-        "cerebras" => &CEREBRAS,
-        "dashscope" => &DASHSCOPE,
-        "deepinfra" => &DEEPINFRA,
-        "deepseek" => &DEEPSEEK,
-        "fireworks" => &FIREWORKS,
-        "gemini" | "google" | "vertex" => &GOOGLE,
-        "groq" => &GROQ,
-        "mistral" => &MISTRAL,
-        "moonshot" => &MOONSHOT,
-        "ollama" | "llama-cpp" => &LOCAL,
-        "sglang" => &SGLANG,
-        "vllm" | "runpod" => &VLLM,
-        _ => &Quirks::COMPATIBLE,
-    }
-}

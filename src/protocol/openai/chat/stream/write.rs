@@ -112,13 +112,8 @@ impl EventWriter for ChunkWriter {
             // A block without a state needs no entry; one with a state has it.
             Event::ThinkingEnd { .. } => {}
             Event::ToolStart { choice, call, id, name, state } => {
-                let client = ClientView {
-                    model: &self.model,
-                    request_id: &self.request_id,
-                    created: self.created,
-                    include_usage: self.include_usage,
-                };
-                let minted = id.is_empty().then(|| minted_call_id(&client, *choice, *call));
+                let minted =
+                    id.is_empty().then(|| minted_call_id(&self.request_id, *choice, *call));
                 let call = CallOut {
                     index: *call,
                     id: Some(minted.as_deref().unwrap_or(id)),
