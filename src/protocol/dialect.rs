@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Malformed;
 use super::model::ModelFacts;
-use super::neutral::{CannotCross, Crossing, Event, Reply, Request};
+use super::neutral::{CannotCross, Crossing, Event, Reply, Request, StandIn};
 
 /// One chat-like API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -189,6 +189,8 @@ pub struct ClientView<'a> {
     pub created: u64,
     /// The client asked for usage in the stream (`stream_options.include_usage`).
     pub include_usage: bool,
+    /// Tools of the client for which functions stand in ([`Request::stand_ins`]).
+    pub stand_ins: &'a [StandIn],
 }
 
 /// A client's request that is not of its protocol.

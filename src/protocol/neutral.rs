@@ -17,5 +17,5 @@ pub use event::Event;
 pub use reply::{Choice, Finish, Output, Reply};
 pub use request::{
     CacheMark, Effort, Format, Media, OpaqueState, Origin, Part, Reasoning, Request, ResultPart,
-    Role, Source, SystemText, Tool, ToolChoice, Turn,
+    Role, Source, StandIn, StandInKind, SystemText, Tool, ToolChoice, Turn,
 };

@@ -20,7 +20,7 @@ use super::{Malformed, Protocol, Reply, read_object, usage};
 
 pub use chat::{ChatAnswers, ChatDialect};
 pub use completions::CompletionsDialect;
-pub use responses::ResponsesAnswers;
+pub use responses::{ResponsesAnswers, ResponsesDialect};
 
 /// OpenAI's protocol.
 #[derive(Debug)]

@@ -13,6 +13,8 @@ pub struct Request {
     pub turns: Vec<Turn>,
     /// Functions that the model may call.
     pub tools: Vec<Tool>,
+    /// Tools of the client that are no functions, and stand among `tools` as some.
+    pub stand_ins: Vec<StandIn>,
     /// Which of them it must or may call.
     pub tool_choice: Option<ToolChoice>,
     /// Whether it may call several at once; `None` leaves it to the provider.
@@ -270,6 +272,25 @@ pub struct Tool {
     pub strict: Option<bool>,
     /// The prompt may be cached up to here.
     pub cache: Option<CacheMark>,
+}
+
+/// A tool of the client that is no function, and for which a function of the same name stands in.
+/// Calls of it are written for the client as calls of the tool that it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandIn {
+    /// The name of both.
+    pub name: String,
+    /// What the client has.
+    pub kind: StandInKind,
+}
+
+/// What a function stands in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandInKind {
+    /// A tool that takes text (OpenAI's `custom`): the text is the function's member `input`.
+    Custom,
+    /// OpenAI's `local_shell`: the function's members are those of its `exec` action.
+    LocalShell,
 }
 
 /// Which tools the model must or may call.

@@ -1,5 +1,12 @@
 //! The Responses API: named events, ended by `response.completed`, `.incomplete` or `.failed`.
 
+mod body;
+mod dialect;
+mod fields;
+mod request;
+mod sealed;
+mod stream;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -13,6 +20,8 @@ use crate::protocol::stream::{Meaning, StreamReader};
 use crate::protocol::usage::{self, Usage};
 use crate::protocol::{Answers, Malformed, Reply, read_object};
 use crate::wire::sse::{KEEP_ALIVE, encode_event};
+
+pub use dialect::ResponsesDialect;
 
 /// Answers to `/v1/responses`.
 #[derive(Debug)]
@@ -101,7 +110,7 @@ impl StreamReader for ResponsesStream {
         Ok(match kind {
             "response.completed" | "response.incomplete" => self.close(event.response.as_ref()),
             "response.failed" => self.fail(event.response.as_ref()),
-            "error" => Meaning::Error(error_of(&event)),
+            "error" => Meaning::Error(error_of(event.error, event.code, event.message)),
             "response.output_item.added" => {
                 let kind = event.item.map(|item| item.kind).unwrap_or_default();
                 self.structured |= kind.ends_with("_call");
@@ -155,10 +164,7 @@ impl ResponsesStream {
     fn fail(&mut self, response: Option<&ResponseMembers<'_>>) -> Meaning {
         self.count(response);
         let error = response.and_then(|response| response.error);
-        Meaning::Error(match error.filter(|raw| is_filled(Some(raw))) {
-            Some(error) => read_error_object(error),
-            None => ErrorFacts { kind: "response.failed".into(), ..ErrorFacts::default() },
-        })
+        Meaning::Error(failure_of(error))
     }
 
     fn count(&mut self, response: Option<&ResponseMembers<'_>>) {
@@ -169,17 +175,29 @@ impl ResponsesStream {
     }
 }
 
+/// The `error` of a response that failed, which may say nothing.
+fn failure_of(error: Option<&RawValue>) -> ErrorFacts {
+    match error.filter(|raw| is_filled(Some(raw))) {
+        Some(error) => read_error_object(error),
+        None => ErrorFacts { kind: "response.failed".into(), ..ErrorFacts::default() },
+    }
+}
+
 /// The members of an `error` event stand at its top level; some servers nest them.
-fn error_of(event: &Event<'_>) -> ErrorFacts {
+fn error_of(
+    error: Option<&RawValue>,
+    code: Option<&RawValue>,
+    message: Option<&RawValue>,
+) -> ErrorFacts {
     let text = |raw: Option<&RawValue>| {
         raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok()).unwrap_or_default()
     };
-    match event.error {
+    match error {
         Some(error) if is_filled(Some(error)) => read_error_object(error),
         _ => ErrorFacts {
             kind: "error".into(),
-            code: text(event.code),
-            message: text(event.message),
+            code: text(code),
+            message: text(message),
             retry_after: None,
         }
         .shortened(),

@@ -1,0 +1,49 @@
+//! The Responses API as one of the chat-like APIs.
+
+use bytes::Bytes;
+
+use super::{body, request, stream};
+use crate::protocol::Malformed;
+use crate::protocol::dialect::{
+    ClientView, Dialect, DialectId, EventReader, EventWriter, TargetView, Unreadable, Written,
+};
+use crate::protocol::neutral::{CannotCross, Crossing, Reply, Request};
+
+/// `POST /v1/responses`, without memory: whatever needs a response that was stored is refused.
+#[derive(Debug)]
+pub struct ResponsesDialect;
+
+impl Dialect for ResponsesDialect {
+    fn id(&self) -> DialectId {
+        DialectId::OpenAiResponses
+    }
+
+    fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {
+        request::read(body)
+    }
+
+    fn write_request(
+        &self,
+        request: &Request,
+        target: &TargetView<'_>,
+        crossing: &mut Crossing,
+    ) -> Result<Written, CannotCross> {
+        request::write(request, target, crossing)
+    }
+
+    fn read_reply(&self, body: &[u8]) -> Result<Reply, Malformed> {
+        body::read(body)
+    }
+
+    fn write_reply(&self, reply: &Reply, client: &ClientView<'_>) -> Bytes {
+        body::write(reply, client)
+    }
+
+    fn event_reader(&self) -> Box<dyn EventReader> {
+        Box::new(stream::ResponsesReader::default())
+    }
+
+    fn event_writer(&self, client: &ClientView<'_>) -> Box<dyn EventWriter> {
+        Box::new(stream::ResponsesWriter::new(client))
+    }
+}
