@@ -86,7 +86,7 @@ impl Dialect for Scripted {
 }
 
 const VIEW: ClientView<'_> =
-    ClientView { model: "m", request_id: "r", created: 1, include_usage: false };
+    ClientView { model: "m", request_id: "r", created: 1, include_usage: false, stand_ins: &[] };
 
 fn undo(wrapped_in: Option<&str>) -> Undo {
     let wrapped_in = wrapped_in.map(str::to_owned);

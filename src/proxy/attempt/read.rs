@@ -106,11 +106,13 @@ impl Attempt<'_> {
     fn client_view(&self) -> ClientView<'_> {
         let facts = &self.resolved.facts;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let request = self.resolved.neutral().and_then(|request| request.as_ref().ok());
         ClientView {
             model: &facts.model,
             request_id: &self.exchange.request_id,
             created: now.unwrap_or_default().as_secs(),
             include_usage: facts.include_usage,
+            stand_ins: request.map_or(&[], |request| &request.stand_ins),
         }
     }
 
