@@ -204,10 +204,17 @@ impl ResponsesReader {
         let Some(item) = &wire.item else {
             return;
         };
+        let at = self.item_of(wire, Some(item));
         let id = item.id.as_deref().unwrap_or_default();
-        self.items.push(Seen::new(wire.output_index, id));
+        // Servers that count every item as the first give them ids all the same.
+        let at = if self.items[at].is_other(id) {
+            self.items.push(Seen::new(wire.output_index, id));
+            self.items.len() - 1
+        } else {
+            at
+        };
         if item.kind() == "function_call" {
-            self.begin_call(self.items.len() - 1, item, events);
+            self.begin_call(at, item, events);
         }
     }
 
@@ -244,7 +251,10 @@ impl ResponsesReader {
         let id = id.unwrap_or_default();
         let by_index = || {
             let index = wire.output_index?;
-            self.items.iter().rposition(|seen| seen.index == Some(index))
+            let last = self.items.iter().rposition(|seen| seen.index == Some(index))?;
+            // What is said after an item's end, and not of it, is of another.
+            let over = item.is_some() && self.items[last].is_over_for(id);
+            (!over).then_some(last)
         };
         let by_id = || self.items.iter().rposition(|seen| !id.is_empty() && seen.id == id);
         let last = || {

@@ -15,7 +15,7 @@ fn refusal(body: &Value) -> String {
     read(body.to_string().as_bytes()).expect_err("an invalid request").to_string()
 }
 
-fn input(items: Value) -> Request {
+fn input(items: &Value) -> Request {
     request(&json!({"model": "m", "input": items}))
 }
 
@@ -31,7 +31,7 @@ fn texts(parts: &[Part]) -> Vec<&str> {
 
 #[test]
 fn the_shortest_request_is_one_message() {
-    let request = input(json!("Hi"));
+    let request = input(&json!("Hi"));
     assert_eq!(request.turns.len(), 1);
     assert_eq!(texts(&request.turns[0].parts), ["Hi"]);
     assert!(request.beyond.is_empty());
@@ -54,7 +54,7 @@ fn leading_instructions_are_the_system_s_and_later_ones_stay() {
 
 #[test]
 fn vector_52_an_assistant_s_item_without_a_type_is_a_message() {
-    let request = input(json!([
+    let request = input(&json!([
         {"role": "user", "content": "a"},
         {"role": "assistant", "content": [{"type": "output_text", "text": "b", "annotations": []}]},
     ]));
@@ -67,7 +67,7 @@ fn vector_53_an_output_may_be_missing() {
     for output in [json!({}), json!({"output": null})] {
         let mut item = json!({"type": "function_call_output", "call_id": "c"});
         item.as_object_mut().expect("an object").extend(output.as_object().expect("one").clone());
-        let request = input(json!([item]));
+        let request = input(&json!([item]));
         let Part::ToolResult { id, content, .. } = &request.turns[0].parts[0] else {
             panic!("no result");
         };
@@ -77,7 +77,7 @@ fn vector_53_an_output_may_be_missing() {
 
 #[test]
 fn what_the_model_did_in_one_go_is_one_turn() {
-    let request = input(json!([
+    let request = input(&json!([
         {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}],
             "encrypted_content": "gAAA"},
         {"type": "message", "role": "assistant", "content": "I look."},
@@ -111,7 +111,7 @@ fn what_the_model_did_in_one_go_is_one_turn() {
 
 #[test]
 fn a_call_s_state_comes_back_to_the_call() {
-    let request = input(json!([
+    let request = input(&json!([
         {"type": "reasoning", "summary": [], "encrypted_content": "pilothouse-call:pilothouse:gemini:SIG"},
         {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"},
     ]));

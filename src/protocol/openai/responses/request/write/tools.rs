@@ -83,17 +83,24 @@ pub(super) fn write<'a>(
         && target.facts.lacks_json_schema
     {
         crossing.adjusted("response_format")?;
+        let mut free = name.clone();
+        while request.tools.iter().any(|tool| tool.name == free) {
+            free.push('_');
+        }
+        let name = names.tool(&free).into_owned();
         // With tools of its own the model may still want to call those first.
-        choice = Some(if tools.is_empty() {
-            ToolChoice::Named(name.clone())
-        } else {
-            ToolChoice::Required
-        });
+        choice =
+            Some(if tools.is_empty() { ToolChoice::Named(free) } else { ToolChoice::Required });
         let (parameters, wrapped_in) = object_schema(schema);
-        let name = names.tool(name);
-        format_tool = Some(FormatTool { name: name.to_string(), wrapped_in });
+        format_tool = Some(FormatTool { name: name.clone(), wrapped_in });
         let description = description.as_deref().or(Some("Gives the answer."));
-        tools.push(Tool { kind: "function", name, description, parameters, strict: false });
+        tools.push(Tool {
+            kind: "function",
+            name: Cow::Owned(name),
+            description,
+            parameters,
+            strict: false,
+        });
     }
     if tools.is_empty() {
         return Ok((Tools::default(), None));

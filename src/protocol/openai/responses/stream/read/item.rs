@@ -49,6 +49,16 @@ impl Seen {
         }
     }
 
+    /// Whether an item by that id is another than this one.
+    pub(super) fn is_other(&self, id: &str) -> bool {
+        !id.is_empty() && !self.id.is_empty() && self.id != id
+    }
+
+    /// Whether this item is done and an item by that id is not known to be this one.
+    pub(super) fn is_over_for(&self, id: &str) -> bool {
+        self.ended && (id.is_empty() || self.id != id)
+    }
+
     /// More words of a part or, if `whole`, all of them.
     pub(super) fn text(
         &mut self,

@@ -166,6 +166,27 @@ fn a_response_that_only_ends_is_read_from_its_end() {
 }
 
 #[test]
+fn items_that_are_all_counted_as_the_first_are_kept_apart() {
+    let done = |id: &str| {
+        json!({"type": "response.output_item.done", "output_index": 0, "item": {
+            "type": "function_call", "id": id, "call_id": id, "name": "f", "arguments": "{}"}})
+    };
+    let added = |id: &str| {
+        json!({"type": "response.output_item.added", "output_index": 0, "item": {
+            "type": "function_call", "id": id, "call_id": id, "name": "f"}})
+    };
+    let mut expected = vec![start()];
+    for (call, id) in [(0, "a"), (1, "b")] {
+        expected.push(tool(call, id));
+        expected.push(arguments(call, "{}"));
+        expected.push(Event::ToolEnd { choice: 0, call });
+    }
+    assert_eq!(read(&[done("a"), done("b")]), expected);
+    assert_eq!(read(&[added("a"), done("a"), added("b"), done("b")]), expected);
+    assert_eq!(read(&[done("a"), done("a")]), expected[..4], "once");
+}
+
+#[test]
 fn a_cut_stream_is_not_finished() {
     let delta = json!({"type": "response.output_text.delta", "delta": "Hi"});
     assert_eq!(read(&[delta]), [start(), text("Hi")]);
