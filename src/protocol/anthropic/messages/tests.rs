@@ -18,8 +18,13 @@ use crate::protocol::neutral::{
     Turn,
 };
 
-const CLIENT: ClientView<'static> =
-    ClientView { model: "claude", request_id: "r1", created: 1, include_usage: false };
+const CLIENT: ClientView<'static> = ClientView {
+    model: "claude",
+    request_id: "r1",
+    created: 1,
+    include_usage: false,
+    stand_ins: &[],
+};
 
 /// What became of a request: the body, its losses, and the rest.
 struct Sent {

@@ -8,7 +8,7 @@ use crate::protocol::neutral::{Event, Finish, OpaqueState, Origin};
 use crate::protocol::usage::Usage;
 
 const CLIENT: ClientView<'_> =
-    ClientView { model: "m", request_id: "req", created: 0, include_usage: true };
+    ClientView { model: "m", request_id: "req", created: 0, include_usage: true, stand_ins: &[] };
 
 fn read(chunks: &[Value]) -> Vec<Event> {
     let mut reader = Reader::default();
