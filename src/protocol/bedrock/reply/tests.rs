@@ -5,7 +5,7 @@ use super::*;
 use crate::protocol::usage::Usage;
 
 const CLIENT: ClientView<'_> =
-    ClientView { model: "m", request_id: "req", created: 0, include_usage: false };
+    ClientView { model: "m", request_id: "req", created: 0, include_usage: false, stand_ins: &[] };
 
 fn read_json(body: &Value) -> Result<Reply, Malformed> {
     read(body.to_string().as_bytes())

@@ -9,7 +9,7 @@ use crate::protocol::usage::Usage;
 use crate::wire::event_stream::EventStreamParser;
 
 const CLIENT: ClientView<'_> =
-    ClientView { model: "m", request_id: "req", created: 0, include_usage: false };
+    ClientView { model: "m", request_id: "req", created: 0, include_usage: false, stand_ins: &[] };
 
 fn read_all(frames: &[(&str, Value)]) -> Result<Vec<Event>, Malformed> {
     let mut reader = Reader::default();

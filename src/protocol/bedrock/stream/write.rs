@@ -156,6 +156,7 @@ impl Writer {
                     request_id: &self.request_id,
                     created: 0,
                     include_usage: false,
+                    stand_ins: &[],
                 };
                 let id = given_id(&id, &view, self.next);
                 let start = json!({"toolUse": {"toolUseId": id, "name": name}});

@@ -7,8 +7,13 @@ use crate::protocol::model::ModelFacts;
 use crate::protocol::neutral::{Choice, Compatibility, Event, Finish, Output, Part, Role};
 use crate::protocol::usage::Usage;
 
-const CLIENT: ClientView<'static> =
-    ClientView { model: "asked", request_id: "r1", created: 7, include_usage: true };
+const CLIENT: ClientView<'static> = ClientView {
+    model: "asked",
+    request_id: "r1",
+    created: 7,
+    include_usage: true,
+    stand_ins: &[],
+};
 
 fn read(body: &Value) -> Result<Request, Unreadable> {
     CompletionsDialect.read_request(body.to_string().as_bytes())

@@ -5,8 +5,13 @@ use super::*;
 use crate::protocol::neutral::{OpaqueState, Origin};
 use crate::protocol::usage::Usage;
 
-const CLIENT: ClientView<'static> =
-    ClientView { model: "asked", request_id: "r1", created: 7, include_usage: false };
+const CLIENT: ClientView<'static> = ClientView {
+    model: "asked",
+    request_id: "r1",
+    created: 7,
+    include_usage: false,
+    stand_ins: &[],
+};
 
 fn read_json(body: &Value) -> Result<Reply, Malformed> {
     read(body.to_string().as_bytes())

@@ -117,6 +117,7 @@ impl EventWriter for ChunkWriter {
                     request_id: &self.request_id,
                     created: self.created,
                     include_usage: self.include_usage,
+                    stand_ins: &[],
                 };
                 let minted = id.is_empty().then(|| minted_call_id(&client, *choice, *call));
                 let call = CallOut {

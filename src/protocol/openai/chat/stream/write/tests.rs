@@ -8,8 +8,13 @@ use crate::protocol::error::ErrorFacts;
 use crate::protocol::neutral::{Finish, Origin};
 use crate::wire::sse::SseParser;
 
-const CLIENT: ClientView<'static> =
-    ClientView { model: "asked", request_id: "r1", created: 7, include_usage: true };
+const CLIENT: ClientView<'static> = ClientView {
+    model: "asked",
+    request_id: "r1",
+    created: 7,
+    include_usage: true,
+    stand_ins: &[],
+};
 
 fn frames(client: &ClientView<'_>, events: &[Event]) -> Vec<Bytes> {
     let mut writer = ChunkWriter::new(client);
