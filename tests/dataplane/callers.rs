@@ -234,10 +234,11 @@ async fn bodies_that_are_no_requests_are_refused_with_the_reason() {
 
 #[tokio::test]
 async fn an_operation_that_no_target_offers_is_the_callers_mistake() {
-    let (rig, alpha) = world().await;
-    let answer = rig.post("/v1/messages", Api::Messages.body("chat", false)).await;
+    let alpha = simulator("alpha").await;
+    let rig = Rig::start(&Api::Messages.route("chat", &[("alpha", &alpha, "m")], "")).await;
+    let answer = rig.post("/v1/embeddings", r#"{"model":"chat","input":"hello"}"#).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
-    assert!(answer.text().contains("/v1/messages"), "{answer:?}");
+    assert!(answer.text().contains("/v1/embeddings"), "{answer:?}");
     assert_eq!(alpha.count(), 0);
 }
 
