@@ -45,7 +45,10 @@ impl std::fmt::Debug for dyn Dialect {
 pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepared, Failure> {
     let operation = upstream.provider.operation_for(resolved.operation);
     let operation = operation.ok_or_else(Failure::not_offered)?;
-    if std::ptr::eq(operation, resolved.operation) {
+    let dialect = operation.dialect.map(DialectId::dialect);
+    let foreign =
+        dialect.is_some_and(|dialect| dialect.holds_foreign_state(resolved.object.text()));
+    if std::ptr::eq(operation, resolved.operation) && !foreign {
         return Ok(Prepared { operation, translated: None });
     }
     let translated = translate(resolved, upstream, operation)?;
