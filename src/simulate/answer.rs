@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
-use super::frames::Frames;
+use super::{bedrock, frames::Frames};
 
 /// The API whose shapes an answer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(super) enum Speech {
     Responses,
     /// Anthropic's.
     Anthropic,
+    /// Amazon Bedrock's. Streams are binary.
+    Bedrock,
 }
 
 /// A healthy answer.
@@ -79,6 +81,7 @@ impl Speech {
             }
             Self::Anthropic => to_json(&json!({"type": "error",
                 "error": {"type": kind, "message": message}, "request_id": request_id})),
+            Self::Bedrock => to_json(&json!({"message": message})),
         }
     }
 
@@ -93,17 +96,22 @@ impl Speech {
                 event("event: error\n", &to_json(&error))
             }
             Self::Anthropic => event("event: error\n", &self.error(refusal, request_id)),
+            Self::Bedrock => bedrock::frame::exception(
+                bedrock::exception(refusal.status),
+                &self.error(refusal, request_id),
+            ),
         }
     }
 
     /// An event whose data is no JSON.
     pub(super) fn garbage_event(self) -> Vec<u8> {
-        let name = match self {
-            Self::OpenAi => "",
-            Self::Responses => "event: response.output_text.delta\n",
-            Self::Anthropic => "event: content_block_delta\n",
-        };
-        event(name, b"{\"garbage\": <<<")
+        let garbage = b"{\"garbage\": <<<";
+        match self {
+            Self::OpenAi => event("", garbage),
+            Self::Responses => event("event: response.output_text.delta\n", garbage),
+            Self::Anthropic => event("event: content_block_delta\n", garbage),
+            Self::Bedrock => bedrock::frame::event("contentBlockDelta", garbage),
+        }
     }
 
     /// A legal event without content whose data has at least `bytes` bytes.
@@ -126,11 +134,17 @@ impl Speech {
                 &to_json(&json!({
                 "type": "ping", "padding": padding})),
             ),
+            Self::Bedrock => bedrock::frame::event(
+                "contentBlockDelta",
+                &to_json(&json!({"contentBlockIndex": 0, "delta": {"text": ""}, "p": padding})),
+            ),
         }
     }
 
-    fn kind(self, status: StatusCode) -> &'static str {
+    /// The type of an error with this status.
+    pub(super) fn kind(self, status: StatusCode) -> &'static str {
         match (self, status.as_u16()) {
+            (Self::Bedrock, _) => bedrock::error_type(status),
             (Self::Anthropic, 401) => "authentication_error",
             (Self::Anthropic, 402) => "billing_error",
             (Self::Anthropic, 403) => "permission_error",

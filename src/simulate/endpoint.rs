@@ -5,11 +5,14 @@ use http::{HeaderMap, Method, StatusCode, request::Parts};
 use super::{
     Flavor,
     answer::{Answer, Refusal, Speech},
-    anthropic,
+    anthropic, bedrock,
     fault::Fault,
     openai,
     provider::Provider,
 };
+
+/// What the paths of Bedrock's models begin with.
+const CONVERSE: &str = "/model/";
 
 /// What an endpoint is asked.
 #[derive(Clone, Copy)]
@@ -43,6 +46,7 @@ pub(super) enum Endpoint {
     Responses,
     Messages,
     CountTokens,
+    Converse { model: String, stream: bool },
     Models(Speech),
     Model(Speech, String),
 }
@@ -59,12 +63,15 @@ impl Endpoint {
         let path = head.uri.path();
         let speech = match flavor {
             Flavor::Anthropic => Speech::Anthropic,
+            Flavor::Bedrock => Speech::Bedrock,
+            Flavor::Both if path.starts_with(CONVERSE) => Speech::Bedrock,
             Flavor::Both if path.starts_with("/v1/messages") => Speech::Anthropic,
             Flavor::Both if head.headers.contains_key("anthropic-version") => Speech::Anthropic,
             Flavor::OpenAi | Flavor::Both => Speech::OpenAi,
         };
         let lost = |status, message| Lost { speech, refusal: Refusal::new(status, message) };
-        let (openai, anthropic) = (flavor != Flavor::Anthropic, flavor != Flavor::OpenAi);
+        let speaks = |one| flavor == one || flavor == Flavor::Both;
+        let (openai, anthropic) = (speaks(Flavor::OpenAi), speaks(Flavor::Anthropic));
         let (method, endpoint) = match path {
             "/v1/chat/completions" if openai => (Method::POST, Self::Chat),
             "/v1/completions" if openai => (Method::POST, Self::Completions),
@@ -72,9 +79,12 @@ impl Endpoint {
             "/v1/responses" if openai => (Method::POST, Self::Responses),
             "/v1/messages" if anthropic => (Method::POST, Self::Messages),
             "/v1/messages/count_tokens" if anthropic => (Method::POST, Self::CountTokens),
-            "/v1/models" => (Method::GET, Self::Models(speech)),
-            _ => match path.strip_prefix("/v1/models/") {
-                Some(id) if !id.is_empty() => (Method::GET, Self::Model(speech, decoded(id))),
+            "/v1/models" if openai || anthropic => (Method::GET, Self::Models(speech)),
+            _ => match (path.strip_prefix("/v1/models/"), Self::converse(path)) {
+                (Some(id), _) if !id.is_empty() && (openai || anthropic) => {
+                    (Method::GET, Self::Model(speech, decoded(id)))
+                }
+                (_, Some(converse)) if speaks(Flavor::Bedrock) => (Method::POST, converse),
                 _ => {
                     let message = format!("Unknown request URL: {} {path}.", head.method);
                     let mut lost = lost(StatusCode::NOT_FOUND, message);
@@ -91,11 +101,31 @@ impl Endpoint {
         }
     }
 
+    /// The model is one segment of the path: AWS knows no path with a bare slash in it.
+    fn converse(path: &str) -> Option<Self> {
+        let (model, operation) = path.strip_prefix(CONVERSE)?.split_once('/')?;
+        let stream = match operation {
+            "converse" => false,
+            "converse-stream" => true,
+            _ => return None,
+        };
+        Some(Self::Converse { model: decoded(model), stream })
+    }
+
+    /// The model, where the path names it.
+    pub(super) fn model(&self) -> Option<&str> {
+        match self {
+            Self::Converse { model, .. } => Some(model),
+            _ => None,
+        }
+    }
+
     pub(super) fn speech(&self) -> Speech {
         match self {
             Self::Chat | Self::Completions | Self::Embeddings => Speech::OpenAi,
             Self::Responses => Speech::Responses,
             Self::Messages | Self::CountTokens => Speech::Anthropic,
+            Self::Converse { .. } => Speech::Bedrock,
             Self::Models(speech) | Self::Model(speech, _) => *speech,
         }
     }
@@ -108,6 +138,7 @@ impl Endpoint {
             Self::Responses => openai::responses::answer(ask),
             Self::Messages => anthropic::messages::answer(ask),
             Self::CountTokens => anthropic::messages::count_tokens(ask),
+            Self::Converse { stream, .. } => bedrock::converse::answer(ask, *stream),
             Self::Models(Speech::Anthropic) => anthropic::models::list(ask),
             Self::Models(_) => Ok(openai::models::list(ask)),
             Self::Model(Speech::Anthropic, id) => anthropic::models::one(ask, id),

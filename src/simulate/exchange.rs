@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::{
     answer::{Refusal, Speech},
+    bedrock,
     delivery::{Delivery, deliver},
     endpoint::{Ask, Endpoint},
     fault::{Fault, Mute},
@@ -46,7 +47,10 @@ pub(super) async fn run(
     let request_id = format!("req_{}_{number:06}", provider.name);
     let endpoint = Endpoint::of(provider.flavor, &head);
     let speech = endpoint.as_ref().map_or_else(|lost| lost.speech, Endpoint::speech);
-    let ready = body.and_then(|body| prepare(&provider, &head, &body).map(|fault| (body, fault)));
+    let named = endpoint.as_ref().ok().and_then(Endpoint::model);
+    let ready = body.and_then(|body| {
+        prepare(&provider, &head, speech, named, &body).map(|fault| (body, fault))
+    });
     let (outcome, fault) = match ready {
         Err(refusal) => (Err(refusal), Arc::default()),
         Ok((body, Prepared { model, fault })) => {
@@ -89,9 +93,16 @@ struct Prepared {
     fault: Arc<Fault>,
 }
 
-fn prepare(provider: &Provider, head: &Parts, body: &Bytes) -> Result<Prepared, Refusal> {
-    check_key(provider, &head.headers)?;
-    let asked = asked_model(body);
+/// `named` is the model, where the path names it.
+fn prepare(
+    provider: &Provider,
+    head: &Parts,
+    speech: Speech,
+    named: Option<&str>,
+    body: &Bytes,
+) -> Result<Prepared, Refusal> {
+    check_key(provider, &head.headers, speech)?;
+    let asked = named.map_or_else(|| asked_model(body), Cow::Borrowed);
     let (model, suffix) = match asked.split_once(';') {
         Some((model, suffix)) => (model, Some(suffix)),
         None => (&*asked, None),
@@ -125,13 +136,16 @@ fn asked_model(body: &[u8]) -> Cow<'_, str> {
     asked.and_then(|asked| asked.model).unwrap_or_default()
 }
 
-fn check_key(provider: &Provider, headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_key(provider: &Provider, headers: &HeaderMap, speech: Speech) -> Result<(), Refusal> {
     if provider.keys.is_empty() {
         return Ok(());
     }
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    let Some(key) = text("x-api-key").or(bearer) else {
+    let Some(key) = text("x-api-key").filter(|_| speech != Speech::Bedrock).or(bearer) else {
+        if speech == Speech::Bedrock {
+            return Err(bedrock::unsigned());
+        }
         return Err(Refusal::new(
             StatusCode::UNAUTHORIZED,
             "You didn't provide an API key: send `Authorization: Bearer KEY` or `x-api-key: KEY`.",
@@ -139,6 +153,8 @@ fn check_key(provider: &Provider, headers: &HeaderMap) -> Result<(), Refusal> {
     };
     if provider.keys.iter().any(|known| known.expose_secret() == key) {
         Ok(())
+    } else if speech == Speech::Bedrock {
+        Err(bedrock::wrong_key())
     } else {
         Err(Refusal::new(StatusCode::UNAUTHORIZED, "Incorrect API key provided."))
     }
@@ -171,6 +187,7 @@ fn sign(delivery: &mut Delivery, provider: &Provider, speech: Speech, request_id
     let id = match speech {
         Speech::OpenAi | Speech::Responses => "x-request-id",
         Speech::Anthropic => "request-id",
+        Speech::Bedrock => "x-amzn-requestid",
     };
     for (name, value) in [(id, request_id), (NAME_HEADER, &provider.name)] {
         if let Ok(value) = HeaderValue::from_str(value) {
