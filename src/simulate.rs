@@ -1,4 +1,4 @@
-//! Simulated providers: real HTTP servers that speak OpenAI's and Anthropic's APIs.
+//! Simulated providers: real HTTP servers that speak the APIs of OpenAI, Anthropic and Google.
 //!
 //! They are behind `pilothouse demo`, `pilothouse simulate`, the tests and the benchmarks: HTTP/1.1
 //! and cleartext HTTP/2 with prior knowledge, every event of a stream flushed alone. They keep to
@@ -21,7 +21,8 @@
 //! schema. After a tool's result comes text.
 //!
 //! **Structured output** is the plainest value of the schema. **Reasoning** comes where the request
-//! asks for it; in chat completions, where OpenAI shows none, only by `reasoning=N`. Any model name
+//! asks for it; in chat completions, where OpenAI shows none, only by `reasoning=N`. Google's
+//! endpoints know the generation of a model by its name (`gemini-2.5…`, `gemini-3…`). Any model name
 //! is answered; `GET /v1/models` lists a few.
 //!
 //! # Faults
@@ -49,7 +50,7 @@
 //! | `garbage=N` | after N events comes one that is no JSON; the rest follows |
 //! | `error=N` | after N events comes an error event, and the stream ends |
 //! | `huge`, `huge=BYTES` | after the first event comes a legal one of 1 MiB (or so many bytes) without content |
-//! | `no-end` | the end marker is missing (`[DONE]`, `message_stop`, `response.completed`) |
+//! | `no-end` | the end marker is missing (`[DONE]`, `message_stop`, `response.completed`, the last event of Google's) |
 //! | `times=N` | only the first N requests with this model and fault suffer |
 //! | `words=N` | the text has exactly N tokens |
 //! | `reasoning=N` | reasoning of N tokens comes first |
@@ -70,6 +71,7 @@ mod endpoint;
 mod exchange;
 mod fault;
 mod frames;
+mod gemini;
 mod instance;
 mod observe;
 mod openai;
@@ -105,6 +107,8 @@ pub enum Flavor {
     OpenAi,
     /// Messages, token counts, models.
     Anthropic,
+    /// generateContent, token counts, models; as the Gemini API and as Vertex AI.
+    Gemini,
     /// All of them; `GET /v1/models` has Anthropic's shape when `anthropic-version` is sent.
     #[default]
     Both,
@@ -119,7 +123,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// A healthy provider called `sim` that speaks both APIs on a free port of 127.0.0.1 and takes
+    /// A healthy provider called `sim` that speaks all APIs on a free port of 127.0.0.1 and takes
     /// any key, to be changed.
     pub fn builder() -> Builder {
         Builder::default()

@@ -17,10 +17,12 @@ use super::{
 /// Names of simulators that were given none, in order; beyond them numbers follow.
 const NAMES: [&str; 6] = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot"];
 
-/// The end of every example's body.
+/// The body of the examples in Google's API.
+const GENERATE: &str = r#"{"contents": [{"parts": [{"text": "hello"}]}]}"#;
+/// The end of every other example's body.
 const SAID: &str = r#""messages": [{"role": "user", "content": "hello"}]"#;
 
-/// Run simulated providers: HTTP servers that speak OpenAI's and Anthropic's APIs and fail as told
+/// Run simulated providers: HTTP servers that speak OpenAI's, Anthropic's and Google's APIs and fail as told
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = help())]
 pub struct SimulateArgs {
@@ -205,14 +207,24 @@ fn examples(url: &str, args: &SimulateArgs) -> String {
         )
     };
     let mut text = String::new();
-    if args.provider != Flavor::Anthropic {
+    let generate = |model: &str, method: &str| {
+        format!(
+            "  curl -sN '{url}/v1beta/models/{model}:{method}'{key} -d '{GENERATE}'\n",
+            key = secret("x-goog-api-key: "),
+        )
+    };
+    if matches!(args.provider, Flavor::OpenAi | Flavor::Both) {
         text += &chat("gpt-sim", "");
         text += &chat("gpt-sim;pace=100ms", "\"stream\": true, ");
         text += &chat("gpt-sim;status=429;retry-after=2;times=1", "");
     }
-    if args.provider != Flavor::OpenAi {
+    if matches!(args.provider, Flavor::Anthropic | Flavor::Both) {
         text += &message("claude-sim");
         text += &message("claude-sim;status=529;times=1");
+    }
+    if matches!(args.provider, Flavor::Gemini | Flavor::Both) {
+        text += &generate("gemini-sim", "generateContent");
+        text += &generate("gemini-sim;pace=100ms", "streamGenerateContent?alt=sse");
     }
     text
 }

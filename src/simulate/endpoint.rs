@@ -7,7 +7,7 @@ use super::{
     answer::{Answer, Refusal, Speech},
     anthropic,
     fault::Fault,
-    openai,
+    gemini, openai,
     provider::Provider,
 };
 
@@ -43,6 +43,7 @@ pub(super) enum Endpoint {
     Responses,
     Messages,
     CountTokens,
+    Gemini(gemini::Path),
     Models(Speech),
     Model(Speech, String),
 }
@@ -57,30 +58,41 @@ pub(super) struct Lost {
 impl Endpoint {
     pub(super) fn of(flavor: Flavor, head: &Parts) -> Result<Self, Lost> {
         let path = head.uri.path();
+        let google = matches!(flavor, Flavor::Gemini | Flavor::Both);
+        let google = google.then(|| gemini::Path::read(path)).flatten();
         let speech = match flavor {
+            Flavor::Gemini => Speech::Gemini,
+            Flavor::Both if google.is_some() => Speech::Gemini,
             Flavor::Anthropic => Speech::Anthropic,
             Flavor::Both if path.starts_with("/v1/messages") => Speech::Anthropic,
             Flavor::Both if head.headers.contains_key("anthropic-version") => Speech::Anthropic,
             Flavor::OpenAi | Flavor::Both => Speech::OpenAi,
         };
         let lost = |status, message| Lost { speech, refusal: Refusal::new(status, message) };
-        let (openai, anthropic) = (flavor != Flavor::Anthropic, flavor != Flavor::OpenAi);
-        let (method, endpoint) = match path {
-            "/v1/chat/completions" if openai => (Method::POST, Self::Chat),
-            "/v1/completions" if openai => (Method::POST, Self::Completions),
-            "/v1/embeddings" if openai => (Method::POST, Self::Embeddings),
-            "/v1/responses" if openai => (Method::POST, Self::Responses),
-            "/v1/messages" if anthropic => (Method::POST, Self::Messages),
-            "/v1/messages/count_tokens" if anthropic => (Method::POST, Self::CountTokens),
-            "/v1/models" => (Method::GET, Self::Models(speech)),
-            _ => match path.strip_prefix("/v1/models/") {
-                Some(id) if !id.is_empty() => (Method::GET, Self::Model(speech, decoded(id))),
-                _ => {
-                    let message = format!("Unknown request URL: {} {path}.", head.method);
-                    let mut lost = lost(StatusCode::NOT_FOUND, message);
-                    lost.refusal.code = Some("unknown_url".to_owned());
-                    return Err(lost);
-                }
+        let openai = matches!(flavor, Flavor::OpenAi | Flavor::Both);
+        let anthropic = matches!(flavor, Flavor::Anthropic | Flavor::Both);
+        let listed = openai || anthropic;
+        let (method, endpoint) = match google {
+            Some(path) => (path.http_method(), Self::Gemini(path)),
+            None => match path {
+                "/v1/chat/completions" if openai => (Method::POST, Self::Chat),
+                "/v1/completions" if openai => (Method::POST, Self::Completions),
+                "/v1/embeddings" if openai => (Method::POST, Self::Embeddings),
+                "/v1/responses" if openai => (Method::POST, Self::Responses),
+                "/v1/messages" if anthropic => (Method::POST, Self::Messages),
+                "/v1/messages/count_tokens" if anthropic => (Method::POST, Self::CountTokens),
+                "/v1/models" if listed => (Method::GET, Self::Models(speech)),
+                _ => match path.strip_prefix("/v1/models/") {
+                    Some(id) if listed && !id.is_empty() => {
+                        (Method::GET, Self::Model(speech, decoded(id)))
+                    }
+                    _ => {
+                        let message = format!("Unknown request URL: {} {path}.", head.method);
+                        let mut lost = lost(StatusCode::NOT_FOUND, message);
+                        lost.refusal.code = Some("unknown_url".to_owned());
+                        return Err(lost);
+                    }
+                },
             },
         };
         if head.method == method {
@@ -91,11 +103,20 @@ impl Endpoint {
         }
     }
 
+    /// The model, where it stands in the path.
+    pub(super) fn model(&self) -> Option<&str> {
+        match self {
+            Self::Gemini(path) => Some(&path.model),
+            _ => None,
+        }
+    }
+
     pub(super) fn speech(&self) -> Speech {
         match self {
             Self::Chat | Self::Completions | Self::Embeddings => Speech::OpenAi,
             Self::Responses => Speech::Responses,
             Self::Messages | Self::CountTokens => Speech::Anthropic,
+            Self::Gemini(_) => Speech::Gemini,
             Self::Models(speech) | Self::Model(speech, _) => *speech,
         }
     }
@@ -108,6 +129,7 @@ impl Endpoint {
             Self::Responses => openai::responses::answer(ask),
             Self::Messages => anthropic::messages::answer(ask),
             Self::CountTokens => anthropic::messages::count_tokens(ask),
+            Self::Gemini(path) => gemini::answer(ask, path),
             Self::Models(Speech::Anthropic) => anthropic::models::list(ask),
             Self::Models(_) => Ok(openai::models::list(ask)),
             Self::Model(Speech::Anthropic, id) => anthropic::models::one(ask, id),
@@ -117,7 +139,7 @@ impl Endpoint {
 }
 
 /// Percent-decoded; model names contain slashes, which some clients encode.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut parts = text.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
