@@ -1,4 +1,5 @@
-//! Simulated providers: real HTTP servers that speak OpenAI's, Anthropic's and Amazon Bedrock's APIs.
+//! Simulated providers: real HTTP servers that speak the APIs of OpenAI, Anthropic, Google and Amazon
+//! Bedrock.
 //!
 //! They are behind `pilothouse demo`, `pilothouse simulate`, the tests and the benchmarks: HTTP/1.1
 //! and cleartext HTTP/2 with prior knowledge, every event of a stream flushed alone. They keep to
@@ -21,7 +22,8 @@
 //! schema. After a tool's result comes text.
 //!
 //! **Structured output** is the plainest value of the schema. **Reasoning** comes where the request
-//! asks for it; in chat completions, where OpenAI shows none, only by `reasoning=N`. Any model name
+//! asks for it; in chat completions, where OpenAI shows none, only by `reasoning=N`. Google's
+//! endpoints know the generation of a model by its name (`gemini-2.5…`, `gemini-3…`). Any model name
 //! is answered; `GET /v1/models` lists a few.
 //!
 //! # Faults
@@ -49,7 +51,7 @@
 //! | `garbage=N` | after N events comes one that is no JSON; the rest follows |
 //! | `error=N` | after N events comes an error event, and the stream ends |
 //! | `huge`, `huge=BYTES` | after the first event comes a legal one of 1 MiB (or so many bytes) without content |
-//! | `no-end` | the end marker is missing (`[DONE]`, `message_stop`, `response.completed`; `messageStop` and all after it) |
+//! | `no-end` | the end marker is missing (`[DONE]`, `message_stop`, `response.completed`; the last event of Google's; `messageStop` and all after it) |
 //! | `times=N` | only the first N requests with this model and fault suffer |
 //! | `words=N` | the text has exactly N tokens |
 //! | `reasoning=N` | reasoning of N tokens comes first |
@@ -71,6 +73,7 @@ mod endpoint;
 mod exchange;
 mod fault;
 mod frames;
+mod gemini;
 mod instance;
 mod observe;
 mod openai;
@@ -108,6 +111,8 @@ pub enum Flavor {
     Anthropic,
     /// Bedrock's Converse, `converse` and `converse-stream`.
     Bedrock,
+    /// generateContent, token counts, models; as the Gemini API and as Vertex AI.
+    Gemini,
     /// All of them; `GET /v1/models` has Anthropic's shape when `anthropic-version` is sent.
     #[default]
     Both,

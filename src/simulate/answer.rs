@@ -17,6 +17,8 @@ pub(super) enum Speech {
     Anthropic,
     /// Amazon Bedrock's. Streams are binary.
     Bedrock,
+    /// Google's.
+    Gemini,
 }
 
 /// A healthy answer.
@@ -82,13 +84,22 @@ impl Speech {
             Self::Anthropic => to_json(&json!({"type": "error",
                 "error": {"type": kind, "message": message}, "request_id": request_id})),
             Self::Bedrock => to_json(&json!({"message": message})),
+            Self::Gemini => {
+                let info = |reason: &String| {
+                    json!({"@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                    "reason": reason, "domain": "googleapis.com"})
+                };
+                let details: Vec<_> = refusal.code.iter().map(info).collect();
+                to_json(&json!({"error": {"code": refusal.status.as_u16(), "message": message,
+                    "status": kind, "details": details}}))
+            }
         }
     }
 
     /// The event after so many that says that the answer failed.
     pub(super) fn error_event(self, refusal: &Refusal, request_id: &str, after: usize) -> Vec<u8> {
         match self {
-            Self::OpenAi => event("", &self.error(refusal, request_id)),
+            Self::OpenAi | Self::Gemini => event("", &self.error(refusal, request_id)),
             Self::Responses => {
                 let code = refusal.code.as_deref().or_else(|| code(refusal.status));
                 let error = json!({"type": "error", "code": code.unwrap_or("server_error"),
@@ -107,7 +118,7 @@ impl Speech {
     pub(super) fn garbage_event(self) -> Vec<u8> {
         let garbage = b"{\"garbage\": <<<";
         match self {
-            Self::OpenAi => event("", garbage),
+            Self::OpenAi | Self::Gemini => event("", garbage),
             Self::Responses => event("event: response.output_text.delta\n", garbage),
             Self::Anthropic => event("event: content_block_delta\n", garbage),
             Self::Bedrock => bedrock::frame::event("contentBlockDelta", garbage),
@@ -138,6 +149,11 @@ impl Speech {
                 "contentBlockDelta",
                 &to_json(&json!({"contentBlockIndex": 0, "delta": {"text": ""}, "p": padding})),
             ),
+            Self::Gemini => event(
+                "",
+                &to_json(&json!({"candidates": [{"index": 0,
+                    "groundingMetadata": {"searchEntryPoint": {"renderedContent": padding}}}]})),
+            ),
         }
     }
 
@@ -155,6 +171,15 @@ impl Speech {
             (Self::Anthropic, 504) => "timeout_error",
             (Self::Anthropic, 529) => "overloaded_error",
             (Self::Anthropic, 500..) => "api_error",
+            (Self::Gemini, 401) => "UNAUTHENTICATED",
+            (Self::Gemini, 403) => "PERMISSION_DENIED",
+            (Self::Gemini, 404) => "NOT_FOUND",
+            (Self::Gemini, 429) => "RESOURCE_EXHAUSTED",
+            (Self::Gemini, 499) => "CANCELLED",
+            (Self::Gemini, 503) => "UNAVAILABLE",
+            (Self::Gemini, 504) => "DEADLINE_EXCEEDED",
+            (Self::Gemini, 500..) => "INTERNAL",
+            (Self::Gemini, _) => "INVALID_ARGUMENT",
             (_, 429) => "rate_limit_exceeded",
             (_, 503) => "service_unavailable_error",
             (_, 500..) => "server_error",

@@ -7,7 +7,7 @@ use super::{
     answer::{Answer, Refusal, Speech},
     anthropic, bedrock,
     fault::Fault,
-    openai,
+    gemini, openai,
     provider::Provider,
 };
 
@@ -47,6 +47,7 @@ pub(super) enum Endpoint {
     Messages,
     CountTokens,
     Converse { model: String, stream: bool },
+    Gemini(gemini::Path),
     Models(Speech),
     Model(Speech, String),
 }
@@ -61,7 +62,11 @@ pub(super) struct Lost {
 impl Endpoint {
     pub(super) fn of(flavor: Flavor, head: &Parts) -> Result<Self, Lost> {
         let path = head.uri.path();
+        let google = matches!(flavor, Flavor::Gemini | Flavor::Both);
+        let google = google.then(|| gemini::Path::read(path)).flatten();
         let speech = match flavor {
+            Flavor::Gemini => Speech::Gemini,
+            Flavor::Both if google.is_some() => Speech::Gemini,
             Flavor::Anthropic => Speech::Anthropic,
             Flavor::Bedrock => Speech::Bedrock,
             Flavor::Both if path.starts_with(CONVERSE) => Speech::Bedrock,
@@ -72,7 +77,9 @@ impl Endpoint {
         let lost = |status, message| Lost { speech, refusal: Refusal::new(status, message) };
         let speaks = |one| flavor == one || flavor == Flavor::Both;
         let (openai, anthropic) = (speaks(Flavor::OpenAi), speaks(Flavor::Anthropic));
+        let google = google.map(|path| (path.http_method(), Self::Gemini(path)));
         let (method, endpoint) = match path {
+            _ if let Some(found) = google => found,
             "/v1/chat/completions" if openai => (Method::POST, Self::Chat),
             "/v1/completions" if openai => (Method::POST, Self::Completions),
             "/v1/embeddings" if openai => (Method::POST, Self::Embeddings),
@@ -116,6 +123,7 @@ impl Endpoint {
     pub(super) fn model(&self) -> Option<&str> {
         match self {
             Self::Converse { model, .. } => Some(model),
+            Self::Gemini(path) => Some(&path.model),
             _ => None,
         }
     }
@@ -126,6 +134,7 @@ impl Endpoint {
             Self::Responses => Speech::Responses,
             Self::Messages | Self::CountTokens => Speech::Anthropic,
             Self::Converse { .. } => Speech::Bedrock,
+            Self::Gemini(_) => Speech::Gemini,
             Self::Models(speech) | Self::Model(speech, _) => *speech,
         }
     }
@@ -139,6 +148,7 @@ impl Endpoint {
             Self::Messages => anthropic::messages::answer(ask),
             Self::CountTokens => anthropic::messages::count_tokens(ask),
             Self::Converse { stream, .. } => bedrock::converse::answer(ask, *stream),
+            Self::Gemini(path) => gemini::answer(ask, path),
             Self::Models(Speech::Anthropic) => anthropic::models::list(ask),
             Self::Models(_) => Ok(openai::models::list(ask)),
             Self::Model(Speech::Anthropic, id) => anthropic::models::one(ask, id),
@@ -148,7 +158,7 @@ impl Endpoint {
 }
 
 /// Percent-decoded; model names contain slashes, which some clients encode.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut parts = text.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
