@@ -32,6 +32,8 @@ mod keys;
 mod limits;
 #[path = "dataplane/long.rs"]
 mod long;
+#[path = "dataplane/pairs.rs"]
+mod pairs;
 #[path = "dataplane/passthrough.rs"]
 mod passthrough;
 #[path = "dataplane/raw.rs"]
