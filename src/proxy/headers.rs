@@ -14,6 +14,8 @@ use crate::table::Caller;
 pub(super) mod names {
     use http::HeaderName;
 
+    use crate::protocol::bedrock::ERROR_TYPE_HEADER;
+
     pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     pub const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
     pub const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
@@ -33,6 +35,7 @@ pub(super) mod names {
     pub const WARNINGS: HeaderName = HeaderName::from_static("x-pilothouse-warnings");
     pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
     pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+    pub const AMAZON_ERROR_TYPE: HeaderName = HeaderName::from_static(ERROR_TYPE_HEADER);
     pub const GOOGLE_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 }
 
@@ -112,6 +115,7 @@ fn passes_to_client(name: &str) -> bool {
             | "openai-version"
             | "x-generation-id"
             | "request-id"
+            | "x-amzn-errortype"
     ) || name.starts_with("x-ratelimit-")
         || name.starts_with("anthropic-ratelimit-")
         || name.starts_with("anthropic-priority-")

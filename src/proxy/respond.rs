@@ -14,6 +14,7 @@ use super::exchange::{Exchange, Outcome};
 use super::failover::Answered;
 use super::headers::names;
 use super::relay::StreamBody;
+use crate::protocol::bedrock::error_type;
 use crate::protocol::error::ErrorView;
 use crate::protocol::registry::ProtocolId;
 
@@ -59,6 +60,7 @@ pub(super) fn passed_on(
     body: Bytes,
 ) -> Response<GatewayBody> {
     about_target(&exchange, &mut headers);
+    about_error(&exchange, status, &mut headers);
     exchange.response_bytes = body.len() as u64;
     exchange.settle(Outcome::PassedOn(status, class));
     response(status, headers, GatewayBody::full(body))
@@ -93,6 +95,7 @@ pub(super) fn refused(mut exchange: Exchange, error: &ProxyError) -> Response<Ga
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, JSON);
     about_request(&exchange, &mut headers);
+    about_error(&exchange, status, &mut headers);
     if exchange.attempts > 0 {
         about_attempts(&exchange, &mut headers);
     }
@@ -175,6 +178,16 @@ fn about_request(exchange: &Exchange, headers: &mut HeaderMap) {
         && let Ok(label) = HeaderValue::from_str(&route.label)
     {
         headers.insert(names::ROUTE, label);
+    }
+}
+
+/// AWS's SDKs look for the type of an error here, and for other clients it says nothing.
+fn about_error(exchange: &Exchange, status: StatusCode, headers: &mut HeaderMap) {
+    if exchange.protocol == ProtocolId::Bedrock {
+        let kind = || HeaderValue::from_static(error_type(status));
+        headers.entry(names::AMAZON_ERROR_TYPE).or_insert_with(kind);
+    } else {
+        headers.remove(names::AMAZON_ERROR_TYPE);
     }
 }
 

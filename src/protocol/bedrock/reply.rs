@@ -206,14 +206,19 @@ pub(super) fn write(reply: &Reply, client: &ClientView<'_>) -> Bytes {
     // The API has one answer; requests for more were never sent.
     let choice = reply.choices.first();
     let output = choice.map_or(&[][..], |choice| &choice.output);
-    let content = output.iter().enumerate().filter_map(|(at, piece)| block(piece, at, client));
+    let mut content = Vec::with_capacity(output.len());
+    for (at, piece) in output.iter().enumerate() {
+        // A call has no place for its state; the request's reader looks for it here.
+        if let Output::ToolCall { state: Some(state), .. } = piece {
+            content.push(WrittenBlock::ReasoningContent(thought("", Some(state))));
+        }
+        content.extend(block(piece, at, client));
+    }
     let calls = output.iter().any(|piece| matches!(piece, Output::ToolCall { .. }));
     let silent = if calls { Finish::ToolCalls } else { Finish::Stop };
     let finish = choice.and_then(|choice| choice.finish.as_ref()).unwrap_or(&silent);
     let answer = WrittenAnswer {
-        output: WrittenOutput {
-            message: WrittenMessage { role: "assistant", content: content.collect() },
-        },
+        output: WrittenOutput { message: WrittenMessage { role: "assistant", content } },
         stop_reason: stop_reason(finish),
         usage: reply.usage.into(),
         metrics: Metrics::default(),
@@ -227,21 +232,27 @@ fn block<'a>(piece: &'a Output, at: usize, client: &ClientView<'_>) -> Option<Wr
     Some(match piece {
         Output::Text(text) | Output::Refusal(text) if text.is_empty() => return None,
         Output::Text(text) | Output::Refusal(text) => WrittenBlock::Text(text),
-        Output::Thinking { text, state } => WrittenBlock::ReasoningContent(match state {
-            Some(state) if state.redacted => {
-                WrittenReasoning::RedactedContent(redacted_to_field(state))
-            }
-            state => WrittenReasoning::ReasoningText {
-                text,
-                signature: state.as_ref().map(|state| state.to_field(Origin::Anthropic)),
-            },
-        }),
+        Output::Thinking { text, state } => {
+            WrittenBlock::ReasoningContent(thought(text, state.as_ref()))
+        }
         Output::ToolCall { id, name, arguments, .. } => WrittenBlock::ToolUse {
             tool_use_id: given_id(id, client.request_id, at),
             name,
             input: input(arguments),
         },
     })
+}
+
+fn thought<'a>(text: &'a str, state: Option<&OpaqueState>) -> WrittenReasoning<'a> {
+    match state {
+        Some(state) if state.redacted => {
+            WrittenReasoning::RedactedContent(redacted_to_field(state))
+        }
+        state => WrittenReasoning::ReasoningText {
+            text,
+            signature: state.map(|state| state.to_field(Origin::Anthropic)),
+        },
+    }
 }
 
 /// Arguments as input, which may be any JSON. What is none was cut or never written.

@@ -98,7 +98,10 @@ impl Client for Gemini {
         let mut whole = json!({"candidates": [{"content": {"role": "model", "parts": []}}]});
         for Event { data, .. } in events {
             assert_eq!(whole["candidates"][0]["finishReason"], Value::Null, "it has ended");
-            for part in list(data, "/candidates/0/content/parts") {
+            let parts = list(data, "/candidates/0/content/parts").iter();
+            // Google refuses to have such a part sent back.
+            let empty = json!({"text": ""});
+            for part in parts.filter(|part| **part != empty) {
                 push(&mut whole["candidates"][0]["content"], "parts", part.clone());
             }
             if let Some(reason) = data.pointer("/candidates/0/finishReason") {

@@ -2,6 +2,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::protocol::bedrock::ConverseDialect;
+use crate::protocol::dialect::Dialect;
+use crate::protocol::neutral::Part;
 use crate::protocol::usage::Usage;
 
 const CLIENT: ClientView<'_> =
@@ -106,4 +109,34 @@ proptest! {
     fn any_bytes_are_read_or_refused(body: Vec<u8>) {
         let _ = read(&body);
     }
+}
+
+#[test]
+fn the_state_of_a_call_stands_before_it() {
+    let state = OpaqueState { origin: Origin::Gemini, data: "c2ln".to_owned(), redacted: false };
+    let output = vec![
+        Output::Thinking { text: "hm".to_owned(), state: None },
+        Output::ToolCall {
+            id: "t".to_owned(),
+            name: "f".to_owned(),
+            arguments: "{}".to_owned(),
+            state: Some(state.clone()),
+        },
+    ];
+    let choice = Choice { output, ..Choice::default() };
+    let reply = Reply { choices: vec![choice], ..Reply::default() };
+    let body: Value = serde_json::from_slice(&write(&reply, &CLIENT)).expect("JSON");
+    let message = &body["output"]["message"];
+    assert_eq!(
+        message["content"][1],
+        json!({"reasoningContent":
+            {"reasoningText": {"text": "", "signature": "pilothouse:gemini:c2ln"}}})
+    );
+    let request = json!({"messages": [message]}).to_string();
+    let request = ConverseDialect.read_request(request.as_bytes()).expect("our own");
+    let [Part::Thinking { .. }, Part::ToolCall { state: read, .. }] = &*request.turns[0].parts
+    else {
+        panic!("{request:?}")
+    };
+    assert_eq!(read.as_ref(), Some(&state));
 }

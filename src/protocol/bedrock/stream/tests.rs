@@ -293,3 +293,19 @@ proptest! {
         prop_assert_eq!(last, ["metadata", "messageStop"]);
     }
 }
+
+#[test]
+fn the_state_of_a_call_stands_before_it() {
+    let state = OpaqueState { origin: Origin::Gemini, data: "c2ln".to_owned(), redacted: false };
+    let (id, name) = ("t".to_owned(), "f".to_owned());
+    let written = write_all(&[
+        Event::Thinking { choice: 0, text: "hm".to_owned() },
+        Event::ToolStart { choice: 0, call: 0, id, name, state: Some(state) },
+        end(0),
+    ]);
+    let blocks: Vec<_> = written.iter().filter_map(|(_, data)| data.get("delta")).collect();
+    assert_eq!(blocks[0], &json!({"reasoningContent": {"text": "hm"}}));
+    assert_eq!(blocks[1], &json!({"reasoningContent": {"signature": "pilothouse:gemini:c2ln"}}));
+    let block = |at: usize| written[at].1["contentBlockIndex"].clone();
+    assert_eq!((block(1), block(3), block(5)), (json!(0), json!(1), json!(2)), "{written:?}");
+}

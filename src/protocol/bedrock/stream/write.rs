@@ -68,7 +68,12 @@ impl EventWriter for Writer {
                 self.enqueue(Waiting::State(state.clone()), out);
             }
             Event::ThinkingEnd { choice: 0 } => self.enqueue(Waiting::ThinkingEnd, out),
-            Event::ToolStart { choice: 0, call, id, name, .. } => {
+            Event::ToolStart { choice: 0, call, id, name, state } => {
+                // A call has no place for its state here; see the writer of whole answers.
+                if let Some(state) = state {
+                    self.enqueue(Waiting::ThinkingEnd, out);
+                    self.enqueue(Waiting::State(state.clone()), out);
+                }
                 let (id, name) = (id.clone(), name.clone());
                 let (arguments, ended) = (String::new(), false);
                 self.enqueue(Waiting::Call { call: *call, id, name, arguments, ended }, out);

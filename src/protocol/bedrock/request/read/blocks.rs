@@ -39,8 +39,22 @@ pub(super) fn read(
             return Ok(());
         }
     };
-    turn.parts.push(part);
+    attach(part, &mut turn.parts);
     Ok(())
+}
+
+/// The state of a call came to the client as reasoning without words before the call, since a call
+/// has no place for it here; see the writer of replies.
+fn attach(mut part: Part, parts: &mut Vec<Part>) {
+    if let Part::ToolCall { state: call_state, .. } = &mut part
+        && let Some(Part::Thinking { text, state: Some(state) }) = parts.last()
+        && text.is_empty()
+        && state.origin == Origin::Gemini
+    {
+        *call_state = Some(state.clone());
+        parts.pop();
+    }
+    parts.push(part);
 }
 
 /// Where a part keeps its mark. Reasoning has none.
