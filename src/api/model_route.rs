@@ -196,6 +196,24 @@ pub struct TargetSpec {
     /// `parameters` has no name for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_parameters: Option<RawParameters>,
+
+    /// What becomes of fields that the target's protocol has no place for, where it is not the
+    /// client's: with `Standard`, harmless losses are told in `x-pilothouse-warnings` and others
+    /// refused; `Strict` refuses every loss; `Lenient` refuses only what cannot be answered rightly.
+    #[serde(default)]
+    pub compatibility: Compatibility,
+}
+
+/// What becomes of fields that a target's protocol has no place for.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compatibility {
+    /// Harmless losses are warnings, others are refused.
+    #[default]
+    Standard,
+    /// Every loss is refused.
+    Strict,
+    /// Every loss is a warning, but for those after which no right answer is possible.
+    Lenient,
 }
 
 fn default_weight() -> i32 {

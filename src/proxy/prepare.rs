@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::attempt::Failure;
 use super::resolve::Resolved;
 use crate::protocol::dialect::{Dialect, DialectId, TargetView, Undo};
-use crate::protocol::neutral::{Compatibility, Crossing, Effort, Request, Warning};
+use crate::protocol::neutral::{Crossing, Effort, Request, Warning};
 use crate::protocol::registry::Operation;
 use crate::provider::models;
 use crate::table::{Parameters, Upstream};
@@ -73,7 +73,7 @@ fn translate(
     let model = upstream.model.as_deref().unwrap_or(&resolved.model);
     let target =
         TargetView { model, facts: models::facts(model), quirks: &upstream.provider.quirks };
-    let mut crossing = Crossing::new(Compatibility::Standard);
+    let mut crossing = Crossing::new(upstream.compatibility);
     let written = provider
         .write_request(&request, &target, &mut crossing)
         .map_err(|lost| Failure::untranslatable(&lost))?;

@@ -75,30 +75,12 @@ impl Endpoint {
             Flavor::OpenAi | Flavor::Both => Speech::OpenAi,
         };
         let lost = |status, message| Lost { speech, refusal: Refusal::new(status, message) };
-        let speaks = |one| flavor == one || flavor == Flavor::Both;
-        let (openai, anthropic) = (speaks(Flavor::OpenAi), speaks(Flavor::Anthropic));
         let google = google.map(|path| (path.http_method(), Self::Gemini(path)));
-        let (method, endpoint) = match path {
-            _ if let Some(found) = google => found,
-            "/v1/chat/completions" if openai => (Method::POST, Self::Chat),
-            "/v1/completions" if openai => (Method::POST, Self::Completions),
-            "/v1/embeddings" if openai => (Method::POST, Self::Embeddings),
-            "/v1/responses" if openai => (Method::POST, Self::Responses),
-            "/v1/messages" if anthropic => (Method::POST, Self::Messages),
-            "/v1/messages/count_tokens" if anthropic => (Method::POST, Self::CountTokens),
-            "/v1/models" if openai || anthropic => (Method::GET, Self::Models(speech)),
-            _ => match (path.strip_prefix("/v1/models/"), Self::converse(path)) {
-                (Some(id), _) if !id.is_empty() && (openai || anthropic) => {
-                    (Method::GET, Self::Model(speech, decoded(id)))
-                }
-                (_, Some(converse)) if speaks(Flavor::Bedrock) => (Method::POST, converse),
-                _ => {
-                    let message = format!("Unknown request URL: {} {path}.", head.method);
-                    let mut lost = lost(StatusCode::NOT_FOUND, message);
-                    lost.refusal.code = Some("unknown_url".to_owned());
-                    return Err(lost);
-                }
-            },
+        let Some((method, endpoint)) = google.or_else(|| Self::at(flavor, path, speech)) else {
+            let message = format!("Unknown request URL: {} {path}.", head.method);
+            let mut lost = lost(StatusCode::NOT_FOUND, message);
+            lost.refusal.code = Some("unknown_url".to_owned());
+            return Err(lost);
         };
         if head.method == method {
             Ok(endpoint)
@@ -106,6 +88,26 @@ impl Endpoint {
             let message = format!("Not allowed to {} on {path}; use {method}.", head.method);
             Err(lost(StatusCode::METHOD_NOT_ALLOWED, message))
         }
+    }
+
+    /// What is at a path that is not Google's, and by which method.
+    fn at(flavor: Flavor, path: &str, speech: Speech) -> Option<(Method, Self)> {
+        let speaks = |one| flavor == one || flavor == Flavor::Both;
+        let (openai, anthropic) = (speaks(Flavor::OpenAi), speaks(Flavor::Anthropic));
+        Some(match path {
+            "/v1/chat/completions" if openai => (Method::POST, Self::Chat),
+            "/v1/completions" if openai => (Method::POST, Self::Completions),
+            "/v1/embeddings" if openai => (Method::POST, Self::Embeddings),
+            "/v1/responses" if openai => (Method::POST, Self::Responses),
+            "/v1/messages" if anthropic => (Method::POST, Self::Messages),
+            "/v1/messages/count_tokens" if anthropic => (Method::POST, Self::CountTokens),
+            "/v1/models" if openai || anthropic => (Method::GET, Self::Models(speech)),
+            _ => match path.strip_prefix("/v1/models/").filter(|id| !id.is_empty()) {
+                Some(id) if openai || anthropic => (Method::GET, Self::Model(speech, decoded(id))),
+                _ if speaks(Flavor::Bedrock) => (Method::POST, Self::converse(path)?),
+                _ => return None,
+            },
+        })
     }
 
     /// The model is one segment of the path: AWS knows no path with a bare slash in it.
