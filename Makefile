@@ -95,6 +95,10 @@ deny: $(DENY) ## Licences, bans and sources of dependencies; advisories if their
 crds: ## Write crds/ anew from the Rust types
 	UPDATE_CRDS=1 cargo test $(CARGO_FLAGS) --test crds
 
+.PHONY: guides
+guides: ## Write the generated parts of deploy/guides/ anew from what the tests ran
+	UPDATE_DOCS=1 cargo test $(CARGO_FLAGS) --test dataplane pairs::
+
 # --debug compiles in a quarter of the time, and a check of three seconds gains nothing from more.
 $(DENY):
 	env --unset=CARGO_TARGET_DIR cargo install cargo-deny --version $(DENY_VERSION) --locked --debug --root $(dir $(@D))

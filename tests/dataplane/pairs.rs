@@ -18,6 +18,8 @@ mod converse;
 mod gemini;
 #[path = "pairs/guide.rs"]
 mod guide;
+#[path = "pairs/losses.rs"]
+mod losses;
 #[path = "pairs/messages.rs"]
 mod messages;
 #[path = "pairs/responses.rs"]
