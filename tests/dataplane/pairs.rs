@@ -30,7 +30,7 @@ use std::sync::Arc;
 use pilothouse::simulate::{Flavor, Simulator};
 use serde_json::Value;
 
-use self::cases::CASES;
+use self::cases::{CASES, HELLO};
 use self::client::Client;
 use crate::answer::Answer;
 use crate::routes::route_of;
@@ -58,6 +58,8 @@ struct Upstream {
     thinks: &'static str,
     /// Whether reasoning comes with a state that has to be sent back.
     signs: bool,
+    /// After how many events of a stream a call has begun and the answer has not ended.
+    in_a_call: usize,
 }
 
 static UPSTREAMS: [Upstream; 4] = [
@@ -69,6 +71,7 @@ static UPSTREAMS: [Upstream; 4] = [
         model: "gpt-sim",
         thinks: ";reasoning=12",
         signs: false,
+        in_a_call: 4,
     },
     Upstream {
         name: "Anthropic",
@@ -78,6 +81,7 @@ static UPSTREAMS: [Upstream; 4] = [
         model: "claude-sonnet-4-6",
         thinks: "",
         signs: true,
+        in_a_call: 5,
     },
     Upstream {
         name: "Gemini",
@@ -87,6 +91,7 @@ static UPSTREAMS: [Upstream; 4] = [
         model: "gemini-3.1-pro",
         thinks: "",
         signs: true,
+        in_a_call: 1,
     },
     Upstream {
         name: "Bedrock",
@@ -96,13 +101,13 @@ static UPSTREAMS: [Upstream; 4] = [
         model: "us.anthropic.claude-sonnet-4-6-v1:0",
         thinks: "",
         signs: true,
+        in_a_call: 3,
     },
 ];
 
-/// What a route's model is told to do wrong, by the route's name.
-const FAULTS: [(&str, &str); 7] = [
+/// What is wrong with a route's provider, by the route's name.
+const FAULTS: [(&str, &str); 6] = [
     ("sound", ""),
-    ("thinking", ""),
     ("refused", ";status=400;message=this-is-odd"),
     ("throttled", ";status=429;retry-after=7"),
     ("cut", ";cut=6"),
@@ -132,17 +137,22 @@ impl Pair {
 async fn provider(upstream: &Upstream) -> (Arc<Simulator>, Arc<Rig>) {
     let simulator = Simulator::builder().name("sim").provider(upstream.flavor).keys([FIRST_KEY]);
     let simulator = simulator.start().await.unwrap();
-    let routes = FAULTS.map(|(route, fault)| {
-        let fault = if route == "thinking" { upstream.thinks } else { fault };
-        let Upstream { provider, base, model, .. } = upstream;
-        let url = format!("{}{base}", simulator.url());
-        let target = format!(
-            "{{name: sim, provider: {provider}, baseURL: \"{url}\", model: \"{model}{fault}\", \
-             credentialRef: {{name: one}}}}"
-        );
-        // Every client meets every fault, more often than a breaker allows.
-        route_of(route, &[target], "  circuitBreaker: {failureThreshold: 1000}\n")
-    });
+    let cut_in_a_call = format!(";cut={}", upstream.in_a_call);
+    let own = [("thinking", upstream.thinks), ("cut-in-a-call", &*cut_in_a_call)];
+    let routes: Vec<String> = FAULTS
+        .into_iter()
+        .chain(own)
+        .map(|(route, fault)| {
+            let Upstream { provider, base, model, .. } = upstream;
+            let url = format!("{}{base}", simulator.url());
+            let target = format!(
+                "{{name: sim, provider: {provider}, baseURL: \"{url}\", \
+                 model: \"{model}{fault}\", credentialRef: {{name: one}}}}"
+            );
+            // Every client meets every fault, more often than a breaker allows.
+            route_of(route, &[target], "  circuitBreaker: {failureThreshold: 1000}\n")
+        })
+        .collect();
     let rig = Rig::start(&routes.concat()).await;
     (Arc::new(simulator), Arc::new(rig))
 }
@@ -161,7 +171,7 @@ async fn every_client_api_speaks_to_every_protocol() {
                 match tokio::spawn(case(pair)).await {
                     Ok(outcome) => row.push(outcome.to_owned()),
                     Err(_) => {
-                        failures.push(format!("{}, {}: {name}", client.name(), upstream.name))
+                        failures.push(format!("{}, {}: {name}", client.name(), upstream.name));
                     }
                 }
             }
@@ -177,8 +187,7 @@ async fn no_key_of_the_gateways_caller_reaches_a_provider() {
     for upstream in &UPSTREAMS {
         let (provider, rig) = provider(upstream).await;
         for client in CLIENTS {
-            let ask = client::Ask { said: "hello", ..Default::default() };
-            let body = client.body(&ask, "sound").to_string();
+            let body = client.body(&HELLO, "sound").to_string();
             let path = client.path("sound", false);
             let headers = [("authorization", &*format!("Bearer {KEY}")), ("x-goog-api-key", KEY)];
             let answer = rig.send(http::Method::POST, &path, &headers, body).await;

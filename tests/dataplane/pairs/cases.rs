@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Pair;
-use super::client::{Ask, Call, Finish, PICTURE, View, events};
+use super::client::{Ask, Call, Finish, PICTURE, View, With, events};
 
 /// Runs a case and says what the table has of it.
 type Case = fn(Pair) -> Pin<Box<dyn Future<Output = &'static str> + Send>>;
@@ -27,6 +27,9 @@ pub const CASES: [(&str, Case); 10] = [
     ("error", |pair| Box::pin(error(pair))),
     ("broken stream", |pair| Box::pin(broken(pair))),
 ];
+
+/// What most cases begin with.
+pub const HELLO: Ask = Ask { said: "hello", stream: false, with: With::Nothing };
 
 /// The pair did it.
 const YES: &str = "yes";
@@ -52,7 +55,7 @@ async fn talk(pair: &Pair, route: &str, stream: bool, body: &Value) -> (Value, V
 }
 
 async fn how(pair: Pair) -> &'static str {
-    let body = pair.client.body(&Ask { said: "hello", ..Ask::default() }, "sound");
+    let body = pair.client.body(&HELLO, "sound");
     let answer = pair.post("sound", false, &body).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     let without_model = |mut body: Value| {
@@ -64,16 +67,15 @@ async fn how(pair: Pair) -> &'static str {
 }
 
 async fn plain(pair: Pair) -> &'static str {
-    let (_, view) = converse(&pair, "sound", &Ask { said: "hello", ..Ask::default() }).await;
+    let (_, view) = converse(&pair, "sound", &HELLO).await;
     assert_prose(&view);
     YES
 }
 
 async fn stream(pair: Pair) -> &'static str {
-    let ask = Ask { said: "hello", stream: true, ..Ask::default() };
-    let (_, view) = converse(&pair, "sound", &ask).await;
+    let (_, view) = converse(&pair, "sound", &HELLO.streamed(true)).await;
     assert_prose(&view);
-    let (_, plain) = converse(&pair, "sound", &Ask { stream: false, ..ask }).await;
+    let (_, plain) = converse(&pair, "sound", &HELLO).await;
     assert_eq!(view, plain, "streamed or not, it is the same");
     YES
 }
@@ -106,7 +108,7 @@ async fn call_and_return(
         return NO_SUCH_THING;
     }
     for stream in [false, true] {
-        let ask = Ask { said, stream, tools: true, ..Ask::default() };
+        let ask = Ask::of(said, With::Tools).streamed(stream);
         let mut body = pair.client.body(&ask, "sound");
         let (answer, view) = talk(&pair, "sound", stream, &body).await;
         assert_calls(&view, names);
@@ -141,7 +143,7 @@ async fn image(pair: Pair) -> &'static str {
     if !pair.client.is_chat() {
         return NO_SUCH_THING;
     }
-    let ask = Ask { said: "hello", picture: true, ..Ask::default() };
+    let ask = Ask::of("hello", With::Picture);
     let (_, view) = converse(&pair, "sound", &ask).await;
     assert_prose(&view);
     assert!(pair.asked().to_string().contains(PICTURE), "the provider has got it");
@@ -154,7 +156,7 @@ async fn structured(pair: Pair) -> &'static str {
         return NO_SUCH_THING;
     }
     for stream in [false, true] {
-        let ask = Ask { said: "hello", structured: true, stream, ..Ask::default() };
+        let ask = Ask::of("hello", With::Form).streamed(stream);
         let (_, view) = converse(&pair, "sound", &ask).await;
         let value: Value = serde_json::from_str(&view.text).expect(&view.text);
         assert_eq!(value, json!({"city": "example", "degrees": 1}));
@@ -171,8 +173,7 @@ async fn reasoning(pair: Pair) -> &'static str {
     }
     let mut shown = Vec::new();
     for stream in [false, true] {
-        let said = "what says get_weather?";
-        let ask = Ask { said, stream, tools: true, thinks: true, ..Ask::default() };
+        let ask = Ask::of("what says get_weather?", With::Thinking).streamed(stream);
         let mut body = pair.client.body(&ask, "thinking");
         let (answer, view) = talk(&pair, "thinking", stream, &body).await;
         assert_calls(&view, &["get_weather"]);
@@ -196,7 +197,7 @@ async fn reasoning(pair: Pair) -> &'static str {
 
 async fn error(pair: Pair) -> &'static str {
     for stream in [false, true] {
-        let ask = Ask { said: "hello", stream, ..Ask::default() };
+        let ask = HELLO.streamed(stream);
         let refused = pair.post("refused", stream, &pair.client.body(&ask, "refused")).await;
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
         assert_eq!(pair.client.error(&refused), "this-is-odd", "{refused:?}");
@@ -212,12 +213,22 @@ async fn error(pair: Pair) -> &'static str {
 /// What breaks before its end is never shown as whole.
 async fn broken(pair: Pair) -> &'static str {
     for route in ["cut", "ended-early", "failing"] {
-        let ask = Ask { said: "hello", stream: true, ..Ask::default() };
-        let answer = pair.post(route, true, &pair.client.body(&ask, route)).await;
-        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-        let (so_far, message) = pair.client.broken(&events(&answer));
+        let so_far = break_off(&pair, route, &HELLO).await;
         assert!(so_far.starts_with("You said: "), "what had come stands: {so_far}");
-        assert!(message.contains("sim") && !message.contains("Simulated error"), "{message}");
+    }
+    if pair.client.is_chat() {
+        let ask = Ask::of("what says get_weather?", With::Tools);
+        assert_eq!(break_off(&pair, "cut-in-a-call", &ask).await, "");
     }
     YES
+}
+
+/// Reads a stream that breaks, and says what it said before.
+async fn break_off(pair: &Pair, route: &str, ask: &Ask) -> String {
+    let ask = ask.streamed(true);
+    let answer = pair.post(route, true, &pair.client.body(&ask, route)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    let (so_far, message) = pair.client.broken(&events(&answer));
+    assert!(message.contains("sim") && !message.contains("Simulated error"), "{message}");
+    so_far
 }

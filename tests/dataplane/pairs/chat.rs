@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::client::{
-    Ask, Call, Client, Event, Finish, LIMIT, PICTURE, View, call, list, number, push, schema, text,
-    tools,
+    Ask, Call, Client, Event, Finish, LIMIT, PICTURE, View, With, call, list, number, push, schema,
+    text, tools,
 };
 use crate::answer::Answer;
 
@@ -21,7 +21,7 @@ impl Client for Chat {
 
     fn body(&self, ask: &Ask, model: &str) -> Value {
         let mut content = json!([{"type": "text", "text": ask.said}]);
-        if ask.picture {
+        if ask.with == With::Picture {
             let url = format!("data:image/png;base64,{PICTURE}");
             content = json!([content[0], {"type": "image_url", "image_url": {"url": url}}]);
         }
@@ -33,7 +33,7 @@ impl Client for Chat {
             body["stream"] = true.into();
             body["stream_options"] = json!({"include_usage": true});
         }
-        if ask.tools {
+        if ask.has_tools() {
             body["tools"] = tools()
                 .into_iter()
                 .map(|(name, description, parameters)| {
@@ -42,11 +42,11 @@ impl Client for Chat {
                 })
                 .collect();
         }
-        if ask.structured {
+        if ask.with == With::Form {
             body["response_format"] = json!({"type": "json_schema",
                 "json_schema": {"name": "weather", "schema": schema(), "strict": true}});
         }
-        if ask.thinks {
+        if ask.with == With::Thinking {
             body["reasoning_effort"] = "low".into();
         }
         body

@@ -15,10 +15,34 @@ pub const LIMIT: u64 = 9000;
 pub struct Ask {
     pub said: &'static str,
     pub stream: bool,
-    pub tools: bool,
-    pub picture: bool,
-    pub structured: bool,
-    pub thinks: bool,
+    pub with: With,
+}
+
+/// What a request has beside words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum With {
+    #[default]
+    Nothing,
+    Tools,
+    Picture,
+    /// The answer has a form.
+    Form,
+    /// Reasoning, and tools.
+    Thinking,
+}
+
+impl Ask {
+    pub fn of(said: &'static str, with: With) -> Self {
+        Self { said, stream: false, with }
+    }
+
+    pub fn streamed(self, stream: bool) -> Self {
+        Self { stream, ..self }
+    }
+
+    pub fn has_tools(&self) -> bool {
+        matches!(self.with, With::Tools | With::Thinking)
+    }
 }
 
 /// A function that may be called: its name, what it does, and its schema.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::client::{
-    Ask, Call, Client, Event, Finish, LIMIT, PICTURE, View, append, list, number, push, schema,
-    text, tools,
+    Ask, Call, Client, Event, Finish, LIMIT, PICTURE, View, With, append, list, number, push,
+    schema, text, tools,
 };
 use crate::answer::Answer;
 
@@ -22,13 +22,13 @@ impl Client for Converse {
 
     fn body(&self, ask: &Ask, _model: &str) -> Value {
         let mut message = json!({"role": "user", "content": [{"text": ask.said}]});
-        if ask.picture {
+        if ask.with == With::Picture {
             let image = json!({"image": {"format": "png", "source": {"bytes": PICTURE}}});
             push(&mut message, "content", image);
         }
         let mut body = json!({"messages": [message], "system": [{"text": "Be brief."}],
             "inferenceConfig": {"maxTokens": LIMIT}});
-        if ask.tools {
+        if ask.has_tools() {
             let specs: Vec<_> = tools()
                 .into_iter()
                 .map(|(name, description, schema)| {
@@ -38,12 +38,12 @@ impl Client for Converse {
                 .collect();
             body["toolConfig"] = json!({"tools": specs});
         }
-        if ask.structured {
+        if ask.with == With::Form {
             let schema = json!({"name": "weather", "schema": schema().to_string()});
             body["outputConfig"] = json!({"textFormat": {"type": "json_schema",
                 "structure": {"jsonSchema": schema}}});
         }
-        if ask.thinks {
+        if ask.with == With::Thinking {
             body["additionalModelRequestFields"] =
                 json!({"thinking": {"type": "enabled", "budget_tokens": 2000}});
         }

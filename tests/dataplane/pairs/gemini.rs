@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::client::{
-    Ask, Call, Client, Event, Finish, LIMIT, PICTURE, View, list, number, push, schema, text, tools,
+    Ask, Call, Client, Event, Finish, LIMIT, PICTURE, View, With, list, number, push, schema, text,
+    tools,
 };
 use crate::answer::Answer;
 
@@ -21,14 +22,14 @@ impl Client for Gemini {
 
     fn body(&self, ask: &Ask, _model: &str) -> Value {
         let mut content = json!({"role": "user", "parts": [{"text": ask.said}]});
-        if ask.picture {
+        if ask.with == With::Picture {
             let picture = json!({"inlineData": {"mimeType": "image/png", "data": PICTURE}});
             push(&mut content, "parts", picture);
         }
         let mut body = json!({"contents": [content],
             "systemInstruction": {"parts": [{"text": "Be brief."}]},
             "generationConfig": {"maxOutputTokens": LIMIT}});
-        if ask.tools {
+        if ask.has_tools() {
             let functions: Vec<_> = tools()
                 .into_iter()
                 .map(|(name, description, schema)| {
@@ -39,11 +40,11 @@ impl Client for Gemini {
             body["tools"] = json!([{"functionDeclarations": functions}]);
         }
         let config = &mut body["generationConfig"];
-        if ask.structured {
+        if ask.with == With::Form {
             config["responseMimeType"] = "application/json".into();
             config["responseJsonSchema"] = schema();
         }
-        if ask.thinks {
+        if ask.with == With::Thinking {
             config["thinkingConfig"] = json!({"thinkingLevel": "LOW", "includeThoughts": true});
         }
         body
@@ -78,9 +79,9 @@ impl Client for Gemini {
         for part in list(candidate, "/content/parts") {
             let said = text(part, "/text");
             if part["thought"] == true {
-                view.reasoning += said
+                view.reasoning += said;
             } else {
-                view.text += said
+                view.text += said;
             }
             if let Some(called) = part.get("functionCall") {
                 view.finish = Finish::Calls;

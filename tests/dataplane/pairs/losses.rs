@@ -3,22 +3,14 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::cases::HELLO;
 use super::chat::Chat;
-use super::client::{Ask, Client, PICTURE};
+use super::client::{Ask, Client, PICTURE, With};
 use super::converse::Converse;
 use super::gemini::Gemini;
 use super::messages::Messages;
 use super::responses::Responses;
 use super::{Pair, UPSTREAMS, provider};
-
-const HELLO: Ask = Ask {
-    said: "hello",
-    stream: false,
-    tools: false,
-    picture: false,
-    structured: false,
-    thinks: false,
-};
 
 /// The pair of `client` and the upstream of that name.
 async fn pair(client: &'static dyn Client, name: &str) -> Pair {
@@ -113,7 +105,7 @@ async fn a_foreign_state_is_left_out_with_a_warning() {
 async fn counts_are_exact_where_the_target_counts_and_else_say_that_they_are_estimated() {
     for upstream in &UPSTREAMS {
         let (_provider, rig) = provider(upstream).await;
-        let ask = Ask { picture: true, ..HELLO };
+        let ask = Ask::of("hello", With::Picture);
         let body = Messages.body(&ask, "sound").to_string();
         assert!(body.contains(PICTURE));
         let answer = rig.post("/v1/messages/count_tokens", body).await;

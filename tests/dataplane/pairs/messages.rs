@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::client::{
-    Ask, Call, Client, Event, Finish, LIMIT, PICTURE, View, append, list, number, push, schema,
-    text, tools,
+    Ask, Call, Client, Event, Finish, LIMIT, PICTURE, View, With, append, list, number, push,
+    schema, text, tools,
 };
 use crate::answer::Answer;
 
@@ -21,7 +21,7 @@ impl Client for Messages {
 
     fn body(&self, ask: &Ask, model: &str) -> Value {
         let mut message = json!({"role": "user", "content": [{"type": "text", "text": ask.said}]});
-        if ask.picture {
+        if ask.with == With::Picture {
             let source = json!({"type": "base64", "media_type": "image/png", "data": PICTURE});
             push(&mut message, "content", json!({"type": "image", "source": source}));
         }
@@ -30,7 +30,7 @@ impl Client for Messages {
         if ask.stream {
             body["stream"] = true.into();
         }
-        if ask.tools {
+        if ask.has_tools() {
             body["tools"] = tools()
                 .into_iter()
                 .map(|(name, description, schema)| {
@@ -38,10 +38,10 @@ impl Client for Messages {
                 })
                 .collect();
         }
-        if ask.structured {
+        if ask.with == With::Form {
             body["output_config"] = json!({"format": {"type": "json_schema", "schema": schema()}});
         }
-        if ask.thinks {
+        if ask.with == With::Thinking {
             body["thinking"] = json!({"type": "enabled", "budget_tokens": 2000});
         }
         body

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::chat::openai_error;
 use super::client::{
-    Ask, Call, Client, Event, Finish, LIMIT, PICTURE, View, call, list, number, push, schema, text,
-    tools,
+    Ask, Call, Client, Event, Finish, LIMIT, PICTURE, View, With, call, list, number, push, schema,
+    text, tools,
 };
 use crate::answer::Answer;
 
@@ -25,7 +25,7 @@ impl Client for Responses {
     fn body(&self, ask: &Ask, model: &str) -> Value {
         let mut message = json!({"type": "message", "role": "user",
             "content": [{"type": "input_text", "text": ask.said}]});
-        if ask.picture {
+        if ask.with == With::Picture {
             let url = format!("data:image/png;base64,{PICTURE}");
             push(&mut message, "content", json!({"type": "input_image", "image_url": url}));
         }
@@ -35,7 +35,7 @@ impl Client for Responses {
         if ask.stream {
             body["stream"] = true.into();
         }
-        if ask.tools {
+        if ask.has_tools() {
             body["tools"] = tools()
                 .into_iter()
                 .map(|(name, description, parameters)| {
@@ -44,11 +44,11 @@ impl Client for Responses {
                 })
                 .collect();
         }
-        if ask.structured {
+        if ask.with == With::Form {
             body["text"] = json!({"format": {"type": "json_schema", "name": "weather",
                 "schema": schema(), "strict": true}});
         }
-        if ask.thinks {
+        if ask.with == With::Thinking {
             body["reasoning"] = json!({"effort": "low", "summary": "auto"});
         }
         body
