@@ -138,8 +138,9 @@ pub struct TargetSpec {
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
 
-    /// Who answers: a name that the gateway knows, such as `openai`, `anthropic`, `mistral`,
-    /// `groq`, `vllm`, or `openai-compatible` for any server that speaks OpenAI's API.
+    /// Who answers: a name that the gateway knows, such as `openai`, `anthropic`, `gemini`,
+    /// `bedrock`, `mistral`, `vllm`, or `openai-compatible` for any server that speaks OpenAI's
+    /// API. Clients of every API are answered, whichever the provider speaks.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub provider: String,
 
