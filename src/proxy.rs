@@ -111,7 +111,11 @@ where
             };
             if request.method() == Method::HEAD { without_body(response) } else { response }
         }
-        Err(error) => respond::refused(exchange, &error),
+        Err(error) => {
+            let (head, body) = request.into_parts();
+            admit::discard(&head.headers, body).await;
+            respond::refused(exchange, &error)
+        }
     }
 }
 
@@ -175,9 +179,17 @@ where
     B: Body<Data = Bytes, Error: std::error::Error + 'static> + Unpin,
 {
     let table = gateway.cell.current();
-    let caller = identify(exchange, &table, &request)?;
-    let announced = admit::check_head(request.headers(), gateway.max_body)?;
+    let caller = identify(exchange, &table, &request);
+    let checked = caller
+        .and_then(|caller| Ok((caller, admit::check_head(request.headers(), gateway.max_body)?)));
     let (head, body) = request.into_parts();
+    let (caller, announced) = match checked {
+        Ok(checked) => checked,
+        Err(error) => {
+            admit::discard(&head.headers, body).await;
+            return Err(error);
+        }
+    };
     let body = admit::take_body(body, announced, gateway.max_body, &gateway.budget).await?;
     exchange.request_bytes = body.bytes.len() as u64;
     let query = head.uri.query().map(str::to_owned);

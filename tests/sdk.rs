@@ -1,21 +1,29 @@
-//! The official SDKs of OpenAI and Anthropic, as people use them, against running servers.
+//! The official SDKs of OpenAI, Anthropic, Google and AWS, as people use them, against running
+//! servers.
 //!
-//! Each script of `tests/sdk/` runs twice: against the simulated provider, which shows that the
-//! script expects what the vendor's API does, and against the gateway in front of it. Python and
-//! Node.js are needed; without one of them its scripts are skipped, which in CI is a failure.
+//! Each script of `tests/sdk/` runs against the simulated provider, which shows that the script
+//! expects what the vendor's API does, and against the gateway in front of a provider of every API:
+//! nobody may notice which. Python and Node.js are needed; without one of them its scripts are
+//! skipped, which in CI is a failure.
 
 #[path = "sdk/gateway.rs"]
 mod gateway;
 #[path = "sdk/packages.rs"]
 mod packages;
+#[path = "sdk/script.rs"]
+mod script;
+#[path = "sdk/target.rs"]
+mod target;
+#[path = "sdk/tls.rs"]
+mod tls;
 
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use gateway::{Gateway, PROVIDER_KEY};
-use pilothouse::simulate::Simulator;
+use script::Script;
 use serde_json::{Map, Value, json};
-use tokio::process::Command;
+use target::Api;
+use tls::Tls;
 
 /// What callers send; long enough for the gateway, known to the simulator.
 const KEY: &str = "sk-sdk-tests-0123456789abcdef";
@@ -30,54 +38,18 @@ const FAULTS: &[(&str, &str)] = &[
     ("missing", "status=404"),
 ];
 
-#[derive(Debug, Clone, Copy)]
-enum Script {
-    OpenAiPython,
-    OpenAiNode,
-    AnthropicPython,
-}
-
-impl Script {
-    /// The command that runs it, once its packages are installed.
-    fn command(self) -> Result<Command, String> {
-        let sources = sources();
-        Ok(match self {
-            Self::OpenAiPython => python(&sources, "openai_test.py")?,
-            Self::AnthropicPython => python(&sources, "anthropic_test.py")?,
-            Self::OpenAiNode => {
-                let modules = packages::node_modules(&sources)?;
-                let mut command = Command::new("node");
-                command
-                    .env("NODE_PATH", modules)
-                    .arg("--test")
-                    .arg(sources.join("openai.test.cjs"));
-                command
-            }
-        })
-    }
-
-    /// A model that answers properly.
-    fn model(self) -> &'static str {
-        match self {
-            Self::OpenAiPython | Self::OpenAiNode => "gpt-sim",
-            Self::AnthropicPython => "claude-sim",
-        }
-    }
-}
-
-fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk")
-}
-
-fn python(sources: &Path, script: &str) -> Result<Command, String> {
-    let mut command = Command::new(packages::python(sources)?);
-    command.arg(sources.join(script)).env("PYTHONDONTWRITEBYTECODE", "1");
-    Ok(command)
-}
+/// Settings of the person who runs the tests would lead the SDKs elsewhere.
+const FOREIGN: &[&str] =
+    &["OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "AWS_", "LANGCHAIN_", "LANGSMITH_"];
 
 /// Runs a script against the server that `described` tells it of, and shows what it said if it
 /// failed.
-async fn run(script: Script, described: Value) {
+async fn run(script: Script, mut described: Value) {
+    let origin = described["url"].as_str().map(str::to_owned).expect("the server's URL");
+    let tls = if script.needs_tls() { Some(Tls::before(&origin).await) } else { None };
+    if let Some(tls) = &tls {
+        tls.describe(&mut described);
+    }
     let mut command = match script.command() {
         Ok(command) => command,
         Err(problem) => {
@@ -86,11 +58,9 @@ async fn run(script: Script, described: Value) {
             return;
         }
     };
-    // Settings of the person who runs the tests would lead the SDKs elsewhere.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().to_ascii_uppercase();
-        if name.starts_with("OPENAI_") || name.starts_with("ANTHROPIC_") || name.ends_with("_PROXY")
-        {
+        if FOREIGN.iter().any(|prefix| name.starts_with(prefix)) || name.ends_with("_PROXY") {
             command.env_remove(&name).env_remove(name.to_ascii_lowercase());
         }
     }
@@ -108,52 +78,71 @@ async fn run(script: Script, described: Value) {
 }
 
 async fn against_the_simulator(script: Script) {
-    let simulator = Simulator::builder().keys([KEY]).start().await.expect("a free port");
-    let model = script.model();
-    let mut models = json!({ "chat": model });
+    let simulator = target::simulator(KEY).start().await.expect("a free port");
+    let api = script.api();
+    let mut models = json!({ "chat": api.model() });
     for (name, fault) in FAULTS {
-        models[name] = format!("{model};{fault}").into();
+        models[name] = format!("{};{fault}", api.model()).into();
     }
-    let url = simulator.url();
-    run(script, json!({ "url": url, "key": KEY, "gateway": false, "models": models })).await;
+    let described = json!({
+        "url": simulator.url(), "key": KEY, "gateway": false, "target": api.name(),
+        "models": models,
+    });
+    run(script, described).await;
 }
 
-async fn against_the_gateway(script: Script) {
-    let simulator = Simulator::builder().keys([PROVIDER_KEY]).start().await.expect("a free port");
-    let gateway = Gateway::start(&simulator.url(), script, KEY).await;
+async fn against_the_gateway(script: Script, target: Api) {
+    let simulator = target::simulator(PROVIDER_KEY).start().await.expect("a free port");
+    let gateway = Gateway::start(&simulator.url(), target, KEY).await;
     let cases = FAULTS.iter().map(|(case, _)| *case).chain(["chat", "cut", "failover"]);
     let models: Map<String, Value> =
-        cases.map(|case| (case.to_owned(), gateway::model(script, case).into())).collect();
-    let url = gateway.url();
-    run(script, json!({ "url": url, "key": KEY, "gateway": true, "models": models })).await;
+        cases.map(|case| (case.to_owned(), gateway::model(case).into())).collect();
+    let described = json!({
+        "url": gateway.url(), "key": KEY, "gateway": true, "target": target.name(),
+        "models": models,
+    });
+    run(script, described).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn openai_python_against_the_simulator() {
-    against_the_simulator(Script::OpenAiPython).await;
+macro_rules! scripts {
+    ($($name:ident: $script:ident;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn against_the_simulator() {
+                super::against_the_simulator(Script::$script).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn against_the_gateway_and_openai() {
+                against_the_gateway(Script::$script, Api::OpenAi).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn against_the_gateway_and_anthropic() {
+                against_the_gateway(Script::$script, Api::Anthropic).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn against_the_gateway_and_gemini() {
+                against_the_gateway(Script::$script, Api::Gemini).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn against_the_gateway_and_bedrock() {
+                against_the_gateway(Script::$script, Api::Bedrock).await;
+            }
+        }
+    )*};
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn openai_node_against_the_simulator() {
-    against_the_simulator(Script::OpenAiNode).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn anthropic_python_against_the_simulator() {
-    against_the_simulator(Script::AnthropicPython).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn openai_python_against_the_gateway() {
-    against_the_gateway(Script::OpenAiPython).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn openai_node_against_the_gateway() {
-    against_the_gateway(Script::OpenAiNode).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn anthropic_python_against_the_gateway() {
-    against_the_gateway(Script::AnthropicPython).await;
+scripts! {
+    openai_python: OpenAiPython;
+    openai_node: OpenAiNode;
+    anthropic_python: AnthropicPython;
+    anthropic_node: AnthropicNode;
+    gemini_python: GeminiPython;
+    bedrock_python: BedrockPython;
+    langchain_python: LangChainPython;
 }

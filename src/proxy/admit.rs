@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body::Body;
 use http_body_util::BodyExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::budget::{Budget, Exhausted, Reservation};
 use super::error::{ProxyError, Reason};
@@ -22,6 +22,10 @@ const BODY_GRACE: Duration = Duration::from_secs(30);
 const BODY_RATE: u64 = 32 << 10;
 /// When the memory for bodies is used up, it frees itself within the time of an answer.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(1);
+/// Bytes of a refused request's body that are read and forgotten, and how long they may take: nearly
+/// all bodies are shorter, and no stranger costs more.
+const DISCARDED: usize = 256 << 10;
+const DISCARD_TIME: Duration = Duration::from_secs(1);
 
 /// A body and the memory it was given. The reservation lives as long as the body may be sent again.
 #[derive(Debug)]
@@ -120,6 +124,28 @@ where
     }
     let bytes = if more.is_empty() { first } else { more.freeze() };
     Ok(TakenBody { bytes, reservation })
+}
+
+/// Reads the body of a request that is refused by its head. hyper closes a connection with an unread
+/// body on it without a word, and a client that keeps its connections sees its next request break.
+pub(super) async fn discard<B>(headers: &HeaderMap, mut body: B)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    // Such a client sends nothing before it is told to, which reading would do.
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    let all = async {
+        let mut left = DISCARDED;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(length) else { return };
+            left = rest;
+        }
+    };
+    // The client hears of the refusal either way.
+    let _ = timeout(DISCARD_TIME, all).await;
 }
 
 /// Why a body ended in the middle: its client went away and nobody is there to read an answer, or

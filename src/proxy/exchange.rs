@@ -230,7 +230,12 @@ fn beginning(text: &str, characters: usize) -> &str {
 /// The protocol that a client speaks, by what it calls: errors have its shape, whatever they are.
 fn protocol<B>(request: &Request<B>) -> ProtocolId {
     let path = request.uri().path();
-    if path.starts_with("/v1beta/") {
+    // The stable version of Google's API shares the paths of OpenAI's models: what is called on a
+    // model is Google's, and lists are for whoever comes with a key of Google's form.
+    let stable = path.strip_prefix("/v1/models").is_some_and(|rest| {
+        rest.ends_with("enerateContent") || request.headers().contains_key(names::GOOGLE_API_KEY)
+    });
+    if stable || path.starts_with("/v1beta/") {
         ProtocolId::Gemini
     } else if path.starts_with("/model/") {
         ProtocolId::Bedrock

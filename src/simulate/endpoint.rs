@@ -63,7 +63,9 @@ impl Endpoint {
     pub(super) fn of(flavor: Flavor, head: &Parts) -> Result<Self, Lost> {
         let path = head.uri.path();
         let google = matches!(flavor, Flavor::Gemini | Flavor::Both);
-        let google = google.then(|| gemini::Path::read(path)).flatten();
+        // Lists of models have the same path in Google's stable version and at OpenAI.
+        let keyed = flavor == Flavor::Gemini || head.headers.contains_key("x-goog-api-key");
+        let google = google.then(|| gemini::Path::read(path, keyed)).flatten();
         let speech = match flavor {
             Flavor::Gemini => Speech::Gemini,
             Flavor::Both if google.is_some() => Speech::Gemini,

@@ -89,3 +89,22 @@ async fn a_body_is_kept_until_its_answer_has_begun_and_no_longer() {
     drop(stream);
     alpha.wait_for(|now| now.in_flight == 0).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_connection_outlives_a_refusal_by_the_head() {
+    let (rig, alpha) = rig(Options::default()).await;
+    let mut client = Raw::connect(rig.address).await;
+    let body = padded("chat", 1000);
+    let framing = "content-length: 1000";
+    let head = chat_head(framing);
+    // The body comes later than its head, as from many clients.
+    for refused in [head.replace("x-api-key: ", "x-api-key: not-"), head.replace("json", "xml")] {
+        client.write(&refused).await;
+        tokio::task::yield_now().await;
+        client.write(&body).await;
+        assert!(client.read_until("}}", 1).await.starts_with("HTTP/1.1 4"));
+    }
+    client.write(&format!("{head}{body}")).await;
+    assert!(client.read_until("}}", 1).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(alpha.count(), 1);
+}

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::Script;
+use crate::target::Api;
 
 /// What the gateway sends, and the provider wants.
 pub(crate) const PROVIDER_KEY: &str = "sk-provider-0123456789abcdef";
@@ -22,10 +22,11 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Serves a route for every name in `models`, and lets `key` ask for all but `forbidden`.
-    pub(crate) async fn start(simulator: &str, script: Script, key: &str) -> Self {
+    /// Serves a route for every case, each with simulated targets that speak `target`, and lets `key`
+    /// ask for all but `forbidden`.
+    pub(crate) async fn start(simulator: &str, target: Api, key: &str) -> Self {
         let manifests = tempfile::tempdir().expect("a folder for the manifests");
-        let text = manifests_of(simulator, script, key);
+        let text = manifests_of(simulator, target, key);
         fs::write(manifests.path().join("all.yaml"), text).expect("a file in a new folder");
         let (process, url) = serve(manifests.path()).await;
         Self { url, _process: process, _manifests: manifests }
@@ -36,15 +37,15 @@ impl Gateway {
     }
 }
 
-/// The model that a script asks for when it wants to see `case`.
-pub(crate) fn model(script: Script, case: &str) -> String {
-    let family = script.model().trim_end_matches("-sim");
-    format!("{family}-{case}")
+/// The model that a script asks for when it wants to see `case`; no vendor's name, which nothing may
+/// depend on.
+pub(crate) fn model(case: &str) -> String {
+    format!("any-{case}")
 }
 
 /// As the text of a YAML file: JSON is YAML too.
-fn manifests_of(simulator: &str, script: Script, key: &str) -> String {
-    let healthy = script.model();
+fn manifests_of(simulator: &str, target: Api, key: &str) -> String {
+    let healthy = target.model();
     let faulty = |fault: &str| format!("{healthy};{fault}");
     let routes = [
         ("chat", vec![healthy.to_owned()]),
@@ -61,7 +62,7 @@ fn manifests_of(simulator: &str, script: Script, key: &str) -> String {
         .map(|(case, _)| *case)
         .chain(["missing"])
         .filter(|case| *case != "forbidden")
-        .map(|case| model(script, case))
+        .map(model)
         .collect();
     let from_secret = |key| json!({ "secretKeyRef": { "name": "keys", "key": key } });
     let mut objects = vec![
@@ -87,8 +88,8 @@ fn manifests_of(simulator: &str, script: Script, key: &str) -> String {
         ),
     ];
     for (case, models) in &routes {
-        let name = model(script, case);
-        objects.push(object("ModelRoute", &name, &route(simulator, script, models)));
+        let name = model(case);
+        objects.push(object("ModelRoute", &name, &route(simulator, target, models)));
     }
     let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
     documents.join("\n---\n")
@@ -102,13 +103,8 @@ fn object(kind: &str, name: &str, spec: &Value) -> Value {
 }
 
 /// Targets `first`, `second`, ... in order of priority.
-fn route(simulator: &str, script: Script, models: &[String]) -> Value {
-    let (provider, base_url) = match script {
-        Script::OpenAiPython | Script::OpenAiNode => {
-            ("openai-compatible", format!("{simulator}/v1"))
-        }
-        Script::AnthropicPython => ("anthropic-compatible", simulator.to_owned()),
-    };
+fn route(simulator: &str, target: Api, models: &[String]) -> Value {
+    let (provider, base_url) = (target.provider(), target.base_url(simulator));
     let targets: Vec<Value> = models
         .iter()
         .zip(["first", "second"])

@@ -15,3 +15,7 @@ IS_GATEWAY: bool = _described["gateway"]
 MODELS: dict[str, str] = _described["models"]
 #: A key of the right form that nobody has.
 WRONG_KEY = "sk-nobody-has-this-key-0123456789"
+#: What the provider speaks that answers in the end: openai, anthropic, gemini or bedrock.
+TARGET: str = _described["target"]
+#: The certificate to trust, where the server has one.
+CA: str | None = _described.get("ca")

@@ -27,8 +27,16 @@ impl PartialEq for Operation {
 
 impl Eq for Operation {}
 
+/// Google's versions of its API: the beta, by which the operations go, and the stable one, which
+/// its SDKs call unless told otherwise.
+const BETA: &str = "/v1beta/models/";
+const STABLE: &str = "/v1/models/";
+
 /// The operation of a path.
 pub fn operation(path: &str) -> Option<Called> {
+    // OpenAI has models there too, but calls none of them.
+    let beta = path.strip_prefix(STABLE).map(|rest| format!("{BETA}{rest}"));
+    let path = beta.as_deref().unwrap_or(path);
     OPERATIONS.iter().find_map(|operation| {
         let called = |template, streamed| {
             let Found { model } = find(template, path)?;
@@ -103,6 +111,18 @@ mod tests {
         assert_eq!(streamed("/v1/messages-stream"), Some(true));
         assert_eq!(streamed("/v1/embeddings-stream"), None);
         assert_eq!(streamed("/v1/responses"), Some(false));
+    }
+
+    #[test]
+    fn googles_stable_version_is_its_beta() {
+        for version in ["v1", "v1beta"] {
+            let called = |method| operation(&format!("/{version}/models/gemini-x{method}"));
+            let plain = called(":generateContent").expect("an operation");
+            assert_eq!((plain.operation.name, plain.streamed), ("generate_content", false));
+            assert_eq!(plain.model.as_deref(), Some("gemini-x"));
+            assert!(called(":streamGenerateContent").expect("an operation").streamed);
+            assert_eq!(called(""), None);
+        }
     }
 
     #[test]

@@ -94,3 +94,22 @@ async fn what_is_larger_than_allowed_is_refused_as_soon_as_it_is() {
     let refused = take_body(endless, None, 3 * MIB, &budget(64 * MIB)).await;
     assert_eq!(refused.expect_err("too large").reason, Reason::RequestTooLarge);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_body_of_a_refused_request_is_read_but_not_for_ever() {
+    let mut headers = HeaderMap::new();
+    let mut short = body(pieces(2, 1000), Duration::from_millis(100));
+    discard(&headers, &mut short).await;
+    assert!(short.frame().await.is_none(), "the connection can go on");
+
+    let started = Instant::now();
+    discard(&headers, body(pieces(1000, 1), Duration::from_millis(100))).await;
+    assert_eq!(started.elapsed(), DISCARD_TIME, "it trickles");
+    discard(&headers, body(pieces(1000, MIB), Duration::from_millis(1))).await;
+    assert!(started.elapsed() < DISCARD_TIME + Duration::from_millis(10), "it is large");
+
+    headers.insert(EXPECT, http::HeaderValue::from_static("100-continue"));
+    let mut held_back = body(pieces(1, 1000), Duration::ZERO);
+    discard(&headers, &mut held_back).await;
+    assert!(held_back.frame().await.is_some(), "nobody asked for it");
+}

@@ -23,23 +23,25 @@ pub(in crate::simulate) struct Path {
 }
 
 impl Path {
-    /// Reads a path, unless it is not one of Google's alone.
-    pub(in crate::simulate) fn read(path: &str) -> Option<Self> {
+    /// Reads a path, unless it is not one of Google's alone. `keyed` says that the caller is one of
+    /// Google's, which tells a stable version's path from OpenAI's.
+    pub(in crate::simulate) fn read(path: &str, keyed: bool) -> Option<Self> {
+        let beta = path.strip_prefix("/v1beta/models");
+        let known = beta.is_some() || keyed;
         let (vertex, rest) = match path.split_once("/publishers/google/models/") {
             Some((before, rest)) if before.starts_with("/v1") => (true, rest),
             Some(_) => return None,
-            None => match path.strip_prefix("/v1beta/models") {
-                Some("") => return Some(Self::of(Method::List, "", false)),
-                Some(rest) => (false, rest.strip_prefix('/')?),
-                // OpenAI's path too, but for the method behind the model.
-                None => (false, path.strip_prefix("/v1/models/")?),
+            None => match beta.or_else(|| path.strip_prefix("/v1/models"))? {
+                "" if known => return Some(Self::of(Method::List, "", false)),
+                rest => (false, rest.strip_prefix('/')?),
             },
         };
         let (model, method) = match rest.rsplit_once(':') {
             Some((model, "generateContent")) => (model, Method::Generate),
             Some((model, "streamGenerateContent")) => (model, Method::Stream),
             Some((model, "countTokens")) => (model, Method::Count),
-            _ if path.starts_with("/v1beta/") => (rest, Method::Get),
+            // OpenAI's path too, but for the method behind the model.
+            _ if known => (rest, Method::Get),
             _ => return None,
         };
         (!model.is_empty()).then(|| Self::of(method, model, vertex))
@@ -64,7 +66,8 @@ mod tests {
 
     #[test]
     fn only_googles_paths_are_its_own() {
-        let read = |path| Path::read(path).map(|read| (read.method, read.model, read.vertex));
+        let read =
+            |path| Path::read(path, false).map(|read| (read.method, read.model, read.vertex));
         let vertex = "/v1/projects/p/locations/global/publishers/google/models/m:generateContent";
         assert_eq!(read(vertex), Some((Method::Generate, "m".into(), true)));
         assert_eq!(
@@ -77,5 +80,9 @@ mod tests {
         for other in ["/v1/models", "/v1/models/m", "/v1/models/ft:m", "/v1beta/models/", "/x"] {
             assert_eq!(read(other), None, "{other}");
         }
+        let keyed = |path| Path::read(path, true).map(|read| (read.method, read.model));
+        assert_eq!(keyed("/v1/models"), Some((Method::List, String::new())));
+        assert_eq!(keyed("/v1/models/m"), Some((Method::Get, "m".into())));
+        assert_eq!(keyed("/v1/chat/completions"), None);
     }
 }
