@@ -47,8 +47,8 @@ pub use credential_store::{
 };
 pub use duration::{Duration, DurationError};
 pub use model_route::{
-    CredentialRef, ModelRoute, ModelRouteSpec, ModelRouteStatus, ModelState, ModelStatus,
-    TargetSelection, TargetSpec, TargetState, TargetStatus,
+    Compatibility, CredentialRef, ModelRoute, ModelRouteSpec, ModelRouteStatus, ModelState,
+    ModelStatus, TargetSelection, TargetSpec, TargetState, TargetStatus,
 };
 pub use namespaces::{
     AllowedNamespaces, LabelOperator, LabelRequirement, NamespaceSelector, NamespacesFrom,

@@ -204,6 +204,12 @@ fn greeting(running: &Running, manifest: &Path, failover: &str) -> String {
                 "curl -s http://{address}/v1/messages -H 'x-api-key: {KEY}' {json} -d '{{\"model\": \"claude\", \"max_tokens\": 100, {messages}}}'"
             ),
         ),
+        (
+            "the same client, answered by a provider that speaks OpenAI's",
+            format!(
+                "curl -s http://{address}/v1/messages -H 'x-api-key: {KEY}' {json} -d '{{\"model\": \"chat\", \"max_tokens\": 100, {messages}}}'"
+            ),
+        ),
         ("what this key may ask for", format!("curl -s http://{address}/v1/models {auth}")),
         ("the health of its routes", format!("curl -s http://{address}/health/detailed {auth}")),
     ];

@@ -181,6 +181,7 @@ where
     let body = admit::take_body(body, announced, gateway.max_body, &gateway.budget).await?;
     exchange.request_bytes = body.bytes.len() as u64;
     let query = head.uri.query().map(str::to_owned);
+    resolve::check_framing(&called, query.as_deref())?;
     let mut headers = head.headers;
     resolve::count_hop(&mut headers)?;
     let taken = Taken { called, headers, query, body: body.bytes };

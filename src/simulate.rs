@@ -1,4 +1,5 @@
-//! Simulated providers: real HTTP servers that speak OpenAI's and Anthropic's APIs.
+//! Simulated providers: real HTTP servers that speak the APIs of OpenAI, Anthropic, Google and Amazon
+//! Bedrock.
 //!
 //! They are behind `pilothouse demo`, `pilothouse simulate`, the tests and the benchmarks: HTTP/1.1
 //! and cleartext HTTP/2 with prior knowledge, every event of a stream flushed alone. They keep to
@@ -21,13 +22,14 @@
 //! schema. After a tool's result comes text.
 //!
 //! **Structured output** is the plainest value of the schema. **Reasoning** comes where the request
-//! asks for it; in chat completions, where OpenAI shows none, only by `reasoning=N`. Any model name
+//! asks for it; in chat completions, where OpenAI shows none, only by `reasoning=N`. Google's
+//! endpoints know the generation of a model by its name (`gemini-2.5…`, `gemini-3…`). Any model name
 //! is answered; `GET /v1/models` lists a few.
 //!
 //! # Faults
 //!
 //! A fault is chosen for one request by the header `x-simulate: FAULT` or after a `;` in the model
-//! name (`gpt-sim;status=429;retry-after=2`), or stands for all requests that bring none
+//! name (`gpt-sim;status=429;retry-after=2`, encoded where the name is part of a path), or stands for all requests that bring none
 //! ([`Simulator::set_fault`]). Keys are checked first; otherwise a fault comes before anything the
 //! endpoint itself would complain of. Options are separated by `;`:
 //!
@@ -49,19 +51,20 @@
 //! | `garbage=N` | after N events comes one that is no JSON; the rest follows |
 //! | `error=N` | after N events comes an error event, and the stream ends |
 //! | `huge`, `huge=BYTES` | after the first event comes a legal one of 1 MiB (or so many bytes) without content |
-//! | `no-end` | the end marker is missing (`[DONE]`, `message_stop`, `response.completed`) |
+//! | `no-end` | the end marker is missing (`[DONE]`, `message_stop`, `response.completed`; the last event of Google's; `messageStop` and all after it) |
 //! | `times=N` | only the first N requests with this model and fault suffer |
 //! | `words=N` | the text has exactly N tokens |
 //! | `reasoning=N` | reasoning of N tokens comes first |
 //!
 //! `TIME` is `250ms`, `2s` or `1m`. N counts from 0; events 0 and 1 of a stream of chat are the
 //! role and the first text, those of an Anthropic stream `message_start` and `content_block_start`,
-//! then come `ping` and the text. A plain body counts as one event: `cut=0` breaks off before it,
+//! then come `ping` and the text; those of a Bedrock stream `messageStart` and the first text. A plain body counts as one event: `cut=0` breaks off before it,
 //! `cut=1` in its middle. What lies beyond the last event
 //! happens after it. On HTTP/2 a break resets the stream, not the connection that others share.
 
 mod answer;
 mod anthropic;
+mod bedrock;
 mod builder;
 mod command;
 mod content;
@@ -70,6 +73,7 @@ mod endpoint;
 mod exchange;
 mod fault;
 mod frames;
+mod gemini;
 mod instance;
 mod observe;
 mod openai;
@@ -105,6 +109,10 @@ pub enum Flavor {
     OpenAi,
     /// Messages, token counts, models.
     Anthropic,
+    /// Bedrock's Converse, `converse` and `converse-stream`.
+    Bedrock,
+    /// generateContent, token counts, models; as the Gemini API and as Vertex AI.
+    Gemini,
     /// All of them; `GET /v1/models` has Anthropic's shape when `anthropic-version` is sent.
     #[default]
     Both,
@@ -119,7 +127,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// A healthy provider called `sim` that speaks both APIs on a free port of 127.0.0.1 and takes
+    /// A healthy provider called `sim` that speaks all APIs on a free port of 127.0.0.1 and takes
     /// any key, to be changed.
     pub fn builder() -> Builder {
         Builder::default()

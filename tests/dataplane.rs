@@ -48,3 +48,5 @@ mod support;
 mod swap_storm;
 #[path = "dataplane/tls.rs"]
 mod tls;
+#[path = "dataplane/translation.rs"]
+mod translation;

@@ -138,8 +138,9 @@ pub struct TargetSpec {
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
 
-    /// Who answers: a name that the gateway knows, such as `openai`, `anthropic`, `mistral`,
-    /// `groq`, `vllm`, or `openai-compatible` for any server that speaks OpenAI's API.
+    /// Who answers: a name that the gateway knows, such as `openai`, `anthropic`, `gemini`,
+    /// `bedrock`, `mistral`, `vllm`, or `openai-compatible` for any server that speaks OpenAI's
+    /// API. Clients of every API are answered, whichever the provider speaks.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub provider: String,
 
@@ -196,6 +197,24 @@ pub struct TargetSpec {
     /// `parameters` has no name for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_parameters: Option<RawParameters>,
+
+    /// What becomes of fields that the target's protocol has no place for, where it is not the
+    /// client's: with `Standard`, harmless losses are told in `x-pilothouse-warnings` and others
+    /// refused; `Strict` refuses every loss; `Lenient` refuses only what cannot be answered rightly.
+    #[serde(default)]
+    pub compatibility: Compatibility,
+}
+
+/// What becomes of fields that a target's protocol has no place for.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compatibility {
+    /// Harmless losses are warnings, others are refused.
+    #[default]
+    Standard,
+    /// Every loss is refused.
+    Strict,
+    /// Every loss is a warning, but for those after which no right answer is possible.
+    Lenient,
 }
 
 fn default_weight() -> i32 {

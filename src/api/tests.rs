@@ -317,6 +317,7 @@ fn policy_that_a_target_may_override_has_no_defaults() {
         ".allowedNamespaces.from",
         ".gateway",
         ".targetSelection",
+        ".targets.compatibility",
         ".targets.priority",
         ".targets.weight",
     ];
@@ -337,7 +338,7 @@ fn what_is_read_is_written_again_without_nulls() {
             "name": "t", "provider": "openai", "model": "gpt", "priority": 1, "weight": 5,
             "credentialRef": { "name": "c", "namespace": "n" }, "baseURL": "https://x/v1",
             "timeouts": { "connect": "1s", "firstToken": "0s" },
-            "rawParameters": { "a": { "b": [1, null] } }
+            "rawParameters": { "a": { "b": [1, null] } }, "compatibility": "Strict"
         }],
         "loadBalancing": { "strategy": "RoundRobin" }, "streaming": { "commitAfter": "20s" },
         "timeouts": { "request": "10m" },

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::credential::Stores;
 use super::finding::{Fault, Notes};
 use super::{Input, grant, host, policy};
-use crate::api::{ConditionType, ModelRouteSpec, Reason, TargetSpec};
+use crate::api::{self, ConditionType, ModelRouteSpec, Reason, TargetSpec};
+use crate::protocol::neutral::Compatibility;
 use crate::provider::{self, Provider};
 use crate::state::TargetIdentity;
 use crate::table::{BaseUrl, BaseUrlError, KeyPool, ObjectName, Resolution, Target, Upstream};
@@ -81,6 +82,11 @@ fn resolve(
         timeouts: policy::timeouts(route.timeouts.as_ref(), spec.timeouts.as_ref()),
         breaker: policy::breaker(route.circuit_breaker.as_ref(), spec.circuit_breaker.as_ref()),
         parameters: policy::parameters(route.parameters.as_ref(), spec),
+        compatibility: match spec.compatibility {
+            api::Compatibility::Standard => Compatibility::Standard,
+            api::Compatibility::Strict => Compatibility::Strict,
+            api::Compatibility::Lenient => Compatibility::Lenient,
+        },
         state: around.input.state.target(&identity),
     })
 }

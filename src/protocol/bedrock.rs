@@ -19,7 +19,7 @@ use super::dialect::{
     ClientView, Dialect, DialectId, EventReader, EventWriter, TargetView, Unreadable, Written,
 };
 use super::error::{ErrorFacts, ErrorView};
-use super::neutral::{CannotCross, Crossing, Reply, Request};
+use super::neutral::{CannotCross, Crossing, OpaqueState, Reply, Request};
 use super::registry::ProtocolId;
 use super::{Malformed, Protocol};
 
@@ -112,6 +112,10 @@ pub struct ConverseDialect;
 impl Dialect for ConverseDialect {
     fn id(&self) -> DialectId {
         DialectId::BedrockConverse
+    }
+
+    fn holds_foreign_state(&self, body: &[u8]) -> bool {
+        OpaqueState::is_marked_in(body) || wire::is_marked_in(body)
     }
 
     fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {

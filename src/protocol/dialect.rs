@@ -35,6 +35,12 @@ pub trait Dialect: Sync {
     /// come from the path instead, and are then set by the caller.
     fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable>;
 
+    /// Whether a client's request holds reasoning state that another provider made, which this API's
+    /// own providers would refuse: such a request cannot pass as bytes.
+    fn holds_foreign_state(&self, _body: &[u8]) -> bool {
+        false
+    }
+
     /// Writes a request for a target. What is lost on the way goes into `crossing`.
     fn write_request(
         &self,

@@ -56,6 +56,10 @@ impl Dialect for GeminiDialect {
         DialectId::Gemini
     }
 
+    fn holds_foreign_state(&self, body: &[u8]) -> bool {
+        signature::is_foreign_in(body)
+    }
+
     fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {
         request::read(body)
     }

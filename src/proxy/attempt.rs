@@ -220,7 +220,7 @@ impl Attempt<'_> {
         Failure {
             class,
             detail: describe(class, Some(head.status), &facts),
-            retry_after: retry_after(&head.headers, SystemTime::now()),
+            retry_after: retry_after(&head.headers, SystemTime::now()).or(facts.retry_after),
             param: None,
             passed_on: Some(Box::new(passed_on)),
         }
@@ -238,6 +238,10 @@ impl Attempt<'_> {
         let status = status_for(protocol, status);
         let message = match facts.message.as_str() {
             "" => status.canonical_reason().unwrap_or("the provider gave no reason"),
+            // Clients of Anthropic's know it by these words, and shorten their history.
+            message if class == Class::TooLong && protocol == ProtocolId::Anthropic => {
+                &format!("prompt is too long: {message}")
+            }
             message => message,
         };
         let body = protocol.protocol().write_error(&ErrorView {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::attempt::Failure;
 use super::resolve::Resolved;
 use crate::protocol::dialect::{Dialect, DialectId, TargetView, Undo};
-use crate::protocol::neutral::{Compatibility, Crossing, Effort, Request, Warning};
+use crate::protocol::neutral::{Crossing, Effort, Request, Warning};
 use crate::protocol::registry::Operation;
 use crate::provider::models;
 use crate::table::{Parameters, Upstream};
@@ -45,7 +45,10 @@ impl std::fmt::Debug for dyn Dialect {
 pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepared, Failure> {
     let operation = upstream.provider.operation_for(resolved.operation);
     let operation = operation.ok_or_else(Failure::not_offered)?;
-    if std::ptr::eq(operation, resolved.operation) {
+    let dialect = operation.dialect.map(DialectId::dialect);
+    let foreign =
+        dialect.is_some_and(|dialect| dialect.holds_foreign_state(resolved.object.text()));
+    if std::ptr::eq(operation, resolved.operation) && !foreign {
         return Ok(Prepared { operation, translated: None });
     }
     let translated = translate(resolved, upstream, operation)?;
@@ -70,7 +73,7 @@ fn translate(
     let model = upstream.model.as_deref().unwrap_or(&resolved.model);
     let target =
         TargetView { model, facts: models::facts(model), quirks: &upstream.provider.quirks };
-    let mut crossing = Crossing::new(Compatibility::Standard);
+    let mut crossing = Crossing::new(upstream.compatibility);
     let written = provider
         .write_request(&request, &target, &mut crossing)
         .map_err(|lost| Failure::untranslatable(&lost))?;

@@ -190,7 +190,13 @@ impl StreamBody {
                     None => Bytes::new(),
                 };
                 self.exchange.response_bytes += bytes.len() as u64;
-                Step::Send(bytes)
+                if bytes.is_empty() {
+                    // The protocol has nothing to say in silence: the next silence is looked at.
+                    self.clock.sent();
+                    Step::Again
+                } else {
+                    Step::Send(bytes)
+                }
             }
             Due::Stalled => {
                 let message = format!(

@@ -9,7 +9,7 @@ use super::error::{ProxyError, Reason};
 use super::headers::{names, query_to_target};
 use crate::protocol::dialect::Unreadable;
 use crate::protocol::neutral::Request;
-use crate::protocol::registry::{Called, Operation};
+use crate::protocol::registry::{Called, Operation, ProtocolId};
 use crate::protocol::request::RequestFacts;
 use crate::table::{Caller, Route, RouteTable};
 use crate::wire::json::Object;
@@ -77,6 +77,17 @@ pub(super) fn count_hop(headers: &mut HeaderMap) -> Result<(), ProxyError> {
         return Err(ProxyError::new(Reason::ProviderFailed, message).permanent());
     }
     headers.insert(names::HOPS, HeaderValue::from(u16::from(hops)));
+    Ok(())
+}
+
+/// Google's API streams an array of JSON unless it is asked for events, which is all that there is
+/// here; its SDKs ask.
+pub(super) fn check_framing(called: &Called, query: Option<&str>) -> Result<(), ProxyError> {
+    let asks = query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
+    if called.operation.protocol == ProtocolId::Gemini && called.streamed && !asks {
+        let message = "streams are sent as events only: add `?alt=sse` to the URL";
+        return Err(ProxyError::new(Reason::InvalidRequest, message).permanent());
+    }
     Ok(())
 }
 

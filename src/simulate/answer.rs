@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
-use super::frames::Frames;
+use super::{bedrock, frames::Frames};
 
 /// The API whose shapes an answer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub(super) enum Speech {
     Responses,
     /// Anthropic's.
     Anthropic,
+    /// Amazon Bedrock's. Streams are binary.
+    Bedrock,
+    /// Google's.
+    Gemini,
 }
 
 /// A healthy answer.
@@ -79,13 +83,23 @@ impl Speech {
             }
             Self::Anthropic => to_json(&json!({"type": "error",
                 "error": {"type": kind, "message": message}, "request_id": request_id})),
+            Self::Bedrock => to_json(&json!({"message": message})),
+            Self::Gemini => {
+                let info = |reason: &String| {
+                    json!({"@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                    "reason": reason, "domain": "googleapis.com"})
+                };
+                let details: Vec<_> = refusal.code.iter().map(info).collect();
+                to_json(&json!({"error": {"code": refusal.status.as_u16(), "message": message,
+                    "status": kind, "details": details}}))
+            }
         }
     }
 
     /// The event after so many that says that the answer failed.
     pub(super) fn error_event(self, refusal: &Refusal, request_id: &str, after: usize) -> Vec<u8> {
         match self {
-            Self::OpenAi => event("", &self.error(refusal, request_id)),
+            Self::OpenAi | Self::Gemini => event("", &self.error(refusal, request_id)),
             Self::Responses => {
                 let code = refusal.code.as_deref().or_else(|| code(refusal.status));
                 let error = json!({"type": "error", "code": code.unwrap_or("server_error"),
@@ -93,17 +107,22 @@ impl Speech {
                 event("event: error\n", &to_json(&error))
             }
             Self::Anthropic => event("event: error\n", &self.error(refusal, request_id)),
+            Self::Bedrock => bedrock::frame::exception(
+                bedrock::exception(refusal.status),
+                &self.error(refusal, request_id),
+            ),
         }
     }
 
     /// An event whose data is no JSON.
     pub(super) fn garbage_event(self) -> Vec<u8> {
-        let name = match self {
-            Self::OpenAi => "",
-            Self::Responses => "event: response.output_text.delta\n",
-            Self::Anthropic => "event: content_block_delta\n",
-        };
-        event(name, b"{\"garbage\": <<<")
+        let garbage = b"{\"garbage\": <<<";
+        match self {
+            Self::OpenAi | Self::Gemini => event("", garbage),
+            Self::Responses => event("event: response.output_text.delta\n", garbage),
+            Self::Anthropic => event("event: content_block_delta\n", garbage),
+            Self::Bedrock => bedrock::frame::event("contentBlockDelta", garbage),
+        }
     }
 
     /// A legal event without content whose data has at least `bytes` bytes.
@@ -126,11 +145,22 @@ impl Speech {
                 &to_json(&json!({
                 "type": "ping", "padding": padding})),
             ),
+            Self::Bedrock => bedrock::frame::event(
+                "contentBlockDelta",
+                &to_json(&json!({"contentBlockIndex": 0, "delta": {"text": ""}, "p": padding})),
+            ),
+            Self::Gemini => event(
+                "",
+                &to_json(&json!({"candidates": [{"index": 0,
+                    "groundingMetadata": {"searchEntryPoint": {"renderedContent": padding}}}]})),
+            ),
         }
     }
 
-    fn kind(self, status: StatusCode) -> &'static str {
+    /// The type of an error with this status.
+    pub(super) fn kind(self, status: StatusCode) -> &'static str {
         match (self, status.as_u16()) {
+            (Self::Bedrock, _) => bedrock::error_type(status),
             (Self::Anthropic, 401) => "authentication_error",
             (Self::Anthropic, 402) => "billing_error",
             (Self::Anthropic, 403) => "permission_error",
@@ -141,6 +171,15 @@ impl Speech {
             (Self::Anthropic, 504) => "timeout_error",
             (Self::Anthropic, 529) => "overloaded_error",
             (Self::Anthropic, 500..) => "api_error",
+            (Self::Gemini, 401) => "UNAUTHENTICATED",
+            (Self::Gemini, 403) => "PERMISSION_DENIED",
+            (Self::Gemini, 404) => "NOT_FOUND",
+            (Self::Gemini, 429) => "RESOURCE_EXHAUSTED",
+            (Self::Gemini, 499) => "CANCELLED",
+            (Self::Gemini, 503) => "UNAVAILABLE",
+            (Self::Gemini, 504) => "DEADLINE_EXCEEDED",
+            (Self::Gemini, 500..) => "INTERNAL",
+            (Self::Gemini, _) => "INVALID_ARGUMENT",
             (_, 429) => "rate_limit_exceeded",
             (_, 503) => "service_unavailable_error",
             (_, 500..) => "server_error",

@@ -17,10 +17,14 @@ use super::{
 /// Names of simulators that were given none, in order; beyond them numbers follow.
 const NAMES: [&str; 6] = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot"];
 
-/// The end of every example's body.
+/// The body of the examples in Google's API.
+const GENERATE: &str = r#"{"contents": [{"parts": [{"text": "hello"}]}]}"#;
+/// The end of every other example's body.
 const SAID: &str = r#""messages": [{"role": "user", "content": "hello"}]"#;
+/// The whole body of an example for Bedrock.
+const CONVERSED: &str = r#"{"messages": [{"role": "user", "content": [{"text": "hello"}]}]}"#;
 
-/// Run simulated providers: HTTP servers that speak OpenAI's and Anthropic's APIs and fail as told
+/// Run simulated providers: HTTP servers that speak the APIs of OpenAI, Anthropic, Google and Bedrock, and fail as told
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = help())]
 pub struct SimulateArgs {
@@ -204,15 +208,36 @@ fn examples(url: &str, args: &SimulateArgs) -> String {
             key = secret("x-api-key: "),
         )
     };
+    let converse = |model: &str, operation: &str| {
+        format!(
+            "  curl -sN {url}/model/{model}/{operation}{key} -d '{CONVERSED}'\n",
+            key = secret("authorization: Bearer "),
+        )
+    };
     let mut text = String::new();
-    if args.provider != Flavor::Anthropic {
+    let generate = |model: &str, method: &str| {
+        format!(
+            "  curl -sN '{url}/v1beta/models/{model}:{method}'{key} -d '{GENERATE}'\n",
+            key = secret("x-goog-api-key: "),
+        )
+    };
+    let speaks = |one| args.provider == one || args.provider == Flavor::Both;
+    if speaks(Flavor::OpenAi) {
         text += &chat("gpt-sim", "");
         text += &chat("gpt-sim;pace=100ms", "\"stream\": true, ");
         text += &chat("gpt-sim;status=429;retry-after=2;times=1", "");
     }
-    if args.provider != Flavor::OpenAi {
+    if speaks(Flavor::Anthropic) {
         text += &message("claude-sim");
         text += &message("claude-sim;status=529;times=1");
+    }
+    if speaks(Flavor::Bedrock) {
+        text += &converse("claude-sim", "converse");
+        text += &converse("claude-sim%3Bstatus=429%3Btimes=1", "converse-stream");
+    }
+    if speaks(Flavor::Gemini) {
+        text += &generate("gemini-sim", "generateContent");
+        text += &generate("gemini-sim;pace=100ms", "streamGenerateContent?alt=sse");
     }
     text
 }

@@ -15,6 +15,9 @@ const HTML: &str = "<html><head><title>502 Bad Gateway</title></head>\
     <body><h1>502 Bad Gateway</h1></body></html>\n";
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Where AWS names an error's type.
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const FRAMES: HeaderValue = HeaderValue::from_static("application/vnd.amazon.eventstream");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
 /// A response that is ready to be played.
@@ -57,13 +60,18 @@ pub(super) fn deliver(
             (StatusCode::OK, Score::plain(body.into()))
         }
         (Ok(Answer::Events(mut frames)), None) => {
-            headers.insert(header::CONTENT_TYPE, EVENTS);
+            let kind = if speech == Speech::Bedrock { FRAMES } else { EVENTS };
+            headers.insert(header::CONTENT_TYPE, kind);
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             spoil(&mut frames, speech, fault, request_id);
             (StatusCode::OK, Score::events(frames))
         }
         (Err(refusal), None) => {
             headers.insert(header::CONTENT_TYPE, JSON);
+            if speech == Speech::Bedrock {
+                let kind = refusal.kind.as_deref().unwrap_or_else(|| speech.kind(refusal.status));
+                headers.extend(HeaderValue::from_str(kind).ok().map(|kind| (ERROR_TYPE, kind)));
+            }
             (refusal.status, Score::plain(speech.error(&refusal, request_id).into()))
         }
     };

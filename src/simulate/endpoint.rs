@@ -5,11 +5,14 @@ use http::{HeaderMap, Method, StatusCode, request::Parts};
 use super::{
     Flavor,
     answer::{Answer, Refusal, Speech},
-    anthropic,
+    anthropic, bedrock,
     fault::Fault,
-    openai,
+    gemini, openai,
     provider::Provider,
 };
+
+/// What the paths of Bedrock's models begin with.
+const CONVERSE: &str = "/model/";
 
 /// What an endpoint is asked.
 #[derive(Clone, Copy)]
@@ -43,6 +46,8 @@ pub(super) enum Endpoint {
     Responses,
     Messages,
     CountTokens,
+    Converse { model: String, stream: bool },
+    Gemini(gemini::Path),
     Models(Speech),
     Model(Speech, String),
 }
@@ -57,31 +62,25 @@ pub(super) struct Lost {
 impl Endpoint {
     pub(super) fn of(flavor: Flavor, head: &Parts) -> Result<Self, Lost> {
         let path = head.uri.path();
+        let google = matches!(flavor, Flavor::Gemini | Flavor::Both);
+        let google = google.then(|| gemini::Path::read(path)).flatten();
         let speech = match flavor {
+            Flavor::Gemini => Speech::Gemini,
+            Flavor::Both if google.is_some() => Speech::Gemini,
             Flavor::Anthropic => Speech::Anthropic,
+            Flavor::Bedrock => Speech::Bedrock,
+            Flavor::Both if path.starts_with(CONVERSE) => Speech::Bedrock,
             Flavor::Both if path.starts_with("/v1/messages") => Speech::Anthropic,
             Flavor::Both if head.headers.contains_key("anthropic-version") => Speech::Anthropic,
             Flavor::OpenAi | Flavor::Both => Speech::OpenAi,
         };
         let lost = |status, message| Lost { speech, refusal: Refusal::new(status, message) };
-        let (openai, anthropic) = (flavor != Flavor::Anthropic, flavor != Flavor::OpenAi);
-        let (method, endpoint) = match path {
-            "/v1/chat/completions" if openai => (Method::POST, Self::Chat),
-            "/v1/completions" if openai => (Method::POST, Self::Completions),
-            "/v1/embeddings" if openai => (Method::POST, Self::Embeddings),
-            "/v1/responses" if openai => (Method::POST, Self::Responses),
-            "/v1/messages" if anthropic => (Method::POST, Self::Messages),
-            "/v1/messages/count_tokens" if anthropic => (Method::POST, Self::CountTokens),
-            "/v1/models" => (Method::GET, Self::Models(speech)),
-            _ => match path.strip_prefix("/v1/models/") {
-                Some(id) if !id.is_empty() => (Method::GET, Self::Model(speech, decoded(id))),
-                _ => {
-                    let message = format!("Unknown request URL: {} {path}.", head.method);
-                    let mut lost = lost(StatusCode::NOT_FOUND, message);
-                    lost.refusal.code = Some("unknown_url".to_owned());
-                    return Err(lost);
-                }
-            },
+        let google = google.map(|path| (path.http_method(), Self::Gemini(path)));
+        let Some((method, endpoint)) = google.or_else(|| Self::at(flavor, path, speech)) else {
+            let message = format!("Unknown request URL: {} {path}.", head.method);
+            let mut lost = lost(StatusCode::NOT_FOUND, message);
+            lost.refusal.code = Some("unknown_url".to_owned());
+            return Err(lost);
         };
         if head.method == method {
             Ok(endpoint)
@@ -91,11 +90,53 @@ impl Endpoint {
         }
     }
 
+    /// What is at a path that is not Google's, and by which method.
+    fn at(flavor: Flavor, path: &str, speech: Speech) -> Option<(Method, Self)> {
+        let speaks = |one| flavor == one || flavor == Flavor::Both;
+        let (openai, anthropic) = (speaks(Flavor::OpenAi), speaks(Flavor::Anthropic));
+        Some(match path {
+            "/v1/chat/completions" if openai => (Method::POST, Self::Chat),
+            "/v1/completions" if openai => (Method::POST, Self::Completions),
+            "/v1/embeddings" if openai => (Method::POST, Self::Embeddings),
+            "/v1/responses" if openai => (Method::POST, Self::Responses),
+            "/v1/messages" if anthropic => (Method::POST, Self::Messages),
+            "/v1/messages/count_tokens" if anthropic => (Method::POST, Self::CountTokens),
+            "/v1/models" if openai || anthropic => (Method::GET, Self::Models(speech)),
+            _ => match path.strip_prefix("/v1/models/").filter(|id| !id.is_empty()) {
+                Some(id) if openai || anthropic => (Method::GET, Self::Model(speech, decoded(id))),
+                _ if speaks(Flavor::Bedrock) => (Method::POST, Self::converse(path)?),
+                _ => return None,
+            },
+        })
+    }
+
+    /// The model is one segment of the path: AWS knows no path with a bare slash in it.
+    fn converse(path: &str) -> Option<Self> {
+        let (model, operation) = path.strip_prefix(CONVERSE)?.split_once('/')?;
+        let stream = match operation {
+            "converse" => false,
+            "converse-stream" => true,
+            _ => return None,
+        };
+        Some(Self::Converse { model: decoded(model), stream })
+    }
+
+    /// The model, where the path names it.
+    pub(super) fn model(&self) -> Option<&str> {
+        match self {
+            Self::Converse { model, .. } => Some(model),
+            Self::Gemini(path) => Some(&path.model),
+            _ => None,
+        }
+    }
+
     pub(super) fn speech(&self) -> Speech {
         match self {
             Self::Chat | Self::Completions | Self::Embeddings => Speech::OpenAi,
             Self::Responses => Speech::Responses,
             Self::Messages | Self::CountTokens => Speech::Anthropic,
+            Self::Converse { .. } => Speech::Bedrock,
+            Self::Gemini(_) => Speech::Gemini,
             Self::Models(speech) | Self::Model(speech, _) => *speech,
         }
     }
@@ -108,6 +149,8 @@ impl Endpoint {
             Self::Responses => openai::responses::answer(ask),
             Self::Messages => anthropic::messages::answer(ask),
             Self::CountTokens => anthropic::messages::count_tokens(ask),
+            Self::Converse { stream, .. } => bedrock::converse::answer(ask, *stream),
+            Self::Gemini(path) => gemini::answer(ask, path),
             Self::Models(Speech::Anthropic) => anthropic::models::list(ask),
             Self::Models(_) => Ok(openai::models::list(ask)),
             Self::Model(Speech::Anthropic, id) => anthropic::models::one(ask, id),
@@ -117,7 +160,7 @@ impl Endpoint {
 }
 
 /// Percent-decoded; model names contain slashes, which some clients encode.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut parts = text.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {

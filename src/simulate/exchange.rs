@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use secrecy::ExposeSecret;
@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::{
     answer::{Refusal, Speech},
+    bedrock,
     delivery::{Delivery, deliver},
     endpoint::{Ask, Endpoint},
     fault::{Fault, Mute},
@@ -46,7 +47,10 @@ pub(super) async fn run(
     let request_id = format!("req_{}_{number:06}", provider.name);
     let endpoint = Endpoint::of(provider.flavor, &head);
     let speech = endpoint.as_ref().map_or_else(|lost| lost.speech, Endpoint::speech);
-    let ready = body.and_then(|body| prepare(&provider, &head, &body).map(|fault| (body, fault)));
+    let ready = body.and_then(|body| {
+        let named = endpoint.as_ref().ok().and_then(Endpoint::model);
+        prepare(&provider, &head, &body, speech, named).map(|fault| (body, fault))
+    });
     let (outcome, fault) = match ready {
         Err(refusal) => (Err(refusal), Arc::default()),
         Ok((body, Prepared { model, fault })) => {
@@ -89,9 +93,16 @@ struct Prepared {
     fault: Arc<Fault>,
 }
 
-fn prepare(provider: &Provider, head: &Parts, body: &Bytes) -> Result<Prepared, Refusal> {
-    check_key(provider, &head.headers)?;
-    let asked = asked_model(body);
+/// `named` is the model, where the path names it.
+fn prepare(
+    provider: &Provider,
+    head: &Parts,
+    body: &Bytes,
+    speech: Speech,
+    named: Option<&str>,
+) -> Result<Prepared, Refusal> {
+    check_key(provider, head, speech)?;
+    let asked = named.map_or_else(|| asked_model(body), Cow::Borrowed);
     let (model, suffix) = match asked.split_once(';') {
         Some((model, suffix)) => (model, Some(suffix)),
         None => (&*asked, None),
@@ -125,20 +136,47 @@ fn asked_model(body: &[u8]) -> Cow<'_, str> {
     asked.and_then(|asked| asked.model).unwrap_or_default()
 }
 
-fn check_key(provider: &Provider, headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_key(provider: &Provider, head: &Parts, speech: Speech) -> Result<(), Refusal> {
     if provider.keys.is_empty() {
         return Ok(());
     }
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let text = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    let Some(key) = text("x-api-key").or(bearer) else {
+    let mut pairs = head.uri.query().unwrap_or_default().split('&');
+    let known = |key: &str| provider.keys.iter().any(|known| known.expose_secret() == key);
+    if speech == Speech::Gemini {
+        let query = pairs.find_map(|pair| pair.strip_prefix("key="));
+        return match (text("x-goog-api-key").or(query), bearer) {
+            (Some(key), _) | (None, Some(key)) if known(key) => Ok(()),
+            // Google takes a wrong key for a mistake of the request.
+            (Some(_), _) => {
+                let message = "API key not valid. Please pass a valid API key.";
+                Err(Refusal::invalid(message).with_code("API_KEY_INVALID"))
+            }
+            (None, Some(_)) => Err(Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "Request had invalid authentication credentials.",
+            )),
+            (None, None) => Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "Method doesn't allow unregistered callers (callers without established \
+                 identity). Please use API Key or other form of API consumer identity.",
+            )),
+        };
+    }
+    let Some(key) = text("x-api-key").filter(|_| speech != Speech::Bedrock).or(bearer) else {
+        if speech == Speech::Bedrock {
+            return Err(bedrock::unsigned());
+        }
         return Err(Refusal::new(
             StatusCode::UNAUTHORIZED,
             "You didn't provide an API key: send `Authorization: Bearer KEY` or `x-api-key: KEY`.",
         ));
     };
-    if provider.keys.iter().any(|known| known.expose_secret() == key) {
+    if known(key) {
         Ok(())
+    } else if speech == Speech::Bedrock {
+        Err(bedrock::wrong_key())
     } else {
         Err(Refusal::new(StatusCode::UNAUTHORIZED, "Incorrect API key provided."))
     }
@@ -169,8 +207,9 @@ async fn keep_silent(
 /// Adds who answered, unless the fault has set these headers itself.
 fn sign(delivery: &mut Delivery, provider: &Provider, speech: Speech, request_id: &str) {
     let id = match speech {
-        Speech::OpenAi | Speech::Responses => "x-request-id",
+        Speech::OpenAi | Speech::Responses | Speech::Gemini => "x-request-id",
         Speech::Anthropic => "request-id",
+        Speech::Bedrock => "x-amzn-requestid",
     };
     for (name, value) in [(id, request_id), (NAME_HEADER, &provider.name)] {
         if let Ok(value) = HeaderValue::from_str(value) {

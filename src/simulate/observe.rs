@@ -134,14 +134,14 @@ impl Ledger {
     pub(super) fn record(&self, head: &Parts, body: &Bytes) -> u64 {
         if self.capacity > 0 {
             let mut headers = head.headers.clone();
-            for name in [header::AUTHORIZATION.as_str(), "x-api-key"] {
+            for name in [header::AUTHORIZATION.as_str(), "x-api-key", "x-goog-api-key"] {
                 if let Some(value) = headers.get_mut(name) {
                     value.set_sensitive(true);
                 }
             }
             let captured = Captured {
                 method: head.method.clone(),
-                uri: head.uri.clone(),
+                uri: without_key(&head.uri),
                 version: head.version,
                 headers,
                 body: body.clone(),
@@ -164,6 +164,16 @@ impl Ledger {
         });
         Connected(Arc::clone(self))
     }
+}
+
+/// The URI without the key that Google lets stand in it.
+fn without_key(uri: &Uri) -> Uri {
+    let Some(query) = uri.query().filter(|query| query.contains("key=")) else {
+        return uri.clone();
+    };
+    let pairs = query.split('&').filter(|pair| !pair.starts_with("key="));
+    let rest = pairs.collect::<Vec<_>>().join("&");
+    format!("{}?{rest}", uri.path()).parse().unwrap_or_default()
 }
 
 /// An open connection, counted until it is dropped.

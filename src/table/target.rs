@@ -8,6 +8,7 @@ use std::time::Instant;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
 use super::{KeyPool, Parameters, Timeouts};
+use crate::protocol::neutral::Compatibility;
 use crate::provider::Provider;
 use crate::state::{BreakerPolicy, TargetState};
 
@@ -56,6 +57,8 @@ pub struct Upstream {
     pub breaker: BreakerPolicy,
     /// What is changed in the request.
     pub parameters: Parameters,
+    /// What becomes of fields that its protocol has no place for.
+    pub compatibility: Compatibility,
     /// What is remembered of it across tables.
     pub state: Arc<TargetState>,
 }

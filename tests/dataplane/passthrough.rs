@@ -74,3 +74,25 @@ async fn a_refusal_of_what_the_gateway_added_is_not_shown_to_the_caller() {
     let got = rig.post(Api::Chat.path(), body).await;
     assert_eq!((got.status, got.text(), alpha.requests()), (StatusCode::BAD_REQUEST, refusal, 3));
 }
+
+#[tokio::test]
+async fn reasoning_of_another_provider_never_reaches_one_that_would_refuse_it() {
+    let alpha = simulator("alpha").await;
+    let rig = Rig::start(&Api::Messages.route("claude", &[("alpha", &alpha, "m")], "")).await;
+    for signature in ["pilothouse:gemini:c2ln", ""] {
+        let body = format!(
+            r#"{{"model":"claude","max_tokens":100,"messages":[
+                {{"role":"user","content":"hi"}},
+                {{"role":"assistant","content":[
+                    {{"type":"thinking","thinking":"hm","signature": "{signature}"}},
+                    {{"type":"text","text":"hello"}}]}},
+                {{"role":"user","content":"go on"}}]}}"#
+        );
+        let answer = rig.post("/v1/messages", body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        assert!(answer.headers["x-pilothouse-warnings"].to_str().unwrap().contains("thinking"));
+        let sent = alpha.requests().pop().unwrap();
+        let sent = sent.json().to_string();
+        assert!(sent.contains("go on") && !sent.contains("thinking"), "{sent}");
+    }
+}

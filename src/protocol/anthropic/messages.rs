@@ -13,12 +13,13 @@ mod wire;
 mod write;
 
 use bytes::Bytes;
+use memchr::memmem;
 
 use crate::protocol::Malformed;
 use crate::protocol::dialect::{
     ClientView, Dialect, DialectId, EventReader, EventWriter, TargetView, Unreadable, Written,
 };
-use crate::protocol::neutral::{CannotCross, Crossing, Reply, Request};
+use crate::protocol::neutral::{CannotCross, Crossing, OpaqueState, Reply, Request};
 
 /// `POST /v1/messages`.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub struct MessagesDialect;
 impl Dialect for MessagesDialect {
     fn id(&self) -> DialectId {
         DialectId::AnthropicMessages
+    }
+
+    fn holds_foreign_state(&self, body: &[u8]) -> bool {
+        OpaqueState::is_marked_in(body) || has_unsigned_thinking(body)
     }
 
     fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {
@@ -61,3 +66,13 @@ impl Dialect for MessagesDialect {
 
 #[cfg(test)]
 mod tests;
+
+/// Whether thinking stands in a request that nobody has signed: that of servers that sign nothing,
+/// which Anthropic refuses.
+fn has_unsigned_thinking(body: &[u8]) -> bool {
+    let name = b"\"signature\"";
+    memmem::find_iter(body, name).any(|at| {
+        let value = body[at + name.len()..].trim_ascii_start().strip_prefix(b":");
+        value.is_some_and(|value| value.trim_ascii_start().starts_with(b"\"\""))
+    })
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -140,6 +141,12 @@ pub(super) fn redacted_to_field(state: &OpaqueState) -> String {
     // Written for a home that is not its own, so that it is always marked.
     let home = if state.origin == Origin::Anthropic { Origin::Gemini } else { Origin::Anthropic };
     BASE64_STANDARD.encode(state.to_field(home))
+}
+
+/// Whether a JSON text holds what [`redacted_to_field`] has marked.
+pub(super) fn is_marked_in(json: &[u8]) -> bool {
+    // Nine bytes are twelve characters whatever follows.
+    memmem::find(json, BASE64_STANDARD.encode("pilothous").as_bytes()).is_some()
 }
 
 /// Reads what [`redacted_to_field`] wrote.

@@ -27,8 +27,9 @@ struct ReplyBody<'a> {
 }
 
 impl Answers for GeminiAnswers {
-    fn stream(&self, choices: usize) -> Box<dyn StreamReader> {
-        Box::new(Stream { expected: choices, ..Stream::default() })
+    // A model may give fewer candidates than were asked for: those that begin are those that count.
+    fn stream(&self, _choices: usize) -> Box<dyn StreamReader> {
+        Box::new(Stream::default())
     }
 
     fn read_reply(&self, body: &[u8]) -> Result<Reply, Malformed> {
@@ -61,7 +62,6 @@ impl Answers for GeminiAnswers {
 
 #[derive(Debug, Default)]
 struct Stream {
-    expected: usize,
     /// Indexes of the candidates that have been seen.
     begun: Vec<u32>,
     /// Indexes of those that have a finish reason.
@@ -105,9 +105,7 @@ impl StreamReader for Stream {
     }
 
     fn finished(&self) -> bool {
-        // A model that gives fewer candidates than were asked for says so only by its end.
-        !self.finished.is_empty()
-            && self.finished.len() >= self.begun.len().max(self.expected.min(1))
+        !self.finished.is_empty() && self.finished.len() == self.begun.len()
     }
 
     fn structured(&self) -> bool {

@@ -6,6 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use memchr::memmem;
 
 use crate::protocol::neutral::{OpaqueState, Origin};
 
@@ -24,6 +25,12 @@ pub(super) fn write(state: &OpaqueState) -> String {
     }
     let redacted = if state.redacted { REDACTED } else { "" };
     STANDARD.encode(format!("{FOREIGN}{redacted}{}", state.to_field(Origin::Gemini)))
+}
+
+/// Whether a JSON text holds what [`write`] wrote of a foreign state.
+pub(super) fn is_foreign_in(json: &[u8]) -> bool {
+    // The same in both alphabets.
+    memmem::find(json, STANDARD.encode(&FOREIGN[..12]).as_bytes()).is_some()
 }
 
 /// Reads what [`write`] wrote, whichever alphabet it came back in.

@@ -65,7 +65,7 @@ impl Dialect for Scripted {
         let choice = |output| Choice { output, finish: Some(Finish::ToolCalls), index: 0 };
         Ok(Reply {
             choices: vec![
-                choice(vec![call("format", "{\"values\":[1, 2]}")]),
+                choice(vec![call("format", "{\"values\":[2, 1.50]}")]),
                 choice(vec![call("short", "{}")]),
             ],
             ..Reply::default()
@@ -197,6 +197,6 @@ fn whole_answers_are_undone_too() {
     let translated =
         translate_reply(&dialect, &dialect, &undo(Some("values")), &VIEW, b"{}").expect("read");
     let body = String::from_utf8(translated.body.to_vec()).expect("text");
-    assert!(body.contains("Text(\"[1,2]\")") && body.contains("Some(Stop)"), "{body}");
+    assert!(body.contains("Text(\"[2, 1.50]\")") && body.contains("Some(Stop)"), "{body}");
     assert!(body.contains("a long name") && body.contains("Some(ToolCalls)"), "{body}");
 }

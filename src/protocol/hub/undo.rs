@@ -1,7 +1,9 @@
 //! Takes back in an answer what had to be changed in its request: shortened names of tools, and a
 //! tool that stands for the format of the text.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 
 use crate::protocol::dialect::{FormatTool, Undo};
 use crate::protocol::neutral::{Event, Finish, Output, Reply};
@@ -36,12 +38,11 @@ fn restore(undo: &Undo, name: &mut String) {
 /// The text that a tool's arguments stand for.
 fn unwrapped(tool: &FormatTool, arguments: &str) -> String {
     let Some(member) = &tool.wrapped_in else { return arguments.to_owned() };
-    match serde_json::from_str::<Value>(arguments) {
-        Ok(Value::Object(mut object)) => match object.remove(member) {
-            Some(value) => value.to_string(),
-            None => arguments.to_owned(),
-        },
-        _ => arguments.to_owned(),
+    // The text of the value as it came: its keys in their order, its numbers in their spelling.
+    let members = serde_json::from_str::<BTreeMap<String, &RawValue>>(arguments);
+    match members.ok().and_then(|members| members.get(member).map(|value| value.get().to_owned())) {
+        Some(value) => value,
+        None => arguments.to_owned(),
     }
 }
 

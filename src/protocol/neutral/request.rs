@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memmem;
 use serde_json::value::RawValue;
 
 /// A request for a chat-like answer.
@@ -223,7 +224,7 @@ pub enum Origin {
 }
 
 /// What a foreign state begins with where a protocol has a field only for its own.
-const FOREIGN: &str = "pilothouse:";
+const FOREIGN_STATE: &str = "pilothouse:";
 
 impl Origin {
     fn as_str(self) -> &'static str {
@@ -236,19 +237,24 @@ impl Origin {
 }
 
 impl OpaqueState {
+    /// Whether a JSON text holds a string that [`Self::to_field`] marked.
+    pub fn is_marked_in(json: &[u8]) -> bool {
+        memmem::find(json, b"\"pilothouse:").is_some()
+    }
+
     /// The state for a field of `home`'s own protocol: as it is if it is `home`'s, else marked, so
     /// that [`Self::from_field`] knows it again when the client sends it back.
     pub fn to_field(&self, home: Origin) -> String {
         if self.origin == home {
             self.data.clone()
         } else {
-            format!("{FOREIGN}{}:{}", self.origin.as_str(), self.data)
+            format!("{FOREIGN_STATE}{}:{}", self.origin.as_str(), self.data)
         }
     }
 
     /// Reads what [`Self::to_field`] wrote.
     pub fn from_field(field: &str, home: Origin, redacted: bool) -> Self {
-        let foreign = field.strip_prefix(FOREIGN).and_then(|rest| {
+        let foreign = field.strip_prefix(FOREIGN_STATE).and_then(|rest| {
             let (name, data) = rest.split_once(':')?;
             let known = [Origin::Anthropic, Origin::Gemini, Origin::OpenAi];
             let origin = known.into_iter().find(|origin| origin.as_str() == name)?;

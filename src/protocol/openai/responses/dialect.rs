@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::{body, request, stream};
+use super::{body, request, sealed, stream};
 use crate::protocol::Malformed;
 use crate::protocol::dialect::{
     ClientView, Dialect, DialectId, EventReader, EventWriter, TargetView, Unreadable, Written,
 };
-use crate::protocol::neutral::{CannotCross, Crossing, Reply, Request};
+use crate::protocol::neutral::{CannotCross, Crossing, OpaqueState, Reply, Request};
 
 /// `POST /v1/responses`, without memory: whatever needs a response that was stored is refused.
 #[derive(Debug)]
@@ -16,6 +16,10 @@ pub struct ResponsesDialect;
 impl Dialect for ResponsesDialect {
     fn id(&self) -> DialectId {
         DialectId::OpenAiResponses
+    }
+
+    fn holds_foreign_state(&self, body: &[u8]) -> bool {
+        OpaqueState::is_marked_in(body) || sealed::is_marked_in(body)
     }
 
     fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {

@@ -6,10 +6,17 @@
 //! it, and clients drop members that they do not know). Both stand before the state, in words that
 //! OpenAI's own states, which are base64, cannot begin with.
 
+use memchr::memmem;
+
 use crate::protocol::neutral::{OpaqueState, Origin};
 
 const REDACTED: &str = "pilothouse-redacted:";
 const OF_CALL: &str = "pilothouse-call:";
+
+/// Whether a JSON text holds a state with one of these marks.
+pub(super) fn is_marked_in(json: &[u8]) -> bool {
+    [REDACTED, OF_CALL].iter().any(|mark| memmem::find(json, mark.as_bytes()).is_some())
+}
 
 /// A state that was sent back.
 #[derive(Debug, PartialEq, Eq)]
