@@ -50,3 +50,5 @@ mod swap_storm;
 mod tls;
 #[path = "dataplane/translation.rs"]
 mod translation;
+#[path = "dataplane/vectors.rs"]
+mod vectors;

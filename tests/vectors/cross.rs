@@ -52,7 +52,8 @@ fn request(vector: &Vector, to: DialectId) -> Crossed {
     let mut request = match vector.from().dialect().read_request(body) {
         Ok(request) => request,
         Err(unreadable) => {
-            let outcome = json!({"unreadable": {"param": unreadable.param, "message": unreadable.message}});
+            let outcome =
+                json!({"unreadable": {"param": unreadable.param, "message": unreadable.message}});
             return Crossed { outcome, text: String::new() };
         }
     };
@@ -139,8 +140,7 @@ fn stream(vector: &Vector, to: DialectId) -> Crossed {
     let events: Vec<InputEvent> = serde_json::from_str(vector.input().get()).unwrap();
     let (from, client) = (vector.from().dialect(), to.dialect());
     let choices = vector.client.choices.unwrap_or(1);
-    let mut translator =
-        StreamTranslator::new(from, client, undo(vector), &view(vector), choices);
+    let mut translator = StreamTranslator::new(from, client, undo(vector), &view(vector), choices);
     let mut out = Vec::new();
     let end = run(&mut translator, &events, &mut out);
     Crossed {
@@ -207,8 +207,8 @@ fn read(framing: Framing, bytes: &[u8]) -> Vec<Value> {
 }
 
 fn event(name: Option<&str>, data: &[u8]) -> Value {
-    let data = serde_json::from_slice(data)
-        .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(data)));
+    let data =
+        serde_json::from_slice(data).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(data)));
     match name {
         Some(name) => json!({"event": name, "data": data}),
         None => json!({"data": data}),
@@ -223,5 +223,9 @@ fn counts(usage: Usage) -> Value {
         ("cacheWritten", usage.cache_written),
         ("reasoning", usage.reasoning),
     ];
-    counts.into_iter().filter_map(|(name, count)| Some((name.to_owned(), count?.into()))).collect::<Map<_, _>>().into()
+    counts
+        .into_iter()
+        .filter_map(|(name, count)| Some((name.to_owned(), count?.into())))
+        .collect::<Map<_, _>>()
+        .into()
 }

@@ -30,9 +30,9 @@ fn put(value: &Value, indent: usize, used: usize, out: &mut String) {
             put_members(['[', ']'], items, inner, out);
         }
         Value::Object(members) => {
-            let members = members.iter().map(|(name, member)| {
-                (format!("{}: ", Value::from(name.as_str())), member)
-            });
+            let members = members
+                .iter()
+                .map(|(name, member)| (format!("{}: ", Value::from(name.as_str())), member));
             put_members(['{', '}'], members, inner, out);
         }
         _ => out.push_str(&line),
