@@ -12,7 +12,7 @@ use crate::support::Rig;
 async fn before_bedrock(upstream: &Scripted) -> Rig {
     let target = format!(
         "{{name: alpha, provider: bedrock, baseURL: \"{}\", model: m, \
-         credential: {{name: one}}}}",
+         credentialRef: {{name: one}}}}",
         upstream.origin
     );
     Rig::start(&route_of("chat", &[target], "")).await
