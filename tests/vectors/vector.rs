@@ -106,11 +106,11 @@ impl Vector {
 
     /// The dialect of its input.
     pub fn from(&self) -> DialectId {
-        by_name(self.from.as_deref().expect(&self.folder_name()))
+        by_name(self.from.as_deref().unwrap_or_else(|| panic!("{}", self.folder_name())))
     }
 
     pub fn input(&self) -> &RawValue {
-        self.input.as_deref().expect(&self.folder_name())
+        self.input.as_deref().unwrap_or_else(|| panic!("{}", self.folder_name()))
     }
 
     /// The dialects it is written in: those that it names, else all in which one can chat.
