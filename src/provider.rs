@@ -37,7 +37,8 @@ pub struct Provider {
     pub auth: Auth,
     /// Whether it can be asked without one (self-hosted servers).
     pub key_optional: bool,
-    /// Further hosts of the same vendor that its keys may go to: `host` or `*.suffix`.
+    /// Further hosts of the same vendor that its keys may go to: `host`, `*.suffix`, or
+    /// `begin.*.suffix` for one label between.
     pub hosts: &'static [&'static str],
     /// Where it deviates from the API that it speaks.
     pub quirks: Quirks,
@@ -63,14 +64,14 @@ impl Provider {
     pub fn owns_host(&self, host: &str) -> bool {
         let own = self.base_url.and_then(|url| url.split('/').nth(2));
         own.into_iter().chain(self.hosts.iter().copied()).any(|known| {
-            match known.strip_prefix('*') {
-                Some(suffix) => {
-                    host.len() > suffix.len()
-                        && host.is_char_boundary(host.len() - suffix.len())
-                        && host[host.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
-                }
-                None => host.eq_ignore_ascii_case(known),
-            }
+            let Some((before, after)) = known.split_once('*') else {
+                return host.eq_ignore_ascii_case(known);
+            };
+            let host = host.to_ascii_lowercase();
+            let between = host.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+            // In the middle of a name the star is one label: more would be other people's names.
+            between
+                .is_some_and(|some| !some.is_empty() && (before.is_empty() || !some.contains('.')))
         })
     }
 }

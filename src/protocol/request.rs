@@ -49,7 +49,7 @@ impl RequestFacts {
     /// of `stream` are another API's then.
     pub fn read(object: &Object, in_path: Option<&str>) -> Result<Self, RequestError> {
         if let Some(model) = in_path {
-            return Ok(Self::in_path(model));
+            return Self::in_path(object, model);
         }
         let model = object.string("model")?.filter(|model| !model.is_empty());
         let stream = object.boolean("stream")?.unwrap_or(false);
@@ -85,14 +85,31 @@ impl RequestFacts {
 }
 
 impl RequestFacts {
-    fn in_path(model: &str) -> Self {
-        Self {
+    /// Of an API whose model stands in the path, such as Google's, whose members have two spellings
+    /// (ProtoJSON).
+    fn in_path(object: &Object, model: &str) -> Result<Self, RequestError> {
+        let config = match object.object("generationConfig")? {
+            Some(config) => Some(config),
+            None => object.object("generation_config")?,
+        };
+        let mut facts = Self {
             model: model.to_owned(),
             stream: false,
             choices: 1,
             include_usage: false,
             structured: false,
+        };
+        let Some(config) = config else { return Ok(facts) };
+        for name in ["candidateCount", "candidate_count"] {
+            if let Some(count) = config.get::<u16>(name, "a number")? {
+                facts.choices = usize::from(count.max(1));
+            }
         }
+        for name in ["responseMimeType", "response_mime_type"] {
+            let format = config.string(name)?;
+            facts.structured |= format.is_some_and(|format| &*format == "application/json");
+        }
+        Ok(facts)
     }
 }
 
@@ -161,6 +178,18 @@ mod tests {
                 structured: true
             }
         );
+    }
+
+    #[test]
+    fn what_routing_needs_is_read_of_googles_requests_too() {
+        for body in [
+            &br#"{"generationConfig":{"candidateCount":2,"responseMimeType":"application/json"}}"#[..],
+            br#"{"generation_config":{"candidate_count":2,"response_mime_type":"application/json"}}"#,
+        ] {
+            let object = Object::parse(body.into()).expect("an object");
+            let facts = RequestFacts::read(&object, Some("g")).expect("a request");
+            assert_eq!((&*facts.model, facts.choices, facts.structured), ("g", 2, true));
+        }
     }
 
     #[test]

@@ -58,7 +58,12 @@ pub static PROVIDERS: &[Provider] = &[
         title: "Amazon Bedrock (Converse)",
         protocol: ProtocolId::Bedrock,
         // Bedrock's own API keys; every region has its host.
-        hosts: &["*.amazonaws.com", "*.api.aws"],
+        // Other hosts of AWS belong to its customers.
+        hosts: &[
+            "bedrock-runtime.*.amazonaws.com",
+            "bedrock-runtime-fips.*.amazonaws.com",
+            "bedrock-runtime.*.api.aws",
+        ],
         quirks: NO_STREAM_USAGE,
         ..OPENAI_SPEAKING
     },
@@ -207,6 +212,22 @@ mod tests {
                 assert!(parsed.is_https(), "{}", row.name);
                 assert!(row.owns_host(parsed.host()), "{}", row.name);
             }
+        }
+    }
+
+    #[test]
+    fn a_key_of_bedrock_goes_to_bedrock_and_to_no_customers_host() {
+        let bedrock = find("bedrock").expect("a row");
+        assert!(bedrock.owns_host("bedrock-runtime.eu-west-1.amazonaws.com"));
+        assert!(bedrock.owns_host("bedrock-runtime-fips.us-east-1.amazonaws.com"));
+        for host in [
+            "evil.execute-api.eu-west-1.amazonaws.com",
+            "bedrock-runtime.evil.s3.amazonaws.com",
+            "bedrock-runtime..amazonaws.com",
+            "bedrock-runtime.amazonaws.com",
+            "bedrock-runtime.eu-west-1.amazonaws.com.evil.example",
+        ] {
+            assert!(!bedrock.owns_host(host), "{host}");
         }
     }
 

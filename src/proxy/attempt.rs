@@ -186,7 +186,7 @@ impl Attempt<'_> {
             self.exchange.caller.as_deref(),
             prepared.operation.protocol,
             prepared.operation.protocol == resolved.operation.protocol,
-            resolved.streams(),
+            resolved.streams().then_some(prepared.operation.framing),
         );
         for (name, value) in prepared.translated.iter().flat_map(|written| &written.headers) {
             if let Ok(value) = HeaderValue::from_str(value) {

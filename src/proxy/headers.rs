@@ -7,7 +7,7 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT,
 };
 
-use crate::protocol::registry::ProtocolId;
+use crate::protocol::registry::{Framing, ProtocolId};
 use crate::table::Caller;
 
 /// The names of the gateway's own headers, and of those it reads.
@@ -46,7 +46,6 @@ const FORWARDED: &[&str] = &["traceparent", "tracestate", "user-agent", "x-pilot
 const ANTHROPIC_DEFAULT_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("pilothouse/", env!("CARGO_PKG_VERSION")));
 
@@ -56,7 +55,7 @@ pub(super) fn to_target(
     caller: Option<&Caller>,
     protocol: ProtocolId,
     same_protocol: bool,
-    stream: bool,
+    stream: Option<Framing>,
 ) -> HeaderMap {
     // Five of ours, `host`, the key, and what most clients send to be forwarded: the next larger
     // table is twice that.
@@ -71,7 +70,8 @@ pub(super) fn to_target(
         headers.insert(names::IDEMPOTENCY_KEY, scoped(given, caller));
     }
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(ACCEPT, if stream { EVENT_STREAM } else { JSON });
+    let stream = stream.map(|framing| HeaderValue::from_static(framing.media_type()));
+    headers.insert(ACCEPT, stream.unwrap_or(JSON));
     // Answers are read as they pass: a compressed stream would have to be unpacked and packed again.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.entry(USER_AGENT).or_insert(AGENT);
@@ -153,7 +153,7 @@ mod tests {
         }
         client.insert("anthropic-beta", HeaderValue::from_static("a"));
         client.append("anthropic-beta", HeaderValue::from_static("b"));
-        let sent = to_target(&client, None, ProtocolId::Anthropic, true, false);
+        let sent = to_target(&client, None, ProtocolId::Anthropic, true, None);
         assert!(sent.values().all(|value| value != "secret"), "{sent:?}");
         assert_eq!(sent.get_all("anthropic-beta").iter().count(), 2);
         assert_eq!(sent["anthropic-version"], "2023-06-01");
@@ -170,7 +170,7 @@ mod tests {
                 models: ModelSet::default(),
                 admitted_everywhere: false,
             };
-            let sent = to_target(&client, Some(&caller), ProtocolId::OpenAi, true, false);
+            let sent = to_target(&client, Some(&caller), ProtocolId::OpenAi, true, None);
             sent[names::IDEMPOTENCY_KEY].clone()
         };
         assert_eq!(sent("a", "x"), sent("a", "x"), "a repetition is one");
