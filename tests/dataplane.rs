@@ -52,3 +52,5 @@ mod swap_storm;
 mod tls;
 #[path = "dataplane/translation.rs"]
 mod translation;
+#[path = "dataplane/vectors.rs"]
+mod vectors;

@@ -294,7 +294,7 @@ fn is_stream(framing: Framing, headers: &HeaderMap) -> bool {
     media_type
         .and_then(|text| text.get(..wanted.len()))
         .is_some_and(|start| start.eq_ignore_ascii_case(wanted))
-        && !headers.contains_key(CONTENT_ENCODING)
+        && headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity")
 }
 
 /// What a message may say of a provider's error. Errors about credentials quote parts of keys and

@@ -126,7 +126,9 @@ pub(super) fn from_target(target: &HeaderMap) -> HeaderMap {
     // Those, and about eight of ours.
     let mut headers = HeaderMap::with_capacity(target.len() + 8);
     for (name, value) in target {
-        if name == CONTENT_TYPE || name == CONTENT_ENCODING || passes_to_client(name.as_str()) {
+        // `identity` says that there is none.
+        let encodes = name == CONTENT_ENCODING && *value != "identity";
+        if name == CONTENT_TYPE || encodes || passes_to_client(name.as_str()) {
             headers.append(name.clone(), value.clone());
         } else if name == names::REQUEST_ID {
             headers.insert(names::UPSTREAM_REQUEST_ID, value.clone());

@@ -86,6 +86,29 @@ fn reads_what_providers_send() {
 }
 
 #[test]
+fn vector_55_an_event_cut_anywhere_is_one_event() {
+    let text = Bytes::from_static(b"data: {\"choices\":[]}\n\n");
+    for cut in 1..text.len() {
+        let mut parser = SseParser::new(LIMIT);
+        parser.feed(text.slice(..cut));
+        assert!(parser.next_frame().expect("within the limit").is_none(), "cut at {cut}");
+        parser.feed(text.slice(cut..));
+        let frame = parser.next_frame().expect("within the limit").expect("a frame");
+        assert_eq!(frame.data(), b"{\"choices\":[]}", "cut at {cut}");
+        assert_eq!(frame.raw(), &text, "cut at {cut}");
+    }
+}
+
+#[test]
+fn vector_99_comments_crlf_and_data_without_a_space_are_read() {
+    let text =
+        ": OPENROUTER PROCESSING\r\n\r\ndata:{\"a\":1}\r\n\r\ndata:[DONE]\n\ndata: [DONE] \n\n";
+    let (events, rest) = read_whole(text);
+    let read = [silent(), event(None, "{\"a\":1}"), event(None, "[DONE]"), event(None, "[DONE] ")];
+    assert_eq!((&*events, rest), (&read[..], None));
+}
+
+#[test]
 fn follows_the_grammar_in_its_corners() {
     let cases: &[(&str, Event)] = &[
         ("data:  two spaces\n\n", event(None, " two spaces")),

@@ -2,7 +2,7 @@
 
 use crate::protocol::dialect::TargetView;
 use crate::protocol::gemini::wire::Draft;
-use crate::protocol::model::Thinking;
+use crate::protocol::model::{EffortWord, Thinking};
 use crate::protocol::neutral::{CannotCross, Crossing, Effort, Reasoning, Request};
 
 /// The most that every Gemini that counts its thoughts takes.
@@ -103,7 +103,15 @@ fn level(
         (None, None) => return Ok(None),
     };
     let facts = target.facts;
-    let meant = facts.nearest_effort(wanted);
+    let meant = match facts.nearest_effort(wanted) {
+        // Models of two levels answer what is between them with the higher one.
+        Effort::Low
+            if wanted == Effort::Medium && facts.efforts.contains(&EffortWord(Effort::High)) =>
+        {
+            Effort::High
+        }
+        nearest => nearest,
+    };
     // A model with levels cannot be told not to think at all.
     if wanted == Effort::None {
         crossing.adjusted("reasoning_effort")?;

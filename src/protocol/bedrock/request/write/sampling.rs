@@ -11,8 +11,8 @@ use crate::protocol::model::Sampling;
 
 /// The most stop texts that the API takes.
 const MOST_STOPS: usize = 2500;
-/// Tokens left for the answer where a budget for thinking came without a limit; the budget has to
-/// be less than the limit.
+/// Tokens left for the answer where a budget for thinking came without a limit and the model's own
+/// is not known; the budget has to be less than the limit.
 const ROOM_TO_ANSWER: u64 = 4096;
 /// The least `top_p` that Claude takes while it thinks.
 const LEAST_TOP_P: f64 = 0.95;
@@ -54,7 +54,9 @@ impl<'a> Writer<'a, '_> {
                 Some(1)
             }
             Some(limit) => Some(limit),
-            None => thinking.budget.map(|budget| budget.saturating_add(ROOM_TO_ANSWER)),
+            None => thinking
+                .budget
+                .map(|budget| most.unwrap_or_else(|| budget.saturating_add(ROOM_TO_ANSWER))),
         };
         match (wanted, most) {
             (Some(wanted), Some(most)) if wanted > most => {

@@ -171,7 +171,7 @@ fn vector_43_a_level_or_a_budget_but_never_both() {
                 efforts: vec![EffortWord(Effort::Low), EffortWord(Effort::High)],
                 ..facts(Thinking::Effort)
             },
-            json!({"thinkingLevel": "low"}),
+            json!({"thinkingLevel": "high"}),
         ),
         (
             adaptive.clone(),

@@ -6,6 +6,8 @@
 
 mod frame;
 
+use serde::de::IgnoredAny;
+
 use super::super::body::{Answer, Content, Item, PartView, Status, Words};
 use super::super::sealed::{seal, seal_call};
 use crate::protocol::dialect::{ClientView, EventWriter};
@@ -63,7 +65,9 @@ impl EventWriter for ResponsesWriter {
             }
             Event::ToolArguments { choice: 0, call, text } => self.arguments(*call, text, out),
             Event::ToolEnd { choice: 0, call } => {
-                if let Some(k) = self.calls.iter().position(|(number, _)| number == call) {
+                let ended = self.calls.iter().position(|(number, _)| number == call);
+                // Whether half of a call was cut, the finish tells.
+                if let Some(k) = ended.filter(|k| self.is_whole(self.calls[*k].1)) {
                     let (_, at) = self.calls.remove(k);
                     self.end_call(at, "completed", out);
                 }
@@ -271,6 +275,11 @@ impl ResponsesWriter {
             let frame = Frame { delta: Some(text), ..of_item(&self.items, at) };
             self.frames.send(out, "response.function_call_arguments.delta", frame);
         }
+    }
+
+    fn is_whole(&self, at: usize) -> bool {
+        let Content::Call { arguments, .. } = &self.items[at].content else { return true };
+        arguments.is_empty() || serde_json::from_str::<IgnoredAny>(arguments).is_ok()
     }
 
     fn end_call(&mut self, at: usize, status: &'static str, out: &mut Vec<u8>) {

@@ -202,6 +202,23 @@ fn vector_91_a_cut_call_is_not_repaired() {
 }
 
 #[test]
+fn vector_91_a_cut_call_that_its_provider_closes_is_not_complete() {
+    for (reason, status) in [(Finish::Length, "incomplete"), (Finish::ToolCalls, "completed")] {
+        let frames = write(&[
+            start(),
+            tool(0, "f"),
+            arguments(0, "{\"a\":"),
+            tool_end(0),
+            finish(reason),
+            Event::End,
+        ]);
+        let end = frames.last().expect("an end");
+        assert_eq!(end["response"]["output"][0]["status"], status);
+        assert_eq!(end["response"]["output"][0]["arguments"], "{\"a\":");
+    }
+}
+
+#[test]
 fn a_call_of_a_stand_in_is_one_of_the_client_s_tool() {
     let stand_ins = [
         StandIn { name: "apply_patch".into(), kind: StandInKind::Custom },
