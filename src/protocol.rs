@@ -9,6 +9,7 @@ pub mod bedrock;
 pub mod dialect;
 pub mod error;
 pub mod estimate;
+pub mod fit;
 pub mod gemini;
 pub mod hub;
 pub mod model;

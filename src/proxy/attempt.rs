@@ -164,8 +164,11 @@ impl Attempt<'_> {
         let Self { upstream, resolved, prepared, .. } = self;
         let body = match &prepared.translated {
             Some(translated) => translated.body.clone(),
-            None => encode(resolved, upstream, add_usage)
-                .map_err(|error| Failure::unsendable(&error))?,
+            None => {
+                let object = prepared.inlined.as_ref().unwrap_or(&resolved.object);
+                encode(object, resolved, upstream, add_usage)
+                    .map_err(|error| Failure::unsendable(&error))?
+            }
         };
         let model = upstream.model.as_deref().unwrap_or(&resolved.model);
         let path = prepared.operation.request_path(model, resolved.streams());

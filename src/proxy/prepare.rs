@@ -6,11 +6,12 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::attempt::Failure;
+use super::fetch::{pass_with_bytes, wanting};
 use super::resolve::Resolved;
 use crate::protocol::dialect::{Dialect, DialectId, TargetView, Undo};
+use crate::protocol::fit::fit;
 use crate::protocol::neutral::{Crossing, Effort, Request, Warning};
 use crate::protocol::registry::Operation;
-use crate::provider::models;
 use crate::table::{Parameters, Upstream};
 use crate::wire::json::Object;
 
@@ -21,6 +22,8 @@ pub(super) struct Prepared {
     pub operation: &'static Operation,
     /// Set where that is not the client's.
     pub translated: Option<Translated>,
+    /// The client's request with bytes in the place of URLs, for a vendor that fetches nothing.
+    pub inlined: Option<Object>,
 }
 
 /// A request in the target's protocol.
@@ -49,10 +52,15 @@ pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepar
     let foreign =
         dialect.is_some_and(|dialect| dialect.holds_foreign_state(resolved.object.text()));
     if std::ptr::eq(operation, resolved.operation) && !foreign {
-        return Ok(Prepared { operation, translated: None });
+        let inlined = pass_with_bytes(resolved.object.text(), &resolved.files)
+            .filter(|_| wanting(resolved, upstream).is_some())
+            .map(Object::parse)
+            .transpose()
+            .map_err(|error| Failure::unsendable(&error))?;
+        return Ok(Prepared { operation, translated: None, inlined });
     }
     let translated = translate(resolved, upstream, operation)?;
-    Ok(Prepared { operation, translated: Some(translated) })
+    Ok(Prepared { operation, translated: Some(translated), inlined: None })
 }
 
 fn translate(
@@ -70,12 +78,16 @@ fn translate(
     if !parameters.is_empty() {
         apply(parameters, request.to_mut());
     }
+    let quirks = &upstream.provider.quirks;
+    if !resolved.files.is_empty() {
+        resolved.files.inline(request.to_mut(), |kind| provider.wants_bytes(kind, quirks));
+    }
     let model = upstream.model.as_deref().unwrap_or(&resolved.model);
-    let target =
-        TargetView { model, facts: models::facts(model), quirks: &upstream.provider.quirks };
+    let facts = upstream.facts(model);
+    let target = TargetView { model, facts: &facts, quirks };
     let mut crossing = Crossing::new(upstream.compatibility);
-    let written = provider
-        .write_request(&request, &target, &mut crossing)
+    let written = fit(&mut request, client.id(), &facts, &mut crossing)
+        .and_then(|()| provider.write_request(&request, &target, &mut crossing))
         .map_err(|lost| Failure::untranslatable(&lost))?;
     let body = if parameters.raw.is_empty() {
         written.body

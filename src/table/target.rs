@@ -1,5 +1,6 @@
 //! One compiled target of a route.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,8 +9,9 @@ use std::time::Instant;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
 use super::{KeyPool, Parameters, Timeouts};
+use crate::protocol::model::{Corrections, ModelFacts};
 use crate::protocol::neutral::Compatibility;
-use crate::provider::Provider;
+use crate::provider::{Provider, models};
 use crate::state::{BreakerPolicy, TargetState};
 
 /// One target of a route.
@@ -59,11 +61,23 @@ pub struct Upstream {
     pub parameters: Parameters,
     /// What becomes of fields that its protocol has no place for.
     pub compatibility: Compatibility,
+    /// What the route knows better of its models than the data does.
+    pub corrections: Corrections,
     /// What is remembered of it across tables.
     pub state: Arc<TargetState>,
 }
 
 impl Upstream {
+    /// What a model takes there.
+    pub fn facts(&self, model: &str) -> Cow<'static, ModelFacts> {
+        let known = models::facts(model);
+        if self.corrections == Corrections::default() {
+            Cow::Borrowed(known)
+        } else {
+            Cow::Owned(self.corrections.apply(known))
+        }
+    }
+
     /// Until when it, or every key of its, was asked to be left alone; `None` if it may be asked.
     pub fn resting_until(&self, now: Instant) -> Option<Instant> {
         let keys = self.keys.as_ref();

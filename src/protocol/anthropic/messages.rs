@@ -17,9 +17,10 @@ use memchr::memmem;
 
 use crate::protocol::Malformed;
 use crate::protocol::dialect::{
-    ClientView, Dialect, DialectId, EventReader, EventWriter, TargetView, Unreadable, Written,
+    ClientView, Dialect, DialectId, EventReader, EventWriter, Quirks, TargetView, Unreadable,
+    Written,
 };
-use crate::protocol::neutral::{CannotCross, Crossing, OpaqueState, Reply, Request};
+use crate::protocol::neutral::{CannotCross, Crossing, MediaKind, OpaqueState, Reply, Request};
 
 /// `POST /v1/messages`.
 #[derive(Debug)]
@@ -36,6 +37,10 @@ impl Dialect for MessagesDialect {
 
     fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {
         read::read_request(body)
+    }
+
+    fn wants_bytes(&self, _kind: MediaKind, quirks: &Quirks) -> bool {
+        !quirks.image_urls
     }
 
     fn write_request(
