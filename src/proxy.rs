@@ -26,6 +26,7 @@ mod events;
 mod exchange;
 mod failover;
 mod fetch;
+mod fit;
 mod guard;
 mod headers;
 mod identify;

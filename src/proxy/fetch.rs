@@ -76,6 +76,14 @@ impl Files {
         Some(format!("data:{media_type};base64,{data}"))
     }
 
+    /// The file as the source of a picture in messages, in JSON.
+    fn source(&self, url: &str) -> Option<String> {
+        let files = self.0.lock();
+        let Fetched { data, media_type } = &files.get(url)?.fetched;
+        // Neither needs escapes.
+        Some(format!(r#"{{"type":"base64","media_type":"{media_type}","data":"{data}"}}"#))
+    }
+
     /// Bytes of base64.
     fn size(&self) -> usize {
         self.0.lock().values().map(|file| file.fetched.data.len()).sum()
@@ -145,9 +153,9 @@ fn missing(
     dialect: &dyn Dialect,
     upstream: &Upstream,
 ) -> Result<Vec<(String, String)>, ProxyError> {
-    let model = upstream.model.as_deref().unwrap_or(&resolved.model);
+    let model = upstream.model_for(&resolved.model);
     // Who sees no pictures is sent none.
-    let blind = upstream.facts(model).refuses_images;
+    let blind = upstream.facts(&model).refuses_images;
     let files = resolved.files.0.lock();
     let mut seen = BTreeSet::new();
     let mut missing = Vec::new();

@@ -11,6 +11,7 @@ use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use super::{KeyPool, Parameters, Timeouts};
 use crate::protocol::model::{Corrections, ModelFacts};
 use crate::protocol::neutral::Compatibility;
+use crate::provider::transport::Transport;
 use crate::provider::{Provider, models};
 use crate::state::{BreakerPolicy, TargetState};
 
@@ -47,9 +48,13 @@ pub enum Resolution {
 pub struct Upstream {
     /// The vendor's row in the registry.
     pub provider: &'static Provider,
+    /// How the vendor's door differs from the API that is spoken through it.
+    pub transport: &'static Transport,
     /// Where requests go.
     pub base_url: BaseUrl,
-    /// The model to ask for; `None` asks for the name that the client used.
+    /// What the query of every request holds, such as `api-version=2024-10-21`.
+    pub query: Option<Arc<str>>,
+    /// The model to ask for, as the vendor spells it; `None` asks for the name that the client used.
     pub model: Option<Arc<str>>,
     /// The keys to ask with; `None` asks without authentication.
     pub keys: Option<Arc<KeyPool>>,
@@ -75,6 +80,14 @@ impl Upstream {
             Cow::Borrowed(known)
         } else {
             Cow::Owned(self.corrections.apply(known))
+        }
+    }
+
+    /// The model to ask for, where the client's name for it is `asked`.
+    pub fn model_for<'a>(&'a self, asked: &'a str) -> Cow<'a, str> {
+        match &self.model {
+            Some(model) => Cow::Borrowed(model),
+            None => self.transport.spelling.spell(asked),
         }
     }
 

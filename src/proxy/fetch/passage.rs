@@ -1,23 +1,37 @@
-//! Chat completions that pass as bytes to a server that fetches nothing: the URLs of their pictures
-//! are exchanged, and nothing else.
+//! Requests that pass as bytes to a server that fetches nothing: the URLs of their pictures are
+//! exchanged, and nothing else.
 
 use bytes::Bytes;
-use memchr::memmem;
+use memchr::{memchr, memmem, memrchr};
+use serde::Deserialize;
 
 use super::Files;
 use crate::protocol::dialect::DialectId;
 use crate::proxy::resolve::Resolved;
 use crate::table::Upstream;
 
-/// The key of a picture's address.
+/// The key of a picture's address, in chat completions and in messages alike.
 const KEY: &[u8] = b"\"url\"";
+
+/// The source of a picture or document in messages.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Source {
+    #[serde(rename = "type")]
+    kind: String,
+    url: String,
+}
 
 /// Whether a request that would pass as it is names pictures that the target does not fetch. A
 /// glance at the text: requests without any must stay cheap.
 pub(super) fn names_urls(resolved: &Resolved, upstream: &Upstream) -> bool {
-    resolved.operation.dialect == Some(DialectId::OpenAiChat)
+    let passes = matches!(
+        resolved.operation.dialect,
+        Some(DialectId::OpenAiChat | DialectId::AnthropicMessages)
+    );
+    passes
         && !upstream.provider.quirks.image_urls
-        && memmem::find(resolved.object.text(), b"\"image_url\"").is_some()
+        && memmem::find(resolved.object.text(), KEY).is_some()
 }
 
 /// The body with data in the place of every URL that was fetched; `None` if there is none.
@@ -31,13 +45,14 @@ pub(in crate::proxy) fn pass_with_bytes(body: &[u8], files: &Files) -> Option<By
     // own, which no colon follows.
     for at in memmem::find_iter(body, KEY) {
         let Some((start, end)) = value_after(body, at + KEY.len()) else { continue };
-        let url = serde_json::from_slice::<String>(&body[start..end]).ok();
-        let Some(data) = url.and_then(|url| files.data_url(&url)) else { continue };
+        let Ok(url) = serde_json::from_slice::<String>(&body[start..end]) else { continue };
+        let exchanged = match source_around(body, at, end) {
+            Some((start, end)) => files.source(&url).map(|source| (start, end, source)),
+            None => files.data_url(&url).map(|data| (start, end, format!("\"{data}\""))),
+        };
+        let Some((start, end, value)) = exchanged else { continue };
         written.extend_from_slice(&body[copied..start]);
-        // Base64 and media types need no escapes.
-        written.push(b'"');
-        written.extend_from_slice(data.as_bytes());
-        written.push(b'"');
+        written.extend_from_slice(value.as_bytes());
         copied = end;
     }
     if written.is_empty() {
@@ -45,6 +60,15 @@ pub(in crate::proxy) fn pass_with_bytes(body: &[u8], files: &Files) -> Option<By
     }
     written.extend_from_slice(&body[copied..]);
     Some(written.into())
+}
+
+/// Where the object is that says `{"type": "url", "url": …}` and no more, if the key at `key`, whose
+/// value ends at `end`, stands in one.
+fn source_around(body: &[u8], key: usize, end: usize) -> Option<(usize, usize)> {
+    let start = memrchr(b'{', &body[..key])?;
+    let end = end + memchr(b'}', &body[end..])? + 1;
+    let source: Source = serde_json::from_slice(&body[start..end]).ok()?;
+    (source.kind == "url" && !source.url.is_empty()).then_some((start, end))
 }
 
 /// Where the text is that stands after a key: its quotes included.
@@ -95,6 +119,10 @@ mod tests {
         let expected = String::from_utf8_lossy(body)
             .replace(r#""https:\/\/a.example/b.png""#, r#""data:image/png;base64,QUJD""#);
         assert_eq!(passed, expected);
+        let messages =
+            br#"{"source": {"type":"url","url":"https://a.example/b.png"},"cache_control":{}}"#;
+        let expected = r#"{"source": {"type":"base64","media_type":"image/png","data":"QUJD"},"cache_control":{}}"#;
+        assert_eq!(pass_with_bytes(messages, &files).expect("one was exchanged"), expected);
         assert_eq!(pass_with_bytes(br#"{"url":"https://other.example/"}"#, &files), None);
         assert_eq!(pass_with_bytes(br#"{"url":"https"#, &files), None);
     }

@@ -10,11 +10,12 @@ use super::neutral::{CannotCross, Crossing, Part, Request, ResultPart};
 /// What an estimate of tokens may be wrong by, in percent: what is longer by more is surely too long.
 const DOUBT: u64 = 25;
 
-/// Whether a model can be asked, and without what if the route is lenient.
-pub fn fit(
+/// Whether a model can be asked, and without what if the route is lenient. Fields have the names of
+/// the client's API.
+pub fn hold_to(
+    facts: &ModelFacts,
     request: &mut Cow<'_, Request>,
     client: DialectId,
-    facts: &ModelFacts,
     crossing: &mut Crossing,
 ) -> Result<(), CannotCross> {
     if facts.refuses_images {
