@@ -22,6 +22,8 @@ mod capabilities;
 mod choosing;
 #[path = "dataplane/clients.rs"]
 mod clients;
+#[path = "dataplane/clouds.rs"]
+mod clouds;
 #[path = "dataplane/compact.rs"]
 mod compact;
 #[path = "dataplane/compressed.rs"]

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::attempt::Failure;
 use super::fetch::{pass_with_bytes, wanting};
-use super::fit::{self, Fit, Passage};
+use super::fit::{self, Fit, Fitted};
 use super::resolve::{Resolved, betas};
 use crate::protocol::abilities::hold_to;
 use crate::protocol::dialect::{Dialect, DialectId, TargetView, Undo, Written};
@@ -58,7 +58,7 @@ pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepar
     let mut crossing = Crossing::new(upstream.compatibility);
     if std::ptr::eq(operation, resolved.operation)
         && !foreign
-        && let Passage::Fits(fit) = as_it_came(resolved, upstream, operation, &mut crossing)?
+        && let Fitted::Fits(fit) = as_it_came(resolved, upstream, operation, &mut crossing)?
     {
         let inlined = pass_with_bytes(resolved.object.text(), &resolved.files)
             .filter(|_| wanting(resolved, upstream).is_some())
@@ -104,10 +104,10 @@ fn as_it_came(
     upstream: &Upstream,
     operation: &Operation,
     crossing: &mut Crossing,
-) -> Result<Passage, Failure> {
+) -> Result<Fitted, Failure> {
     let dialect = operation.dialect.or(operation.counts).map(DialectId::dialect);
     let Some(dialect) = dialect.filter(|_| !fit::is_plain(upstream, operation)) else {
-        return Ok(Passage::Fits(Fit::default()));
+        return Ok(Fitted::Fits(Fit::default()));
     };
     fit::fit(&resolved.object, betas(&resolved.headers), upstream.provider, dialect, crossing)
         .map_err(|lost| Failure::untranslatable(&lost))
