@@ -14,6 +14,7 @@ const OPENAI_SPEAKING: Provider = Provider {
     base_url: None,
     template: None,
     auth: Auth::Bearer,
+    cloud: None,
     key_optional: false,
     hosts: &[],
     quirks: Quirks::COMPATIBLE,

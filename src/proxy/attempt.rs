@@ -21,6 +21,7 @@ use super::prepare::Prepared;
 use super::relay::LongReply;
 use super::resolve::Resolved;
 use super::respond::told;
+use crate::credential::IdentityError;
 use crate::protocol::dialect::Unreadable;
 use crate::protocol::error::{ErrorFacts, ErrorView};
 use crate::protocol::neutral::CannotCross;
@@ -89,6 +90,11 @@ impl Failure {
         Self::new(Class::ClientFault, format!("the request cannot be sent: {error}"))
     }
 
+    /// The gateway has no token for the target, or cannot sign the request.
+    fn unproven(error: &IdentityError) -> Self {
+        Self::new(Class::Unproven, error.to_string())
+    }
+
     fn new(class: Class, detail: impl Into<String>) -> Self {
         Self { class, detail: detail.into(), retry_after: None, param: None, passed_on: None }
     }
@@ -136,8 +142,15 @@ impl<'a> Attempt<'a> {
     }
 
     async fn ask_once(self, add_usage: bool) -> Result<Answer, Failure> {
-        let request = self.request(add_usage)?;
+        let mut request = self.request(add_usage)?;
         let upstream = self.upstream;
+        if let Some(key) = self.key {
+            let proof = authorize(&mut request, &upstream.base_url, upstream.provider.auth, key);
+            match timeout_at(self.limits.give_up, proof).await {
+                Ok(proven) => proven.map_err(|error| Failure::unproven(&error))?,
+                Err(_) => return Err(too_slow(self.limits)),
+            }
+        }
         let client = &self.exchange.gateway.client;
         let sending = client.send(&upstream.base_url, request, upstream.timeouts.connect);
         let response = match timeout_at(self.limits.give_up, sending).await {
@@ -189,9 +202,6 @@ impl<'a> Attempt<'a> {
         }
         prepared.fit.change_head(&mut headers, upstream.transport);
         *request.headers_mut() = headers;
-        if let Some(key) = self.key {
-            authorize(request.headers_mut(), upstream.provider.auth, key);
-        }
         Ok(request)
     }
 
