@@ -6,7 +6,9 @@
 
 pub mod anthropic;
 pub mod bedrock;
+pub mod counting;
 pub mod dialect;
+pub mod embeddings;
 pub mod error;
 pub mod estimate;
 pub mod gemini;

@@ -6,7 +6,9 @@
 pub mod models;
 pub mod registry;
 
+use crate::protocol::counting::CountingId;
 use crate::protocol::dialect::Quirks;
+use crate::protocol::embeddings::{ClientApi, EmbeddingsId};
 use crate::protocol::registry::{OPERATIONS, Operation, ProtocolId};
 
 /// How a provider takes its key.
@@ -44,6 +46,10 @@ pub struct Provider {
     pub quirks: Quirks,
     /// API paths (below the base URL) that it does not have.
     pub lacks: &'static [&'static str],
+    /// How it is asked for embeddings, where that is not OpenAI's way.
+    pub embeddings: Option<EmbeddingsId>,
+    /// How it counts the tokens of a prompt, if it does.
+    pub counts: Option<CountingId>,
 }
 
 impl Provider {
@@ -58,6 +64,16 @@ impl Provider {
         }
         wanted.dialect?;
         OPERATIONS.iter().find(|row| row.dialect.is_some() && has(row))
+    }
+
+    /// Whether it can be asked for what a client asks with `wanted`.
+    pub fn serves(&self, wanted: &'static Operation) -> bool {
+        self.operation_for(wanted).is_some() || self.embeddings_for(wanted).is_some()
+    }
+
+    /// How it is asked for embeddings by a client of another API.
+    pub fn embeddings_for(&self, wanted: &Operation) -> Option<EmbeddingsId> {
+        self.embeddings.filter(|_| wanted.embeds == Some(ClientApi::OpenAi))
     }
 
     /// Whether a key of this vendor may go to `host` although its CredentialStore lists no hosts.

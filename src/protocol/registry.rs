@@ -6,13 +6,16 @@ use std::borrow::Cow;
 
 use super::anthropic::{Anthropic, MessagesAnswers, MessagesDialect};
 use super::bedrock::{Bedrock, ConverseAnswers, ConverseDialect};
+use super::counting::CountingId;
 use super::dialect::{Dialect, DialectId};
+use super::embeddings::ClientApi;
 use super::gemini::{Gemini, GeminiAnswers, GeminiDialect};
 use super::openai::{
     ChatAnswers, ChatDialect, CompletionsDialect, OpenAi, ResponsesAnswers, ResponsesDialect,
 };
 use super::{Answers, Protocol};
 
+pub(super) use path::fill;
 pub use path::{Called, operation};
 
 /// A protocol by its name.
@@ -105,8 +108,10 @@ pub struct Operation {
     pub usage_on_request: bool,
     /// How it is read and written, where it can be translated.
     pub dialect: Option<DialectId>,
-    /// Set where it asks how many tokens a prompt has: how that prompt is read.
-    pub counts: Option<DialectId>,
+    /// Set where it asks how many tokens a prompt has.
+    pub counts: Option<CountingId>,
+    /// Set where it asks for embeddings.
+    pub embeds: Option<ClientApi>,
     /// How its answers are read.
     pub answers: &'static dyn Answers,
     /// Its field for each neutral parameter that it has, dotted where it stands in another member;
@@ -140,6 +145,24 @@ impl Operation {
     }
 }
 
+/// An operation without streams; rows change what differs.
+const PLAIN: Operation = Operation {
+    name: "",
+    path: "",
+    stream_path: None,
+    upstream_path: "",
+    upstream_stream_path: None,
+    protocol: ProtocolId::OpenAi,
+    streams: false,
+    framing: Framing::Sse,
+    usage_on_request: false,
+    dialect: None,
+    counts: None,
+    embeds: None,
+    answers: &ChatAnswers,
+    parameters: &[],
+};
+
 /// Every operation, by path.
 pub static OPERATIONS: &[Operation] = &[
     Operation {
@@ -154,6 +177,7 @@ pub static OPERATIONS: &[Operation] = &[
         usage_on_request: true,
         dialect: Some(DialectId::OpenAiChat),
         counts: None,
+        embeds: None,
         answers: &ChatAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
@@ -180,6 +204,7 @@ pub static OPERATIONS: &[Operation] = &[
         usage_on_request: true,
         dialect: Some(DialectId::OpenAiCompletions),
         counts: None,
+        embeds: None,
         answers: &ChatAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
@@ -196,17 +221,10 @@ pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "embeddings",
         path: "/v1/embeddings",
-        stream_path: None,
         upstream_path: "/embeddings",
-        upstream_stream_path: None,
-        protocol: ProtocolId::OpenAi,
-        streams: false,
-        framing: Framing::Sse,
-        usage_on_request: false,
-        dialect: None,
-        counts: None,
-        answers: &ChatAnswers,
+        embeds: Some(ClientApi::OpenAi),
         parameters: &[("user", &["user"])],
+        ..PLAIN
     },
     Operation {
         name: "responses",
@@ -220,6 +238,7 @@ pub static OPERATIONS: &[Operation] = &[
         usage_on_request: false,
         dialect: Some(DialectId::OpenAiResponses),
         counts: None,
+        embeds: None,
         answers: &ResponsesAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
@@ -227,6 +246,14 @@ pub static OPERATIONS: &[Operation] = &[
             ("maxOutputTokens", &["max_output_tokens"]),
             ("user", &["user"]),
         ],
+    },
+    Operation {
+        name: "input_tokens",
+        path: "/v1/responses/input_tokens",
+        upstream_path: "/responses/input_tokens",
+        counts: Some(CountingId::OpenAi),
+        answers: &ResponsesAnswers,
+        ..PLAIN
     },
     Operation {
         name: "messages",
@@ -240,6 +267,7 @@ pub static OPERATIONS: &[Operation] = &[
         usage_on_request: false,
         dialect: Some(DialectId::AnthropicMessages),
         counts: None,
+        embeds: None,
         answers: &MessagesAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
@@ -252,17 +280,11 @@ pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "count_tokens",
         path: "/v1/messages/count_tokens",
-        stream_path: None,
         upstream_path: "/v1/messages/count_tokens",
-        upstream_stream_path: None,
         protocol: ProtocolId::Anthropic,
-        streams: false,
-        framing: Framing::Sse,
-        usage_on_request: false,
-        dialect: None,
-        counts: Some(DialectId::AnthropicMessages),
+        counts: Some(CountingId::Anthropic),
         answers: &MessagesAnswers,
-        parameters: &[],
+        ..PLAIN
     },
     Operation {
         name: "generate_content",
@@ -276,6 +298,7 @@ pub static OPERATIONS: &[Operation] = &[
         usage_on_request: false,
         dialect: Some(DialectId::Gemini),
         counts: None,
+        embeds: None,
         answers: &GeminiAnswers,
         parameters: &[
             ("temperature", &["generationConfig.temperature"]),
@@ -289,6 +312,33 @@ pub static OPERATIONS: &[Operation] = &[
         ],
     },
     Operation {
+        name: "gemini_count_tokens",
+        path: "/v1beta/models/{model}:countTokens",
+        upstream_path: "/models/{model}:countTokens",
+        protocol: ProtocolId::Gemini,
+        counts: Some(CountingId::Gemini),
+        answers: &GeminiAnswers,
+        ..PLAIN
+    },
+    Operation {
+        name: "embed_content",
+        path: "/v1beta/models/{model}:embedContent",
+        upstream_path: "/models/{model}:embedContent",
+        protocol: ProtocolId::Gemini,
+        embeds: Some(ClientApi::GeminiOne),
+        answers: &GeminiAnswers,
+        ..PLAIN
+    },
+    Operation {
+        name: "batch_embed_contents",
+        path: "/v1beta/models/{model}:batchEmbedContents",
+        upstream_path: "/models/{model}:batchEmbedContents",
+        protocol: ProtocolId::Gemini,
+        embeds: Some(ClientApi::GeminiBatch),
+        answers: &GeminiAnswers,
+        ..PLAIN
+    },
+    Operation {
         name: "converse",
         path: "/model/{model}/converse",
         stream_path: Some("/model/{model}/converse-stream"),
@@ -300,6 +350,7 @@ pub static OPERATIONS: &[Operation] = &[
         usage_on_request: false,
         dialect: Some(DialectId::BedrockConverse),
         counts: None,
+        embeds: None,
         answers: &ConverseAnswers,
         parameters: &[
             ("temperature", &["inferenceConfig.temperature"]),
@@ -307,5 +358,14 @@ pub static OPERATIONS: &[Operation] = &[
             ("maxOutputTokens", &["inferenceConfig.maxTokens"]),
             ("stop", &["inferenceConfig.stopSequences"]),
         ],
+    },
+    Operation {
+        name: "bedrock_count_tokens",
+        path: "/model/{model}/count-tokens",
+        upstream_path: "/model/{model}/count-tokens",
+        protocol: ProtocolId::Bedrock,
+        counts: Some(CountingId::Bedrock),
+        answers: &ConverseAnswers,
+        ..PLAIN
     },
 ];

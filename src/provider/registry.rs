@@ -1,7 +1,9 @@
 //! THE table of providers. Facts from the vendors' own API references.
 
 use super::{Auth, Provider};
+use crate::protocol::counting::CountingId;
 use crate::protocol::dialect::Quirks;
+use crate::protocol::embeddings::EmbeddingsId;
 use crate::protocol::openai::chat::vendor;
 use crate::protocol::registry::ProtocolId;
 
@@ -16,6 +18,8 @@ const OPENAI_SPEAKING: Provider = Provider {
     hosts: &[],
     quirks: Quirks::COMPATIBLE,
     lacks: &[],
+    embeddings: None,
+    counts: None,
 };
 
 /// Is not asked for usage in streams.
@@ -33,6 +37,7 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://api.anthropic.com"),
         auth: Auth::XApiKey,
         quirks: NO_STREAM_USAGE,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -42,6 +47,7 @@ pub static PROVIDERS: &[Provider] = &[
         auth: Auth::XApiKey,
         key_optional: true,
         quirks: NO_STREAM_USAGE,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -51,6 +57,7 @@ pub static PROVIDERS: &[Provider] = &[
         hosts: &["*.openai.azure.com", "*.services.ai.azure.com"],
         auth: Auth::AzureApiKey,
         quirks: vendor::AZURE,
+        counts: Some(CountingId::OpenAi),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -65,6 +72,8 @@ pub static PROVIDERS: &[Provider] = &[
             "bedrock-runtime.*.api.aws",
         ],
         quirks: NO_STREAM_USAGE,
+        embeddings: Some(EmbeddingsId::Bedrock),
+        counts: Some(CountingId::Bedrock),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -113,6 +122,8 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://generativelanguage.googleapis.com/v1beta"),
         auth: Auth::GoogleApiKey,
         quirks: Quirks { image_urls: false, ..NO_STREAM_USAGE },
+        embeddings: Some(EmbeddingsId::Gemini),
+        counts: Some(CountingId::Gemini),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -154,6 +165,7 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://api.openai.com/v1"),
         hosts: &["*.api.openai.com"],
         quirks: vendor::OPENAI,
+        counts: Some(CountingId::OpenAi),
         ..OPENAI_SPEAKING
     },
     Provider {

@@ -1,5 +1,6 @@
 //! One try at one target, up to the point at which its answer goes out.
 
+mod embed;
 mod gather;
 mod read;
 
@@ -88,6 +89,11 @@ impl Failure {
         Self::new(Class::ClientFault, format!("the request cannot be sent: {error}"))
     }
 
+    /// An answer of success that is none.
+    pub(super) fn of_another_protocol() -> Self {
+        Self::new(Class::Failure, "sent a reply that is not of its protocol")
+    }
+
     fn new(class: Class, detail: impl Into<String>) -> Self {
         Self { class, detail: detail.into(), retry_after: None, param: None, passed_on: None }
     }
@@ -118,6 +124,10 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Asks the target, and once more without what the gateway added where that was refused.
     pub async fn ask(self) -> Result<Answer, Failure> {
+        if let Some(embeddings) = &self.prepared.embeddings {
+            // Apart, so that not every request has room for it.
+            return Box::pin(self.embed(embeddings)).await;
+        }
         let add_usage =
             self.prepared.translated.is_none() && adds_usage(self.resolved, self.upstream);
         let asked = self.ask_once(add_usage).await;
@@ -135,18 +145,7 @@ impl Attempt<'_> {
     }
 
     async fn ask_once(self, add_usage: bool) -> Result<Answer, Failure> {
-        let request = self.request(add_usage)?;
-        let upstream = self.upstream;
-        let client = &self.exchange.gateway.client;
-        let sending = client.send(&upstream.base_url, request, upstream.timeouts.connect);
-        let response = match timeout_at(self.limits.give_up, sending).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(unsent(&error)),
-            Err(_) => return Err(too_slow(self.limits)),
-        };
-        if !response.status().is_success() {
-            return Err(self.refused(response).await);
-        }
+        let response = self.send(self.request(add_usage)?).await?;
         match (
             self.resolved.streams(),
             is_stream(self.prepared.operation.framing, response.headers()),
@@ -158,6 +157,36 @@ impl Attempt<'_> {
                 Err(Failure::new(Class::Failure, "answered a plain request with a stream"))
             }
         }
+    }
+
+    /// Asks for something short, with a body of that operation's own. Its headers are those that the
+    /// client may see.
+    pub async fn ask_short(
+        self,
+        path: &str,
+        query: Option<&str>,
+        body: Bytes,
+        own: &[(&'static str, String)],
+    ) -> Result<(HeaderMap, Bytes), Failure> {
+        let request = self.request_to(path, query, body, own)?;
+        let (headers, body) = self.ask_whole(request, UNCOUNTED).await?;
+        Ok((headers::from_target(&headers), body))
+    }
+
+    /// Sends a request and gives back an answer of success, of which the head has come.
+    async fn send(
+        self,
+        request: Request<Bytes>,
+    ) -> Result<Response<UpstreamBody>, Failure> {
+        let upstream = self.upstream;
+        let client = &self.exchange.gateway.client;
+        let sending = client.send(&upstream.base_url, request, upstream.timeouts.connect);
+        let response = match timeout_at(self.limits.give_up, sending).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(unsent(&error)),
+            Err(_) => return Err(too_slow(self.limits)),
+        };
+        if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await) }
     }
 
     fn request(self, add_usage: bool) -> Result<Request<Bytes>, Failure> {
@@ -174,9 +203,22 @@ impl Attempt<'_> {
         let query = resolved.query.as_deref().filter(|query| {
             prepared.translated.is_none() && !path.split('?').skip(1).any(|own| own == *query)
         });
+        let own = prepared.translated.as_ref().map_or(&[][..], |written| &written.headers);
+        self.request_to(&path, query, body, own)
+    }
+
+    /// A request to the target, with its key. `own` are headers that belong to the body.
+    fn request_to(
+        self,
+        path: &str,
+        query: Option<&str>,
+        body: Bytes,
+        own: &[(&'static str, String)],
+    ) -> Result<Request<Bytes>, Failure> {
+        let Self { upstream, resolved, prepared, .. } = self;
         let target = upstream
             .base_url
-            .request_target(&path, query)
+            .request_target(path, query)
             .ok_or_else(|| Failure::new(Class::ClientFault, "the query is not valid in a URL"))?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
@@ -184,11 +226,11 @@ impl Attempt<'_> {
         let mut headers = headers::to_target(
             &resolved.headers,
             self.exchange.caller.as_deref(),
-            prepared.operation.protocol,
-            prepared.operation.protocol == resolved.operation.protocol,
+            prepared.protocol,
+            prepared.protocol == resolved.operation.protocol,
             resolved.streams().then_some(prepared.operation.framing),
         );
-        for (name, value) in prepared.translated.iter().flat_map(|written| &written.headers) {
+        for (name, value) in own {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(HeaderName::from_static(name), value);
             }
@@ -208,11 +250,11 @@ impl Attempt<'_> {
             Ok(Ok(Collected::Whole(text) | Collected::Beginning(text))) => text,
             Ok(Err(_)) | Err(_) => Bytes::new(),
         };
-        let facts = self.prepared.operation.protocol.protocol().read_error(&text);
+        let facts = self.prepared.protocol.protocol().read_error(&text);
         let Upstream { model, breaker, .. } = self.upstream;
         let class = classify(head.status, &facts, model.as_deref(), breaker);
         let headers = headers::from_target(&head.headers);
-        let passed_on = if self.prepared.translated.is_some() {
+        let passed_on = if self.prepared.is_translated() {
             self.in_clients_words(class, head.status, &facts, headers)
         } else {
             (head.status, headers, text)

@@ -1,35 +1,70 @@
-//! Counts of tokens for callers whose targets do not count: estimated here.
+//! Counts of tokens: exact where the target counts that would be asked, else estimated.
+//!
+//! Agents ask for one before most of their requests. So a count takes little time or is given up for
+//! an estimate, uses up nobody's turn, and what goes wrong with it says nothing about how the target
+//! answers: no breaker, no key and no latency hears of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
+use super::attempt::{Attempt, Failure, Limits};
 use super::body::GatewayBody;
-use super::choose::can_serve;
+use super::choose::likely;
+use super::classify::Class;
 use super::error::{ProxyError, Reason};
 use super::exchange::Exchange;
 use super::headers::names;
+use super::prepare::Prepared;
 use super::resolve::Resolved;
 use super::respond;
-use crate::protocol::dialect::DialectId;
+use crate::protocol::counting::CountingId;
+use crate::protocol::dialect::{DialectId, TargetView};
 use crate::protocol::estimate::prompt_tokens;
+use crate::protocol::neutral::Request;
+use crate::protocol::registry::{OPERATIONS, Operation};
 use crate::provider::models;
+use crate::table::{Target, Upstream};
 
-/// The dialect of the prompt, if this asks for a count and no target of the route can give one.
-pub(super) fn to_estimate(resolved: &Resolved) -> Option<DialectId> {
-    let dialect = resolved.operation.counts?;
-    let mut upstreams = resolved.route.targets.iter().filter_map(|target| target.upstream());
-    (!upstreams.any(|upstream| can_serve(upstream, resolved.operation))).then_some(dialect)
+/// Longest wait for a count: providers take some 100 ms, and an estimate is there at once.
+const LONGEST: Duration = Duration::from_secs(3);
+/// A target that did not count rests from it: so long if that may pass soon ...
+const REST: Duration = Duration::from_secs(30);
+/// ... and so long if it lacks the operation, or the right to it.
+const LONG_REST: Duration = Duration::from_secs(600);
+
+/// What came of asking a target.
+enum Exact {
+    /// Its count, in the client's API.
+    Counted(HeaderMap, Bytes),
+    /// Its refusal of a request in its own API, which is the caller's to see.
+    PassedOn(Class, StatusCode, HeaderMap, Bytes),
 }
 
-/// Answers with an estimate, which a header tells from a count.
-pub(super) fn answer(
-    exchange: Exchange,
+/// Answers with a count. An estimate is told from it by a header.
+pub(super) async fn answer(
+    mut exchange: Exchange,
     resolved: &Resolved,
-    dialect: DialectId,
+    counting: CountingId,
 ) -> Response<GatewayBody> {
-    match estimate(resolved, dialect) {
+    let target = asked_by(counting.dialect())
+        .and_then(|chat| likely(&resolved.route, resolved.backend, chat, Instant::now()));
+    if let Some(target) = target {
+        match exact(&mut exchange, resolved, counting, target).await {
+            Some(Exact::Counted(headers, body)) => {
+                return respond::counted(exchange, headers, body);
+            }
+            Some(Exact::PassedOn(class, status, headers, body)) => {
+                return respond::passed_on(exchange, class, status, headers, body);
+            }
+            None => exchange.target = None,
+        }
+    }
+    match estimate(resolved, counting, target) {
         Ok(tokens) => {
-            let body = Bytes::from(format!("{{\"input_tokens\":{tokens}}}"));
+            let body = counting.write_reply(tokens);
             let mut response = respond::local(exchange, StatusCode::OK, body);
             let headers = response.headers_mut();
             headers.insert(names::ESTIMATED, HeaderValue::from_static("true"));
@@ -39,13 +74,134 @@ pub(super) fn answer(
     }
 }
 
-fn estimate(resolved: &Resolved, dialect: DialectId) -> Result<u64, ProxyError> {
-    let invalid = |message: String| ProxyError::new(Reason::InvalidRequest, message).permanent();
-    let request = dialect
-        .dialect()
-        .read_request(resolved.object.text())
-        .map_err(|error| invalid(error.to_string()).about(Some(error.param)))?;
-    let first = resolved.route.targets.iter().find_map(|target| target.upstream());
+/// The operation by which the counted request will be sent.
+fn asked_by(dialect: DialectId) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| operation.dialect == Some(dialect))
+}
+
+/// Asks the target; `None` if it does not count, or not now, or not this.
+async fn exact(
+    exchange: &mut Exchange,
+    resolved: &Resolved,
+    counting: CountingId,
+    target: &Arc<Target>,
+) -> Option<Exact> {
+    let upstream = target.upstream()?;
+    let counts = upstream.provider.counts?;
+    if !upstream.state.may_count(Instant::now()) {
+        return None;
+    }
+    let own = own_body(resolved, upstream, counting, counts);
+    let is_own = own.is_some();
+    let (body, headers) = match own {
+        Some(body) => (body, Vec::new()),
+        None => {
+            let request = read(resolved, counting).ok()?;
+            let written = counts.write_request(&request, &view(resolved, upstream)).ok()?;
+            (written.body, written.headers)
+        }
+    };
+    let key = match &upstream.keys {
+        Some(pool) => Some(pool.pick(upstream.limited_model(), Instant::now(), &[])?),
+        None => None,
+    };
+    exchange.target = Some(Arc::clone(target));
+    exchange.attempts = 1;
+    let started = Instant::now();
+    let asked = {
+        let prepared = Prepared {
+            protocol: upstream.provider.protocol,
+            ..Prepared::as_it_came(resolved.operation)
+        };
+        let limits = limits(upstream, started);
+        let attempt = Attempt {
+            exchange,
+            upstream,
+            key: key.as_deref(),
+            resolved,
+            prepared: &prepared,
+            limits,
+        };
+        let path = counts.path(upstream.model.as_deref().unwrap_or(&resolved.model));
+        let query = resolved.query.as_deref().filter(|_| is_own);
+        attempt.ask_short(&path, query, body, &headers).await
+    };
+    exchange.provider_time = Some(started.elapsed());
+    let failure = match asked {
+        Ok((headers, body)) => match counts.read_reply(&body) {
+            Ok(_) if is_own => return Some(Exact::Counted(headers, body)),
+            Ok(tokens) => return Some(Exact::Counted(headers, counting.write_reply(tokens))),
+            Err(_) => Failure::of_another_protocol(),
+        },
+        Err(failure) => failure,
+    };
+    exchange.failures.push(format!("{}: {}", target.name, failure.detail));
+    match failure.passed_on {
+        Some(answer) if is_own && is_callers(failure.class, answer.0) => {
+            let (status, headers, body) = *answer;
+            Some(Exact::PassedOn(failure.class, status, headers, body))
+        }
+        _ => {
+            let rest = match failure.class {
+                Class::Throttled => failure.retry_after.unwrap_or(REST).min(LONG_REST),
+                Class::Failure | Class::TimedOut | Class::Exhausted => REST,
+                _ => LONG_REST,
+            };
+            // What was refused in another API's words may be this one prompt.
+            if is_own || !matches!(failure.class, Class::ClientFault | Class::TooLong) {
+                upstream.state.rest_counting(Instant::now() + rest);
+            }
+            None
+        }
+    }
+}
+
+/// Whether a refusal is about what the caller sent, and not about counting.
+fn is_callers(class: Class, status: StatusCode) -> bool {
+    matches!(class, Class::ClientFault | Class::TooLong | Class::Refused)
+        && matches!(status.as_u16(), 400 | 413 | 422)
+}
+
+/// The client's own body, where the target takes it.
+fn own_body(
+    resolved: &Resolved,
+    upstream: &Upstream,
+    counting: CountingId,
+    counts: CountingId,
+) -> Option<Bytes> {
+    let dialect = counts.dialect().dialect();
+    if counting != counts || dialect.holds_foreign_state(resolved.object.text()) {
+        return None;
+    }
+    let model = upstream.model.as_deref().unwrap_or(&resolved.model);
+    counts.readdress(&resolved.object, model).ok()
+}
+
+fn limits(upstream: &Upstream, now: Instant) -> Limits {
+    let give_up = (now + upstream.timeouts.response.min(LONGEST)).into();
+    Limits { give_up, name: "the time for a count", commit: give_up }
+}
+
+fn view<'a>(resolved: &'a Resolved, upstream: &'a Upstream) -> TargetView<'a> {
+    let model = upstream.model.as_deref().unwrap_or(&resolved.model);
+    TargetView { model, facts: models::facts(model), quirks: &upstream.provider.quirks }
+}
+
+fn read(resolved: &Resolved, counting: CountingId) -> Result<Request, ProxyError> {
+    counting.read_request(&resolved.object).map_err(|error| {
+        let invalid = ProxyError::new(Reason::InvalidRequest, error.to_string()).permanent();
+        invalid.about(Some(error.param))
+    })
+}
+
+fn estimate(
+    resolved: &Resolved,
+    counting: CountingId,
+    target: Option<&Arc<Target>>,
+) -> Result<u64, ProxyError> {
+    let request = read(resolved, counting)?;
+    let mut targets = target.into_iter().chain(&resolved.route.targets);
+    let first = targets.find_map(|target| target.upstream());
     let model = first.and_then(|upstream| upstream.model.as_deref()).unwrap_or(&resolved.model);
     let percent = models::facts(model).token_percent.unwrap_or(100);
     Ok(prompt_tokens(&request).saturating_mul(u64::from(percent)) / 100)

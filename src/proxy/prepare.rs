@@ -1,5 +1,7 @@
 //! What one target is asked: the client's request as it came, or the same in the target's protocol.
 
+mod embeddings;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -9,18 +11,36 @@ use super::attempt::Failure;
 use super::resolve::Resolved;
 use crate::protocol::dialect::{Dialect, DialectId, TargetView, Undo};
 use crate::protocol::neutral::{Crossing, Effort, Request, Warning};
-use crate::protocol::registry::Operation;
+use crate::protocol::registry::{Operation, ProtocolId};
 use crate::provider::models;
 use crate::table::{Parameters, Upstream};
 use crate::wire::json::Object;
 
+pub(super) use embeddings::Embeddings;
+
 /// What one target is asked.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// The target's own operation.
+    /// The target's own operation; the client's, where it is asked for embeddings.
     pub operation: &'static Operation,
-    /// Set where that is not the client's.
+    /// What the target speaks.
+    pub protocol: ProtocolId,
+    /// Set where the operation is not the client's.
     pub translated: Option<Translated>,
+    /// Set where embeddings are asked for in another way than the client's.
+    pub embeddings: Option<Embeddings>,
+}
+
+impl Prepared {
+    /// The client's own request, for the target's operation of the same API.
+    pub fn as_it_came(operation: &'static Operation) -> Self {
+        Self { operation, protocol: operation.protocol, translated: None, embeddings: None }
+    }
+
+    /// Whether the client speaks another API than the target.
+    pub fn is_translated(&self) -> bool {
+        self.translated.is_some() || self.embeddings.is_some()
+    }
 }
 
 /// A request in the target's protocol.
@@ -43,16 +63,19 @@ impl std::fmt::Debug for dyn Dialect {
 
 /// Prepares the request for `upstream`.
 pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepared, Failure> {
+    if let Some(api) = upstream.provider.embeddings_for(resolved.operation) {
+        return embeddings::prepare(resolved, upstream, api);
+    }
     let operation = upstream.provider.operation_for(resolved.operation);
     let operation = operation.ok_or_else(Failure::not_offered)?;
     let dialect = operation.dialect.map(DialectId::dialect);
     let foreign =
         dialect.is_some_and(|dialect| dialect.holds_foreign_state(resolved.object.text()));
     if std::ptr::eq(operation, resolved.operation) && !foreign {
-        return Ok(Prepared { operation, translated: None });
+        return Ok(Prepared::as_it_came(operation));
     }
     let translated = translate(resolved, upstream, operation)?;
-    Ok(Prepared { operation, translated: Some(translated) })
+    Ok(Prepared { translated: Some(translated), ..Prepared::as_it_came(operation) })
 }
 
 fn translate(

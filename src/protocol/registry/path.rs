@@ -61,7 +61,7 @@ fn find(template: &str, path: &str) -> Option<Found> {
 }
 
 /// A template with the model in its place.
-pub(super) fn fill(template: &'static str, model: &str) -> Cow<'static, str> {
+pub(in crate::protocol) fn fill(template: &'static str, model: &str) -> Cow<'static, str> {
     match template.split_once(MODEL) {
         None => Cow::Borrowed(template),
         Some((before, after)) => Cow::Owned(format!("{before}{}{after}", as_segment(model))),
