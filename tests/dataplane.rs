@@ -20,8 +20,12 @@ mod choosing;
 mod clients;
 #[path = "dataplane/connections.rs"]
 mod connections;
+#[path = "dataplane/counting.rs"]
+mod counting;
 #[path = "dataplane/drain.rs"]
 mod drain;
+#[path = "dataplane/embeddings.rs"]
+mod embeddings;
 #[path = "dataplane/failover.rs"]
 mod failover;
 #[path = "dataplane/headers.rs"]

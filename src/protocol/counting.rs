@@ -73,7 +73,8 @@ impl CountingId {
             }
             Self::Anthropic | Self::OpenAi => None,
         };
-        let request = self.dialect().dialect().read_request(inside.as_ref().unwrap_or(object).text())?;
+        let request =
+            self.dialect().dialect().read_request(inside.as_ref().unwrap_or(object).text())?;
         // The prompt is not all here.
         const ELSEWHERE: [&str; 2] = ["previous_response_id", "conversation"];
         match request.beyond.iter().find(|one| ELSEWHERE.contains(&&*one.field)) {
@@ -110,8 +111,7 @@ impl CountingId {
         target: &TargetView<'_>,
     ) -> Result<Written, CannotCross> {
         let mut crossing = Crossing::new(Compatibility::Lenient);
-        let mut written =
-            self.dialect().dialect().write_request(request, target, &mut crossing)?;
+        let mut written = self.dialect().dialect().write_request(request, target, &mut crossing)?;
         let unlikely = |_| CannotCross::new("body", "cannot be written for counting");
         let object = Object::parse(written.body).map_err(unlikely)?;
         written.body = match self {

@@ -174,10 +174,7 @@ impl Attempt<'_> {
     }
 
     /// Sends a request and gives back an answer of success, of which the head has come.
-    async fn send(
-        self,
-        request: Request<Bytes>,
-    ) -> Result<Response<UpstreamBody>, Failure> {
+    async fn send(self, request: Request<Bytes>) -> Result<Response<UpstreamBody>, Failure> {
         let upstream = self.upstream;
         let client = &self.exchange.gateway.client;
         let sending = client.send(&upstream.base_url, request, upstream.timeouts.connect);
@@ -186,7 +183,11 @@ impl Attempt<'_> {
             Ok(Err(error)) => return Err(unsent(&error)),
             Err(_) => return Err(too_slow(self.limits)),
         };
-        if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await) }
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(self.refused(response).await)
+        }
     }
 
     fn request(self, add_usage: bool) -> Result<Request<Bytes>, Failure> {

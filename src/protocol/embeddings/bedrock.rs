@@ -100,7 +100,8 @@ impl EmbeddingsApi for Bedrock {
 
     fn read<'b>(&self, headers: &HeaderMap, body: &'b [u8]) -> Result<Embedded<'b>, Malformed> {
         let reply: Reply<'_> = read_object(body)?;
-        let counted = headers.get(TOKENS_HEADER).and_then(|count| count.to_str().ok()?.parse().ok());
+        let counted =
+            headers.get(TOKENS_HEADER).and_then(|count| count.to_str().ok()?.parse().ok());
         let vectors = match (reply.embedding, reply.embeddings) {
             (Some(one), _) => vec![one],
             (None, Some(all)) if all.get().starts_with('[') => {

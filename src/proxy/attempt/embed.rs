@@ -32,7 +32,8 @@ impl Attempt<'_> {
         while let (Some(answer), Some(call)) = (running.next().await, asked.next()) {
             let (headers, body) = answer?;
             running.extend(waiting.next().map(|call| self.call(call)));
-            let embedded = api.api().read(&headers, &body).map_err(|_| Failure::of_another_protocol())?;
+            let embedded =
+                api.api().read(&headers, &body).map_err(|_| Failure::of_another_protocol())?;
             if embedded.vectors.len() != call.count {
                 let detail = format!(
                     "sent {} vectors where {} were asked for",

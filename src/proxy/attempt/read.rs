@@ -232,7 +232,6 @@ fn begins_an_object(text: &[u8]) -> bool {
     text.trim_ascii_start().first() == Some(&b'{')
 }
 
-
 fn uncollected(error: &CollectError) -> Failure {
     match error {
         CollectError::Broken(_) => Failure::new(Class::Failure, error.to_string()),

@@ -28,8 +28,7 @@ pub(super) fn prepare(
     let model = upstream.model.as_deref().unwrap_or(&resolved.model);
     let ask = Ask { request: &request, model, raw: &upstream.parameters.raw };
     let mut crossing = Crossing::new(upstream.compatibility);
-    let plan =
-        plan(api, &ask, &mut crossing).map_err(|lost| Failure::untranslatable(&lost))?;
+    let plan = plan(api, &ask, &mut crossing).map_err(|lost| Failure::untranslatable(&lost))?;
     let warnings = crossing.into_warnings();
     let embeddings = Embeddings { api, plan, base64: request.base64, warnings };
     Ok(Prepared {
