@@ -137,9 +137,10 @@ async fn exact(
     };
     exchange.failures.push(format!("{}: {}", target.name, failure.detail));
     match failure.passed_on {
-        Some(answer) if is_own && is_callers(failure.class, answer.0) => {
+        Some(answer) if is_callers(failure.class, answer.0) => {
             let (status, headers, body) = *answer;
-            Some(Exact::PassedOn(failure.class, status, headers, body))
+            // In another API's words it may be our fault, and is this prompt's alone.
+            is_own.then_some(Exact::PassedOn(failure.class, status, headers, body))
         }
         _ => {
             let rest = match failure.class {
@@ -147,10 +148,7 @@ async fn exact(
                 Class::Failure | Class::TimedOut | Class::Exhausted => REST,
                 _ => LONG_REST,
             };
-            // What was refused in another API's words may be this one prompt.
-            if is_own || !matches!(failure.class, Class::ClientFault | Class::TooLong) {
-                upstream.state.rest_counting(Instant::now() + rest);
-            }
+            upstream.state.rest_counting(Instant::now() + rest);
             None
         }
     }

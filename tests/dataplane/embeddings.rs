@@ -47,7 +47,7 @@ async fn embed(rig: &Rig, members: Value) -> Answer {
 fn vectors(answer: &Answer) -> Vec<Vec<f32>> {
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     let answer = answer.json();
-    assert_eq!((&answer["object"], &answer["model"]), (&json!("list"), &json!("embed")));
+    assert_eq!(answer["object"], "list");
     let rows = answer["data"].as_array().unwrap();
     let vector = |(at, row): (usize, &Value)| {
         assert_eq!((&row["object"], &row["index"]), (&json!("embedding"), &json!(at)));
@@ -74,10 +74,6 @@ async fn every_provider_that_embeds_gives_the_same_answer() {
         let (alpha, rig) = before(provider).await;
         let input = texts(3);
         let mut plain = vectors(&embed(&rig, json!({"input": input})).await);
-        if provider.0 == "openai-compatible" {
-            // It names the model as it calls it.
-            continue;
-        }
         let packed = embed(&rig, json!({"input": input, "encoding_format": "base64"})).await;
         assert_eq!(vectors(&packed), plain, "{provider:?}");
         let last = embed(&rig, json!({"input": input[2]})).await;
