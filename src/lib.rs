@@ -27,6 +27,7 @@ pub mod balance;
 pub mod cli;
 pub mod compile;
 pub mod control;
+pub mod credential;
 pub mod demo;
 pub mod manifest;
 pub mod protocol;

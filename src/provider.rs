@@ -24,6 +24,31 @@ pub enum Auth {
     GoogleApiKey,
 }
 
+/// A cloud whose identities a provider accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cloud {
+    /// Amazon Web Services: requests are signed (Signature Version 4) for this service.
+    Aws {
+        /// The service's name in signatures.
+        service: &'static str,
+    },
+    /// Google Cloud: a bearer token.
+    Google,
+    /// Microsoft Azure: a bearer token of Entra ID.
+    Azure,
+}
+
+impl Cloud {
+    /// What people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Aws { .. } => "AWS",
+            Self::Google => "Google Cloud",
+            Self::Azure => "Azure",
+        }
+    }
+}
+
 /// One vendor.
 #[derive(Debug)]
 pub struct Provider {
@@ -37,6 +62,8 @@ pub struct Provider {
     pub base_url: Option<&'static str>,
     /// How it takes a key.
     pub auth: Auth,
+    /// Whose identities it accepts besides, if a cloud's.
+    pub cloud: Option<Cloud>,
     /// Whether it can be asked without one (self-hosted servers).
     pub key_optional: bool,
     /// Further hosts of the same vendor that its keys may go to: `host`, `*.suffix`, or

@@ -160,6 +160,16 @@ fn keys(
         let message = format!("CredentialStore `{name}` has no usable key: see its status");
         return Err(Fault::new(Reason::NoUsableKey, format!("{path}.name"), message));
     };
+    if let Some(cloud) = pool.cloud.filter(|_| store.hosts.is_empty())
+        && provider.cloud != Some(cloud)
+    {
+        let message = format!(
+            "CredentialStore `{name}` is an identity of {}, which provider `{}` does not take",
+            cloud.title(),
+            provider.name
+        );
+        return Err(Fault::new(Reason::DestinationNotAllowed, path, message));
+    }
     if !host::may_receive(&store.hosts, provider, url, around.input.tenancy) {
         let message = format!(
             "the keys of CredentialStore `{name}` may not be sent to `{}`: list it in the store's \

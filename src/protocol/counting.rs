@@ -33,6 +33,9 @@ pub enum CountingId {
 /// What Google's clients may put around a whole request.
 const WRAPPERS: [&str; 2] = ["generateContentRequest", "generate_content_request"];
 
+/// Members that say that a part of the prompt is at the provider.
+const ELSEWHERE: [&str; 2] = ["previous_response_id", "conversation"];
+
 /// Where Bedrock's profiles answer, before the ids of the models: models are counted for, profiles
 /// are not.
 const GEOGRAPHIES: &[&str] = &["apac", "au", "ca", "eu", "global", "jp", "us", "us-gov"];
@@ -76,7 +79,6 @@ impl CountingId {
         let request =
             self.dialect().dialect().read_request(inside.as_ref().unwrap_or(object).text())?;
         // The prompt is not all here.
-        const ELSEWHERE: [&str; 2] = ["previous_response_id", "conversation"];
         match request.beyond.iter().find(|one| ELSEWHERE.contains(&&*one.field)) {
             Some(one) => {
                 let message = "is known to its provider alone: send the whole conversation";

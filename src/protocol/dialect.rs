@@ -187,7 +187,8 @@ pub struct FormatTool {
 /// What a writer of answers must know of the request it answers.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientView<'a> {
-    /// The model that the client asked for, which is named in the answer.
+    /// The model that is named in the answer: the one that the target was asked for, as where
+    /// nothing is translated.
     pub model: &'a str,
     /// The gateway's id of the request, for answers whose provider gives none.
     pub request_id: &'a str,

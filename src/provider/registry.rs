@@ -14,6 +14,7 @@ const OPENAI_SPEAKING: Provider = Provider {
     protocol: ProtocolId::OpenAi,
     base_url: None,
     auth: Auth::Bearer,
+    cloud: None,
     key_optional: false,
     hosts: &[],
     quirks: Quirks::COMPATIBLE,

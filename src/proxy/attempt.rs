@@ -21,6 +21,7 @@ use super::prepare::Prepared;
 use super::relay::LongReply;
 use super::resolve::Resolved;
 use super::respond::told;
+use crate::credential::IdentityError;
 use crate::protocol::dialect::Unreadable;
 use crate::protocol::error::{ErrorFacts, ErrorView};
 use crate::protocol::neutral::CannotCross;
@@ -92,6 +93,11 @@ impl Failure {
     /// An answer of success that is none.
     pub(super) fn of_another_protocol() -> Self {
         Self::new(Class::Failure, "sent a reply that is not of its protocol")
+    }
+
+    /// The gateway has no token for the target, or cannot sign the request.
+    fn unproven(error: &IdentityError) -> Self {
+        Self::new(Class::Unproven, error.to_string())
     }
 
     fn new(class: Class, detail: impl Into<String>) -> Self {
@@ -173,9 +179,16 @@ impl Attempt<'_> {
         Ok((headers::from_target(&headers), body))
     }
 
-    /// Sends a request and gives back an answer of success, of which the head has come.
-    async fn send(self, request: Request<Bytes>) -> Result<Response<UpstreamBody>, Failure> {
+    /// Proves and sends a request, and gives back an answer of success, of which the head has come.
+    async fn send(self, mut request: Request<Bytes>) -> Result<Response<UpstreamBody>, Failure> {
         let upstream = self.upstream;
+        if let Some(key) = self.key {
+            let proof = authorize(&mut request, &upstream.base_url, upstream.provider.auth, key);
+            match timeout_at(self.limits.give_up, proof).await {
+                Ok(proven) => proven.map_err(|error| Failure::unproven(&error))?,
+                Err(_) => return Err(too_slow(self.limits)),
+            }
+        }
         let client = &self.exchange.gateway.client;
         let sending = client.send(&upstream.base_url, request, upstream.timeouts.connect);
         let response = match timeout_at(self.limits.give_up, sending).await {
@@ -208,7 +221,7 @@ impl Attempt<'_> {
         self.request_to(&path, query, body, own)
     }
 
-    /// A request to the target, with its key. `own` are headers that belong to the body.
+    /// A request to the target, still without proof. `own` are headers that belong to the body.
     fn request_to(
         self,
         path: &str,
@@ -237,9 +250,6 @@ impl Attempt<'_> {
             }
         }
         *request.headers_mut() = headers;
-        if let Some(key) = self.key {
-            authorize(request.headers_mut(), upstream.provider.auth, key);
-        }
         Ok(request)
     }
 

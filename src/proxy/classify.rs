@@ -21,6 +21,8 @@ pub enum Class {
     Throttled,
     /// The target refuses the gateway's key.
     CredentialFault,
+    /// The gateway has no token that it could show the target, which was not asked.
+    Unproven,
     /// The target does not have the model that the route configured, or fails in a way that the
     /// route calls permanent.
     Permanent,
@@ -48,6 +50,7 @@ impl Class {
             Self::TimedOut => "timeout",
             Self::Throttled => "throttled",
             Self::CredentialFault => "credential_fault",
+            Self::Unproven => "unproven",
             Self::Permanent => "permanent_failure",
             Self::ClientFault => "client_fault",
             Self::TooLong => "too_long",
@@ -70,6 +73,7 @@ impl Class {
             | Self::TimedOut
             | Self::Throttled
             | Self::CredentialFault
+            | Self::Unproven
             | Self::Exhausted
             | Self::Untranslatable
             | Self::Permanent => true,

@@ -32,7 +32,7 @@ use crate::table::{Target, Upstream};
 const LONGEST: Duration = Duration::from_secs(3);
 /// A target that did not count rests from it: so long if that may pass soon ...
 const REST: Duration = Duration::from_secs(30);
-/// ... and so long if it lacks the operation, or the right to it.
+/// ... and so long if it lacks the operation.
 const LONG_REST: Duration = Duration::from_secs(600);
 
 /// What came of asking a target.
@@ -145,8 +145,8 @@ async fn exact(
         _ => {
             let rest = match failure.class {
                 Class::Throttled => failure.retry_after.unwrap_or(REST).min(LONG_REST),
-                Class::Failure | Class::TimedOut | Class::Exhausted => REST,
-                _ => LONG_REST,
+                Class::ClientFault | Class::Permanent => LONG_REST,
+                _ => REST,
             };
             upstream.state.rest_counting(Instant::now() + rest);
             None

@@ -19,7 +19,7 @@ use crate::table::{Key, Upstream};
 /// requests by the minute, and a few tries in any few seconds find out when it is over.
 const UNTOLD_REST: Duration = Duration::from_secs(5);
 /// A refused key stays refused until a person does something; one request in a while finds out. A
-/// key that is replaced starts afresh at once.
+/// key that is replaced starts afresh at once. Whoever grants tokens may be back sooner.
 const FAULT_REST: Duration = Duration::from_secs(60);
 const LONGEST_FAULT_REST: Duration = Duration::from_secs(3600);
 
@@ -172,16 +172,19 @@ async fn try_target(
 ) -> Result<Answer, Failure> {
     let mut tried_keys: Vec<Arc<str>> = Vec::new();
     let mut failure: Option<Failure> = None;
+    // A key to be asked with once more, whose proof is another one by now.
+    let mut renewed: Option<Arc<Key>> = None;
+    let mut may_renew = true;
     loop {
         let key = match &upstream.keys {
             None => None,
+            Some(_) if renewed.is_some() => renewed.take(),
             Some(pool) => {
                 let rested = pool.pick(upstream.limited_model(), Instant::now(), &tried_keys);
-                match (rested, failure) {
-                    (Some(key), _) => Some(key),
-                    (None, Some(failure)) => return Err(failure),
-                    (None, None) => return Err(Failure::keys_resting()),
+                if rested.is_none() {
+                    return Err(failure.unwrap_or_else(Failure::keys_resting));
                 }
+                rested
             }
         };
         let key_used = key.as_deref();
@@ -194,9 +197,17 @@ async fn try_target(
                 return Ok(answer);
             }
             Err(failed) => {
+                if failed.class == Class::CredentialFault && std::mem::take(&mut may_renew) {
+                    renewed = key.clone().filter(|key| key.refused());
+                    if renewed.is_some() {
+                        continue;
+                    }
+                }
                 rest(upstream, key.as_deref(), &failed);
-                let key_is_at_fault =
-                    matches!(failed.class, Class::Throttled | Class::CredentialFault);
+                let key_is_at_fault = matches!(
+                    failed.class,
+                    Class::Throttled | Class::CredentialFault | Class::Unproven
+                );
                 match key {
                     Some(key) if key_is_at_fault => tried_keys.push(Arc::clone(&key.name)),
                     _ => return Err(failed),
@@ -218,6 +229,9 @@ fn rest(upstream: &Upstream, key: Option<&Key>, failure: &Failure) {
         (Class::Throttled, None) => upstream.state.rest(asked),
         (Class::CredentialFault, Some(key)) => {
             key.state.fault(FAULT_REST, LONGEST_FAULT_REST, now);
+        }
+        (Class::Unproven, Some(key)) => {
+            key.state.fault(UNTOLD_REST, FAULT_REST, now);
         }
         (Class::CredentialFault, None) => upstream.state.rest(now + FAULT_REST),
         _ => {}
@@ -291,7 +305,7 @@ fn verdict(failed: &[Class]) -> Reason {
         Reason::ProviderTimeout
     } else if failed.contains(&Class::Throttled) {
         Reason::Throttled
-    } else if failed.iter().all(|class| *class == Class::CredentialFault) {
+    } else if failed.iter().all(|class| matches!(class, Class::CredentialFault | Class::Unproven)) {
         Reason::ProviderCredential
     } else {
         Reason::ProviderFailed

@@ -140,6 +140,7 @@ pub(super) fn told(class: Class) -> Told {
         Class::CredentialFault => {
             (Reason::ProviderCredential, ": the gateway's credential was refused")
         }
+        Class::Unproven => (Reason::ProviderCredential, ": the gateway has no token for it"),
         Class::TimedOut => (Reason::ProviderTimeout, ": it was too slow"),
         Class::ClientFault | Class::Untranslatable => {
             (Reason::InvalidRequest, ": the request is not valid there")

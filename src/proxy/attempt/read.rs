@@ -126,7 +126,7 @@ impl Attempt<'_> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let request = self.resolved.neutral().and_then(|request| request.as_ref().ok());
         ClientView {
-            model: &facts.model,
+            model: self.upstream.model.as_deref().unwrap_or(&facts.model),
             request_id: &self.exchange.request_id,
             created: now.unwrap_or_default().as_secs(),
             include_usage: facts.include_usage,
