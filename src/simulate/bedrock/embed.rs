@@ -112,3 +112,6 @@ fn require(holds: bool, what: &str) -> Result<(), Refusal> {
         "Malformed input request: {what}, please reformat your input and try again."
     )))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use crate::simulate::{
     tests::client::{Event, Got, get_with, post, post_with},
 };
 
+mod embeddings;
 mod strictness;
 mod translated;
 
