@@ -76,6 +76,7 @@ async fn every_provider_that_embeds_gives_the_same_answer() {
         let mut plain = vectors(&embed(&rig, json!({"input": input})).await);
         let packed = embed(&rig, json!({"input": input, "encoding_format": "base64"})).await;
         assert_eq!(vectors(&packed), plain, "{provider:?}");
+        assert_eq!(packed.json()["model"], provider.2, "whose vectors they are");
         let last = embed(&rig, json!({"input": input[2]})).await;
         assert_eq!(vectors(&last), [plain.pop().unwrap()], "{provider:?}: the order is kept");
         assert!(alpha.count() >= 3);

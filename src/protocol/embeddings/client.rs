@@ -140,7 +140,7 @@ impl AnswerWriter {
         Ok(())
     }
 
-    /// The whole answer, in the name of the model that the client asked for.
+    /// The whole answer, in the name of the model that gave it.
     pub fn finish(mut self, model: &str, tokens: u64) -> Bytes {
         let usage = json!({"prompt_tokens": tokens, "total_tokens": tokens});
         let tail = format!(r#"],"model":{},"usage":{usage}}}"#, Value::from(model));

@@ -56,7 +56,8 @@ impl Attempt<'_> {
             headers.insert(names::ESTIMATED, HeaderValue::from_static("true"));
         }
         let told = tokens.unwrap_or(plan.estimated_tokens);
-        let body = writer.finish(&self.resolved.facts.model, told);
+        let model = self.upstream.model.as_deref().unwrap_or(&self.resolved.model);
+        let body = writer.finish(model, told);
         Ok(Answer::Reply {
             status: StatusCode::OK,
             headers,
