@@ -4,6 +4,7 @@
 //! an estimate, uses up nobody's turn, and what goes wrong with it says nothing about how the target
 //! answers: no breaker, no key and no latency hears of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,17 +17,19 @@ use super::choose::likely;
 use super::classify::Class;
 use super::error::{ProxyError, Reason};
 use super::exchange::Exchange;
+use super::fit::{self, Fit, Fitted};
 use super::headers::names;
 use super::prepare::Prepared;
-use super::resolve::Resolved;
+use super::resolve::{Resolved, betas};
 use super::respond;
 use crate::protocol::counting::CountingId;
 use crate::protocol::dialect::{DialectId, TargetView};
 use crate::protocol::estimate::prompt_tokens;
-use crate::protocol::neutral::Request;
+use crate::protocol::neutral::{Compatibility, Crossing, Request};
 use crate::protocol::registry::{OPERATIONS, Operation};
 use crate::provider::models;
 use crate::table::{Target, Upstream};
+use crate::wire::json::Object;
 
 /// Longest wait for a count: providers take some 100 ms, and an estimate is there at once.
 const LONGEST: Duration = Duration::from_secs(3);
@@ -87,19 +90,13 @@ async fn exact(
     target: &Arc<Target>,
 ) -> Option<Exact> {
     let upstream = target.upstream()?;
-    let counts = upstream.provider.counts?;
+    let way = Way::of(upstream)?;
     if !upstream.state.may_count(Instant::now()) {
         return None;
     }
-    let own = own_body(resolved, upstream, counting, counts);
-    let is_own = own.is_some();
-    let (body, headers) = match own {
-        Some(body) => (body, Vec::new()),
-        None => {
-            let request = read(resolved, counting).ok()?;
-            let written = counts.write_request(&request, &view(resolved, upstream)).ok()?;
-            (written.body, written.headers)
-        }
+    let asked = match own(resolved, upstream, counting, &way) {
+        Some(asked) => asked,
+        None => translated(resolved, upstream, counting, &way)?,
     };
     let key = match &upstream.keys {
         Some(pool) => Some(pool.pick(upstream.limited_model(), Instant::now(), &[])?),
@@ -108,27 +105,26 @@ async fn exact(
     exchange.target = Some(Arc::clone(target));
     exchange.attempts = 1;
     let started = Instant::now();
-    let asked = {
+    let Asked { body, headers, fit, is_own } = asked;
+    let answer = {
         let prepared = Prepared {
             protocol: upstream.provider.protocol,
-            ..Prepared::as_it_came(resolved.operation)
+            ..Prepared::as_it_came(resolved.operation, fit, Vec::new())
         };
-        let limits = limits(upstream, started);
         let attempt = Attempt {
             exchange,
             upstream,
             key: key.as_deref(),
             resolved,
             prepared: &prepared,
-            limits,
+            limits: limits(upstream, started),
         };
-        let path = counts.path(upstream.model.as_deref().unwrap_or(&resolved.model));
-        let query = resolved.query.as_deref().filter(|_| is_own);
-        attempt.ask_short(&path, query, body, &headers).await
+        let path = way.path(upstream, resolved);
+        attempt.ask_short(&path, is_own && !way.has_door(upstream), body, &headers).await
     };
     exchange.provider_time = Some(started.elapsed());
-    let failure = match asked {
-        Ok((headers, body)) => match counts.read_reply(&body) {
+    let failure = match answer {
+        Ok((headers, body)) => match way.counts.read_reply(&body) {
             Ok(_) if is_own => return Some(Exact::Counted(headers, body)),
             Ok(tokens) => return Some(Exact::Counted(headers, counting.write_reply(tokens))),
             Err(_) => Failure::of_another_protocol(),
@@ -154,35 +150,97 @@ async fn exact(
     }
 }
 
+/// How a target is asked for a count.
+struct Way {
+    counts: CountingId,
+    /// The operation of that API, where it is the target's own and clients call it too.
+    operation: Option<&'static Operation>,
+}
+
+impl Way {
+    fn of(upstream: &Upstream) -> Option<Self> {
+        let counts = upstream.provider.counts?;
+        let operation = OPERATIONS.iter().find(|operation| operation.counts == Some(counts));
+        let operation = operation.filter(|row| row.protocol == upstream.provider.protocol);
+        let way = Self { counts, operation };
+        // A cloud that has doors to an API lets nobody in elsewhere.
+        let open = operation.is_none() || upstream.transport.doors.is_empty();
+        (open || way.has_door(upstream)).then_some(way)
+    }
+
+    fn has_door(&self, upstream: &Upstream) -> bool {
+        self.operation.is_some_and(|operation| upstream.transport.door(operation).is_some())
+    }
+
+    fn path(&self, upstream: &Upstream, resolved: &Resolved) -> Cow<'static, str> {
+        let model = upstream.model_for(&resolved.model);
+        match self.operation.filter(|_| self.has_door(upstream)) {
+            Some(operation) => upstream.transport.path(operation, &model, false),
+            None => self.counts.path(&model),
+        }
+    }
+
+    /// A body as it goes through the target's door.
+    fn through(&self, body: Bytes, upstream: &Upstream, fit: &Fit) -> Option<Bytes> {
+        let operation = self.operation.filter(|operation| !fit::is_plain(upstream, operation));
+        let Some(operation) = operation else { return Some(body) };
+        let object = Object::parse(body).ok()?;
+        let mut edit = object.edit();
+        fit.change_body(&mut edit, upstream.transport, operation).ok()?;
+        Some(edit.finish())
+    }
+}
+
+/// What a target is asked.
+struct Asked {
+    body: Bytes,
+    headers: Vec<(&'static str, String)>,
+    fit: Fit,
+    /// It is what the client sent.
+    is_own: bool,
+}
+
+/// The client's own request, where the target takes it.
+fn own(resolved: &Resolved, upstream: &Upstream, counting: CountingId, way: &Way) -> Option<Asked> {
+    let dialect = way.counts.dialect().dialect();
+    if counting != way.counts || dialect.holds_foreign_state(resolved.object.text()) {
+        return None;
+    }
+    let (betas, mut crossing) = (betas(&resolved.headers), Crossing::new(Compatibility::Lenient));
+    let fitted =
+        fit::fit(&resolved.object, betas, upstream.provider, dialect, &mut crossing).ok()?;
+    let Fitted::Fits(fit) = fitted else { return None };
+    let body = counting.readdress(&resolved.object, &upstream.model_for(&resolved.model)).ok()?;
+    let body = way.through(body, upstream, &fit)?;
+    Some(Asked { body, headers: Vec::new(), fit, is_own: true })
+}
+
+/// The same request in the target's API.
+fn translated(
+    resolved: &Resolved,
+    upstream: &Upstream,
+    counting: CountingId,
+    way: &Way,
+) -> Option<Asked> {
+    let request = read(resolved, counting).ok()?;
+    let model = upstream.model_for(&resolved.model);
+    let (facts, quirks) = (models::facts(&model), &upstream.provider.quirks);
+    let target = TargetView { model: &model, facts, quirks };
+    let written = way.counts.write_request(&request, &target).ok()?;
+    let fit = Fit::of_written(&written.headers, upstream.provider);
+    let body = way.through(written.body, upstream, &fit)?;
+    Some(Asked { body, headers: written.headers, fit, is_own: false })
+}
+
 /// Whether a refusal is about what the caller sent, and not about counting.
 fn is_callers(class: Class, status: StatusCode) -> bool {
     matches!(class, Class::ClientFault | Class::TooLong | Class::Refused)
         && matches!(status.as_u16(), 400 | 413 | 422)
 }
 
-/// The client's own body, where the target takes it.
-fn own_body(
-    resolved: &Resolved,
-    upstream: &Upstream,
-    counting: CountingId,
-    counts: CountingId,
-) -> Option<Bytes> {
-    let dialect = counts.dialect().dialect();
-    if counting != counts || dialect.holds_foreign_state(resolved.object.text()) {
-        return None;
-    }
-    let model = upstream.model.as_deref().unwrap_or(&resolved.model);
-    counts.readdress(&resolved.object, model).ok()
-}
-
 fn limits(upstream: &Upstream, now: Instant) -> Limits {
     let give_up = (now + upstream.timeouts.response.min(LONGEST)).into();
     Limits { give_up, name: "the time for a count", commit: give_up }
-}
-
-fn view<'a>(resolved: &'a Resolved, upstream: &'a Upstream) -> TargetView<'a> {
-    let model = upstream.model.as_deref().unwrap_or(&resolved.model);
-    TargetView { model, facts: models::facts(model), quirks: &upstream.provider.quirks }
 }
 
 fn read(resolved: &Resolved, counting: CountingId) -> Result<Request, ProxyError> {
@@ -200,7 +258,8 @@ fn estimate(
     let request = read(resolved, counting)?;
     let mut targets = target.into_iter().chain(&resolved.route.targets);
     let first = targets.find_map(|target| target.upstream());
-    let model = first.and_then(|upstream| upstream.model.as_deref()).unwrap_or(&resolved.model);
-    let percent = models::facts(model).token_percent.unwrap_or(100);
+    let asked = &*resolved.model;
+    let model = first.map_or(Cow::Borrowed(asked), |upstream| upstream.model_for(asked));
+    let percent = models::facts(&model).token_percent.unwrap_or(100);
     Ok(prompt_tokens(&request).saturating_mul(u64::from(percent)) / 100)
 }

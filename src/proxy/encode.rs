@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::prepare::Prepared;
 use super::resolve::Resolved;
 use crate::protocol::registry::Operation;
 use crate::table::Upstream;
@@ -21,10 +22,11 @@ pub(super) fn adds_usage(resolved: &Resolved, upstream: &Upstream) -> bool {
 pub(super) fn encode(
     resolved: &Resolved,
     upstream: &Upstream,
+    prepared: &Prepared,
     add_usage: bool,
 ) -> Result<Bytes, JsonError> {
     let Resolved { object, operation, .. } = resolved;
-    let wanted = upstream.model.as_deref().unwrap_or(&resolved.model);
+    let wanted = &*upstream.model_for(&resolved.model);
     // Some bodies repeat what stands in their path.
     let readdressed = match operation.embeds {
         Some(client) => client.readdress(object, wanted)?.map(Object::parse).transpose()?,
@@ -42,6 +44,8 @@ pub(super) fn encode(
     if !upstream.parameters.is_empty() {
         apply_parameters(&mut edit, object, operation, upstream)?;
     }
+    prepared.fit.change_body(&mut edit, upstream.transport, operation)?;
+    edit.merge(&upstream.parameters.raw)?;
     if add_usage {
         edit.set_in("stream_options", "include_usage", &Value::Bool(true))?;
     }
@@ -72,7 +76,7 @@ fn apply_parameters(
         }
         set_preferred(edit, operation, upstream, name, value)?;
     }
-    edit.merge(&parameters.raw)
+    Ok(())
 }
 
 fn remove(edit: &mut ObjectEdit<'_>, field: &str) -> Result<(), JsonError> {

@@ -29,11 +29,16 @@ fn clients() -> [(&'static str, Value, &'static str); 5] {
 }
 
 /// Providers that count, each with a model.
-const COUNTING: [(&str, &str, &str); 4] = [
+const COUNTING: [(&str, &str, &str); 9] = [
     ("anthropic-compatible", "", "claude-sonnet-4-6"),
     ("openai", "/v1", "gpt-sim"),
     ("gemini", "/v1beta", "gemini-3.1-pro"),
     ("bedrock", "", "us.anthropic.claude-sonnet-4-6-v1:0"),
+    ("azure-openai", "/openai/v1", "gpt-sim"),
+    ("azure-anthropic", "/anthropic", "claude-sonnet-4-6"),
+    ("bedrock-anthropic", "", "us.anthropic.claude-sonnet-4-6-v1:0"),
+    ("vertex", "/v1/projects/p/locations/l", "gemini-3.1-pro"),
+    ("vertex-anthropic", "/v1/projects/p/locations/l", "claude-sonnet-4-6"),
 ];
 
 fn target(name: &str, provider: (&str, &str, &str), origin: &str, rest: &str) -> String {

@@ -12,12 +12,15 @@ use crate::scripted::{Scripted, Then};
 use crate::support::{Options, Rig};
 
 /// Providers that embed, each with the model that is asked for: what is tried on one is tried on all.
-const PROVIDERS: [(&str, &str, &str); 5] = [
+const PROVIDERS: [(&str, &str, &str); 8] = [
     ("openai-compatible", "/v1", "text-embedding-sim"),
     ("gemini", "/v1beta", "gemini-embedding-001"),
     ("bedrock", "", "amazon.titan-embed-text-v2:0"),
     ("bedrock", "", "cohere.embed-v4:0"),
     ("bedrock", "", "cohere.embed-multilingual-v3"),
+    ("vertex", "/v1/projects/p/locations/l", "text-embedding-005"),
+    ("vertex", "/v1/projects/p/locations/l", "gemini-embedding-001"),
+    ("vertex", "/v1/projects/p/locations/l", "gemini-embedding-2"),
 ];
 
 fn target(name: &str, provider: &str, base: &str, model: &str, rest: &str) -> String {
@@ -85,7 +88,7 @@ async fn every_provider_that_embeds_gives_the_same_answer() {
 
 #[tokio::test]
 async fn a_length_is_asked_for_where_the_model_has_a_choice() {
-    for provider in [PROVIDERS[1], PROVIDERS[2], PROVIDERS[3]] {
+    for provider in [&PROVIDERS[1..4], &PROVIDERS[5..]].concat() {
         let (_alpha, rig) = before(provider).await;
         let answer = embed(&rig, json!({"input": "a", "dimensions": 256})).await;
         assert_eq!(vectors(&answer)[0].len(), 256, "{provider:?}");
@@ -99,7 +102,14 @@ async fn a_length_is_asked_for_where_the_model_has_a_choice() {
 
 #[tokio::test]
 async fn large_batches_are_asked_for_in_pieces() {
-    let pieces = [(PROVIDERS[1], 2), (PROVIDERS[2], 150), (PROVIDERS[3], 2)];
+    let pieces = [
+        (PROVIDERS[1], 2),
+        (PROVIDERS[2], 150),
+        (PROVIDERS[3], 2),
+        (PROVIDERS[5], 1),
+        (PROVIDERS[6], 150),
+        (PROVIDERS[7], 150),
+    ];
     for (provider, calls) in pieces {
         let (alpha, rig) = before(provider).await;
         let answer = embed(&rig, json!({"input": texts(150), "dimensions": 256})).await;
@@ -269,7 +279,13 @@ async fn googles_own_requests_pass_to_google() {
     assert_eq!(answer.json()["embeddings"].as_array().unwrap().len(), 2);
     let asked = alpha.requests().pop().unwrap().json();
     assert_eq!(asked["requests"][1]["model"], "models/gemini-embedding-001");
-    rig.publish(&route_of("embed", &[titan("alpha", &alpha.url(), "", "")], ""));
-    let answer = rig.post(path, batch.to_string()).await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "to nobody else: {answer:?}");
+    let vertex = format!("{}/v1/projects/p/locations/l", alpha.url());
+    for other in [
+        titan("alpha", &alpha.url(), "", ""),
+        target("alpha", "vertex", &vertex, "gemini-embedding-2", ""),
+    ] {
+        rig.publish(&route_of("embed", &[other], ""));
+        let answer = rig.post(path, batch.to_string()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "to nobody else: {answer:?}");
+    }
 }

@@ -22,7 +22,7 @@ const AT_ONCE: usize = 8;
 impl Attempt<'_> {
     /// Embeds all texts. Dropping the future ends all calls that run.
     pub(super) async fn embed(self, embeddings: &Embeddings) -> Result<Answer, Failure> {
-        let Embeddings { api, plan, base64, warnings } = embeddings;
+        let Embeddings { api, plan, base64 } = embeddings;
         let (mut waiting, mut running) = (plan.calls.iter(), FuturesOrdered::new());
         running.extend(waiting.by_ref().take(AT_ONCE).map(|call| self.call(call)));
         let mut writer = AnswerWriter::new(*base64);
@@ -51,13 +51,13 @@ impl Attempt<'_> {
         }
         let mut headers = headers::from_target(&head);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        warn(&mut headers, warnings);
+        warn(&mut headers, &self.prepared.warnings);
         if tokens.is_none() {
             headers.insert(names::ESTIMATED, HeaderValue::from_static("true"));
         }
         let told = tokens.unwrap_or(plan.estimated_tokens);
-        let model = self.upstream.model.as_deref().unwrap_or(&self.resolved.model);
-        let body = writer.finish(model, told);
+        let model = self.upstream.model_for(&self.resolved.model);
+        let body = writer.finish(&model, told);
         Ok(Answer::Reply {
             status: StatusCode::OK,
             headers,
@@ -68,7 +68,7 @@ impl Attempt<'_> {
     }
 
     async fn call(self, call: &Call) -> Result<(HeaderMap, Bytes), Failure> {
-        let request = self.request_to(&call.path, None, call.body.clone(), &[])?;
+        let request = self.request_to(&call.path, false, call.body.clone(), &[])?;
         self.ask_whole(request, HELD_TRANSLATED).await
     }
 }

@@ -2,8 +2,9 @@
 
 use super::Prepared;
 use crate::protocol::embeddings::{Ask, EmbeddingsId, Plan, plan};
-use crate::protocol::neutral::{Crossing, Warning};
+use crate::protocol::neutral::Crossing;
 use crate::proxy::attempt::Failure;
+use crate::proxy::fit::Fit;
 use crate::proxy::resolve::Resolved;
 use crate::table::Upstream;
 
@@ -14,7 +15,6 @@ pub(in crate::proxy) struct Embeddings {
     pub plan: Plan,
     /// Vectors go to the client as base64.
     pub base64: bool,
-    pub warnings: Vec<Warning>,
 }
 
 pub(super) fn prepare(
@@ -25,16 +25,17 @@ pub(super) fn prepare(
     let client = resolved.operation.embeds.ok_or_else(Failure::not_offered)?;
     let read = client.read(resolved.object.text()).ok_or_else(Failure::not_offered)?;
     let request = read.map_err(|error| Failure::unreadable(&error))?;
-    let model = upstream.model.as_deref().unwrap_or(&resolved.model);
-    let ask = Ask { request: &request, model, raw: &upstream.parameters.raw };
+    let model = upstream.model_for(&resolved.model);
+    let ask = Ask { request: &request, model: &model, raw: &upstream.parameters.raw };
     let mut crossing = Crossing::new(upstream.compatibility);
     let plan = plan(api, &ask, &mut crossing).map_err(|lost| Failure::untranslatable(&lost))?;
-    let warnings = crossing.into_warnings();
-    let embeddings = Embeddings { api, plan, base64: request.base64, warnings };
+    let embeddings = Embeddings { api, plan, base64: request.base64 };
     Ok(Prepared {
         operation: resolved.operation,
         protocol: upstream.provider.protocol,
         translated: None,
         embeddings: Some(embeddings),
+        fit: Fit::default(),
+        warnings: crossing.into_warnings(),
     })
 }

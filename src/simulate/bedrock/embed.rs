@@ -35,10 +35,19 @@ struct Cohere {
     output_dimension: Option<usize>,
 }
 
+/// What the ids of the models begin with, behind a geography.
+const TITAN: &str = "amazon.titan-embed-text";
+const COHERE: &str = "cohere.embed-";
+
+/// Whether a model embeds.
+pub(in crate::simulate) fn embeds(model: &str) -> bool {
+    model.contains(TITAN) || model.contains(COHERE)
+}
+
 pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
-    if ask.model.contains("amazon.titan-embed-text") {
+    if ask.model.contains(TITAN) {
         titan(ask, read(ask)?)
-    } else if ask.model.contains("cohere.embed-") {
+    } else if ask.model.contains(COHERE) {
         cohere(ask, read(ask)?)
     } else {
         Err(Refusal::invalid("The provided model identifier is invalid."))

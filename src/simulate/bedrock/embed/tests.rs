@@ -51,7 +51,6 @@ async fn what_the_makers_refuse_is_refused() {
         (COHERE, cohere(json!({"input_type": "query"}))),
         (COHERE, cohere(json!({"output_dimension": 256}))),
         (COHERE, cohere(json!({"model": "m"}))),
-        ("anthropic.claude-sim", json!({"inputText": "a"})),
     ];
     for (model, body) in cases {
         let got = invoke(model, &body).await;
