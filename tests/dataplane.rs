@@ -12,6 +12,8 @@ mod answer;
 mod answers;
 #[path = "dataplane/breaker.rs"]
 mod breaker;
+#[path = "dataplane/by_model.rs"]
+mod by_model;
 #[path = "dataplane/callers.rs"]
 mod callers;
 #[path = "dataplane/capabilities.rs"]
