@@ -1,12 +1,21 @@
-//! CredentialStore: keys of providers, where they come from and where they may go.
+//! CredentialStore: what proves to providers who asks, where it comes from and where it may go.
+//!
+//! What a store holds is a union: `type` names the one block that is set. A further type is a variant
+//! of [`CredentialType`], a file below here with its block, the block in the spec, and one rule.
+
+mod pool;
+mod source;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::AllowedNamespaces;
 use super::schema::default_gateway;
-use super::{AllowedNamespaces, SecretKeyRef};
+
+pub use pool::{ApiKeyCredentials, KeySelection, StoredKey};
+pub use source::{EnvSource, FileSource, KeySource};
 
 /// Which credentials there are, who may use them and where they may be sent.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
@@ -43,7 +52,7 @@ use super::{AllowedNamespaces, SecretKeyRef};
     )
 )]
 #[x_kube(
-    validation = Rule::new("self.type == 'APIKey' ? has(self.apiKey) : !has(self.apiKey)")
+    validation = Rule::new("has(self.apiKey) == (self.type == 'APIKey')")
         .message("`apiKey` is set if and only if `type` is APIKey")
 )]
 #[serde(rename_all = "camelCase")]
@@ -87,90 +96,13 @@ pub enum CredentialType {
     ApiKey,
 }
 
-/// A pool of keys. Each key rests by itself when the provider throttles or refuses it.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct ApiKeyCredentials {
-    /// The keys.
-    #[schemars(length(min = 1, max = 32))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    pub keys: Vec<StoredKey>,
-
-    /// Which key is used: `InOrder` the first rested one by priority, `RoundRobin` each in turn.
-    #[serde(default)]
-    pub selection: KeySelection,
-}
-
-/// How the next key is chosen.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum KeySelection {
-    /// The first key by priority that is not resting.
-    #[default]
-    InOrder,
-    /// Each key in turn; priority is not looked at.
-    RoundRobin,
-}
-
-/// One key of a pool.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct StoredKey {
-    /// The name by which status, logs and metrics speak of the key.
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
-    pub name: String,
-
-    /// Lower is used first, with `selection: InOrder`.
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 1000))]
-    pub priority: i32,
-
-    /// Where the key's value is.
-    pub value_from: KeySource,
-}
-
-/// Where a value is: exactly one place.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("[has(self.secretKeyRef), has(self.env), has(self.file)].exists_one(x, x)")
-        .message("set exactly one of `secretKeyRef`, `env` and `file`")
-)]
-pub struct KeySource {
-    /// An entry of a Secret in the store's namespace. A trailing newline is not part of the key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_key_ref: Option<SecretKeyRef>,
-
-    /// An environment variable of the gateway. Only for stores of the namespace that the operator
-    /// chose with `--ambient-credentials-namespace`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub env: Option<EnvSource>,
-
-    /// A file in the gateway's credential directory. Only for stores of the namespace that the
-    /// operator chose with `--ambient-credentials-namespace`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<FileSource>,
-}
-
-/// An environment variable.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct EnvSource {
-    /// The variable's name.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
-    pub name: String,
-}
-
-/// A file.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct FileSource {
-    /// The file, relative to the gateway's `--credential-dir`.
-    #[schemars(length(min = 1, max = 1024))]
-    #[x_kube(
-        validation = Rule::new("!self.startsWith('/') && !self.matches('(^|/)[.][.](/|$)')")
-            .message("must be relative to the credential directory and must not hold `..`")
-    )]
-    pub path: String,
+impl CredentialType {
+    /// As it stands in `spec.type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiKey => "APIKey",
+        }
+    }
 }
 
 /// How a store fares.

@@ -93,19 +93,16 @@ enum What {
     Ambient(AmbientSource),
 }
 
-/// Finds every `valueFrom`, wherever it is: what a key is taken from is written the same everywhere.
+/// Finds every source of a value, wherever it is: it is written the same everywhere.
 fn collect(kind: Kind, raw: &Raw, value: &Value, path: &str, found: &mut Vec<Reference>) {
     match value {
         Value::Object(fields) => {
+            if let Some((step, what)) = referred(raw, value) {
+                let holder = (kind, raw.name.clone());
+                found.push(Reference { holder, path: format!("{path}.{step}"), what });
+            }
             for (name, inner) in fields {
-                let path = format!("{path}.{name}");
-                if name == "valueFrom"
-                    && let Some((step, what)) = referred(raw, inner)
-                {
-                    let holder = (kind, raw.name.clone());
-                    found.push(Reference { holder, path: format!("{path}.{step}"), what });
-                }
-                collect(kind, raw, inner, &path, found);
+                collect(kind, raw, inner, &format!("{path}.{name}"), found);
             }
         }
         Value::Array(items) => {
