@@ -3,6 +3,8 @@
 //! What a store holds is a union: `type` names the one block that is set. A further type is a variant
 //! of [`CredentialType`], a file below here with its block, the block in the spec, and one rule.
 
+mod azure;
+mod google;
 mod pool;
 mod source;
 
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::AllowedNamespaces;
 use super::schema::default_gateway;
 
+pub use azure::AzureCredentials;
+pub use google::GoogleCredentials;
 pub use pool::{ApiKeyCredentials, KeySelection, StoredKey};
 pub use source::{EnvSource, FileSource, KeySource};
 
@@ -53,7 +57,11 @@ pub use source::{EnvSource, FileSource, KeySource};
 )]
 #[x_kube(
     validation = Rule::new("has(self.apiKey) == (self.type == 'APIKey')")
-        .message("`apiKey` is set if and only if `type` is APIKey")
+        .message("`apiKey` is set if and only if `type` is APIKey"),
+    validation = Rule::new("has(self.google) == (self.type == 'Google')")
+        .message("`google` is set if and only if `type` is Google"),
+    validation = Rule::new("has(self.azure) == (self.type == 'Azure')")
+        .message("`azure` is set if and only if `type` is Azure")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialStoreSpec {
@@ -62,7 +70,8 @@ pub struct CredentialStoreSpec {
     #[schemars(length(min = 1, max = 63))]
     pub gateway: String,
 
-    /// What kind of credential it holds: `APIKey`.
+    /// What kind of credential it holds: keys that are sent as they are (`APIKey`), or an identity of
+    /// Google Cloud or Azure, by which tokens are asked for.
     pub r#type: CredentialType,
 
     /// The namespaces whose routes may use it. Default: its own.
@@ -86,6 +95,14 @@ pub struct CredentialStoreSpec {
     /// The keys, with `type: APIKey`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<ApiKeyCredentials>,
+
+    /// The identity of Google Cloud, with `type: Google`. Empty: the gateway's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub google: Option<GoogleCredentials>,
+
+    /// The identity of Azure, with `type: Azure`. Without `clientSecret`: the gateway's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<AzureCredentials>,
 }
 
 /// The kind of a credential.
@@ -94,6 +111,10 @@ pub enum CredentialType {
     /// Long-lived keys that are sent in a header.
     #[serde(rename = "APIKey")]
     ApiKey,
+    /// An identity of Google Cloud.
+    Google,
+    /// An identity of Azure.
+    Azure,
 }
 
 impl CredentialType {
@@ -101,6 +122,8 @@ impl CredentialType {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ApiKey => "APIKey",
+            Self::Google => "Google",
+            Self::Azure => "Azure",
         }
     }
 }

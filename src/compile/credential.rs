@@ -1,6 +1,7 @@
 //! CredentialStores: whose they are, where what they hold may go, and what of it can be used.
 
-#[expect(dead_code, reason = "the types that need it come next")]
+mod azure;
+mod google;
 mod identity;
 mod pool;
 
@@ -15,7 +16,8 @@ use super::report::{self, Details, ObjectReport, PartReport};
 use super::secret::Source;
 use super::{Input, Raw, References, Tenancy};
 use crate::api::{
-    ApiKeyCredentials, ConditionType, CredentialStoreSpec, CredentialType, KeySource, Kind, Reason,
+    ApiKeyCredentials, AzureCredentials, ConditionType, CredentialStoreSpec, CredentialType,
+    GoogleCredentials, KeySource, Kind, Reason,
 };
 use crate::table::{Admission, KeyPool, ObjectName, SecretText};
 
@@ -45,6 +47,8 @@ struct Compiled {
 /// What a store holds: the one block that its `type` names.
 enum Held {
     Keys(ApiKeyCredentials),
+    Google(GoogleCredentials),
+    Azure(AzureCredentials),
 }
 
 /// Compiles one CredentialStore. One that cannot be read in full is refused: it may have lost a
@@ -59,8 +63,10 @@ pub(super) fn compile(raw: &Raw, input: Input<'_>, notes: &mut Notes) -> (Store,
     });
     let (accepted, store, keys) = match accepted {
         Ok((held, admission, hosts)) => {
-            let Compiled { pool, reports: keys } = match held {
-                Held::Keys(keys) => pool::compile(raw, &keys, input, notes),
+            let Compiled { pool, reports: keys } = match &held {
+                Held::Keys(keys) => pool::compile(raw, keys, input, notes),
+                Held::Google(google) => google::compile(raw, google, input, notes),
+                Held::Azure(azure) => azure::compile(raw, azure, input, notes),
             };
             let pending = keys.iter().any(|key| key.fault == Some(Reason::Pending));
             (true, Store { admission, hosts, pool, pending }, keys)
@@ -120,6 +126,8 @@ impl Held {
     fn sources(&self) -> Vec<&KeySource> {
         match self {
             Self::Keys(pool) => pool.keys.iter().map(|key| &key.value_from).collect(),
+            Self::Google(google) => google.service_account_key.iter().collect(),
+            Self::Azure(azure) => azure.client_secret.iter().collect(),
         }
     }
 }
@@ -136,7 +144,11 @@ fn accept(raw: &Raw) -> Result<(CredentialStoreSpec, Held), Vec<Fault>> {
 
 /// Takes the block that `type` names out of the spec, which holds no other.
 fn held(spec: &mut CredentialStoreSpec) -> Result<Held, Fault> {
-    let blocks = [(CredentialType::ApiKey, "spec.apiKey", spec.api_key.take().map(Held::Keys))];
+    let blocks = [
+        (CredentialType::ApiKey, "spec.apiKey", spec.api_key.take().map(Held::Keys)),
+        (CredentialType::Google, "spec.google", spec.google.take().map(Held::Google)),
+        (CredentialType::Azure, "spec.azure", spec.azure.take().map(Held::Azure)),
+    ];
     let mut named = None;
     for (kind, path, block) in blocks {
         let is_named = spec.r#type == kind;
