@@ -14,7 +14,7 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use super::issuer::{Issuer, bearer};
 use super::{Environment, Fetched, Identity, IdentityError, Outgoing, Renewal};
 
-pub use account::{InvalidAccountKey, ServiceAccountKey};
+pub use account::{InvalidAccountKey, ServiceAccountKey, stand_in};
 
 /// What tokens are for: every API of Google Cloud. What they may do there is said by IAM.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";

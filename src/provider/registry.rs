@@ -1,7 +1,7 @@
 //! THE table of providers. Facts from the vendors' own API references.
 
 use super::transport::Transport;
-use super::{Auth, Dated, Provider, clouds};
+use super::{Auth, Cloud, Dated, Provider, clouds};
 use crate::protocol::dialect::Quirks;
 use crate::protocol::openai::chat::vendor;
 use crate::protocol::registry::ProtocolId;
@@ -71,6 +71,7 @@ pub static PROVIDERS: &[Provider] = &[
         template: Some("https://{resource}.services.ai.azure.com/anthropic"),
         hosts: &["*.services.ai.azure.com"],
         auth: Auth::XApiKey,
+        cloud: Some(Cloud::Azure),
         quirks: clouds::CLAUDE_ON_FOUNDRY,
         ..OPENAI_SPEAKING
     },
@@ -86,6 +87,7 @@ pub static PROVIDERS: &[Provider] = &[
             "*.services.ai.azure.com",
         ],
         auth: Auth::AzureApiKey,
+        cloud: Some(Cloud::Azure),
         quirks: vendor::AZURE,
         dated: Some(Dated {
             template: "https://{resource}.openai.azure.com",
@@ -260,6 +262,7 @@ pub static PROVIDERS: &[Provider] = &[
         protocol: ProtocolId::Gemini,
         template: Some("https://{host}/v1/projects/{project}/locations/{location}"),
         hosts: VERTEX_HOSTS,
+        cloud: Some(Cloud::Google),
         quirks: clouds::GEMINI_ON_VERTEX,
         transport: &clouds::VERTEX,
         ..OPENAI_SPEAKING
@@ -270,6 +273,7 @@ pub static PROVIDERS: &[Provider] = &[
         protocol: ProtocolId::Anthropic,
         template: Some("https://{host}/v1/projects/{project}/locations/{location}"),
         hosts: VERTEX_HOSTS,
+        cloud: Some(Cloud::Google),
         quirks: clouds::CLAUDE_ON_VERTEX,
         transport: &clouds::VERTEX_RAW_PREDICT,
         ..OPENAI_SPEAKING
@@ -281,6 +285,7 @@ pub static PROVIDERS: &[Provider] = &[
             "https://{host}/v1/projects/{project}/locations/{location}/endpoints/openapi",
         ),
         hosts: VERTEX_HOSTS,
+        cloud: Some(Cloud::Google),
         quirks: clouds::OPENAI_ON_VERTEX,
         lacks: &["/completions", "/embeddings", "/responses"],
         transport: &clouds::VERTEX_OPENAI,

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Uri;
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -124,6 +125,22 @@ impl ServiceAccountKey {
             .map_err(|_| TOKEN_ENDPOINT.refused("the private key does not sign"))?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)).into())
     }
+}
+
+/// The JSON of a key of no account, freshly made: for where the form of a key is all that matters.
+/// `None` if the machine has no random numbers.
+pub fn stand_in() -> Option<String> {
+    let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
+    let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+    let body = STANDARD.encode(der.as_ref());
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    let key = json!({
+        "type": "service_account",
+        "client_email": "nobody@nowhere.iam.gserviceaccount.com",
+        "private_key": pem,
+        "token_uri": TOKEN_URI,
+    });
+    Some(key.to_string())
 }
 
 fn key_pair(pem: &SecretString) -> Option<KeyPair> {
