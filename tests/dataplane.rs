@@ -26,12 +26,16 @@ mod drain;
 mod failover;
 #[path = "dataplane/headers.rs"]
 mod headers;
+#[path = "dataplane/issuer.rs"]
+mod issuer;
 #[path = "dataplane/keys.rs"]
 mod keys;
 #[path = "dataplane/limits.rs"]
 mod limits;
 #[path = "dataplane/long.rs"]
 mod long;
+#[path = "dataplane/own_identity.rs"]
+mod own_identity;
 #[path = "dataplane/pairs.rs"]
 mod pairs;
 #[path = "dataplane/passthrough.rs"]
@@ -50,6 +54,8 @@ mod support;
 mod swap_storm;
 #[path = "dataplane/tls.rs"]
 mod tls;
+#[path = "dataplane/tokens.rs"]
+mod tokens;
 #[path = "dataplane/translation.rs"]
 mod translation;
 #[path = "dataplane/vectors.rs"]
