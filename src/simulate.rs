@@ -1,5 +1,5 @@
 //! Simulated providers: real HTTP servers that speak the APIs of OpenAI, Anthropic, Google and Amazon
-//! Bedrock.
+//! Bedrock, at their own doors or at those of clouds.
 //!
 //! They are behind `pilothouse demo`, `pilothouse simulate`, the tests and the benchmarks: HTTP/1.1
 //! and cleartext HTTP/2 with prior knowledge, every event of a stream flushed alone. They keep to

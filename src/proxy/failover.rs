@@ -8,8 +8,10 @@ use http::{HeaderMap, StatusCode};
 use super::attempt::{Answer, Attempt, Failure, Limits};
 use super::choose::{self, Chosen, Spared, can_serve, eligible};
 use super::classify::Class;
+use super::deadline::Deadline;
 use super::error::{ProxyError, Reason};
 use super::exchange::Exchange;
+use super::fetch;
 use super::guard::AttemptGuard;
 use super::prepare::{Prepared, prepare};
 use super::resolve::Resolved;
@@ -42,12 +44,13 @@ pub(super) async fn answer(
     exchange: &mut Exchange,
     resolved: &Resolved,
 ) -> Result<Answered, Unanswered> {
-    let deadline = exchange.started + resolved.route.request_timeout;
+    let deadline =
+        Deadline::new(exchange.started, resolved.route.request_timeout, &resolved.headers);
     let mut tried: Vec<usize> = Vec::new();
     let mut failed: Vec<Class> = Vec::new();
     let mut untranslatable = None;
     while let Some(chosen) = next(resolved, &tried) {
-        if Instant::now() >= deadline {
+        if deadline.is_over() {
             break;
         }
         tried.push(chosen.index);
@@ -56,6 +59,10 @@ pub(super) async fn answer(
         exchange.target = Some(Arc::clone(&chosen.target));
         let target = Arc::clone(&chosen.target);
         let Some(upstream) = target.upstream() else { continue };
+        // Boxed: few requests need it, and every one would have room for it.
+        Box::pin(fetch::fetch(&exchange.gateway, resolved, upstream, deadline))
+            .await
+            .map_err(Unanswered::Error)?;
         let prepared = match prepare(resolved, upstream) {
             Ok(prepared) => prepared,
             Err(failure) => {
@@ -78,7 +85,14 @@ pub(super) async fn answer(
                 exchange.provider_time = Some(guard.elapsed());
                 return Ok(Answered { answer, guard });
             }
-            Err(failure) => {
+            Err(mut failure) => {
+                let gone =
+                    failure.class == Class::TimedOut && deadline.is_clients && deadline.is_over();
+                if gone {
+                    // A target is not slow because a client waits for a second only, or every
+                    // caller could open its breaker.
+                    failure.class = Class::Cancelled;
+                }
                 guard.record(failure.class);
                 drop(guard);
                 exchange.failures.push(format!("{}: {}", target.name, failure.detail));
@@ -89,6 +103,10 @@ pub(super) async fn answer(
                     detail = %failure.detail,
                     "a try failed"
                 );
+                if gone {
+                    failed.push(failure.class);
+                    break;
+                }
                 if !failure.class.fails_over() {
                     return Err(passed_on(failure, exchange, resolved));
                 }
@@ -96,8 +114,7 @@ pub(super) async fn answer(
             }
         }
     }
-    let out_of_time = Instant::now() >= deadline;
-    let error = exhausted(exchange, resolved, &tried, &failed, out_of_time);
+    let error = exhausted(exchange, resolved, &tried, &failed, deadline);
     Err(Unanswered::Error(error.about(untranslatable)))
 }
 
@@ -132,7 +149,7 @@ fn limits(
     resolved: &Resolved,
     upstream: &Upstream,
     tried: &[usize],
-    deadline: Instant,
+    deadline: Deadline,
 ) -> Limits {
     let now = Instant::now();
     let (own, name) = if !resolved.streams() {
@@ -140,11 +157,11 @@ fn limits(
     } else if has_alternative(resolved, tried, now) {
         (Some(now + upstream.timeouts.first_token), "timeouts.firstToken")
     } else {
-        (None, "timeouts.request")
+        (None, deadline.name)
     };
     let (give_up, name) = match own {
-        Some(own) if own < deadline => (own, name),
-        _ => (deadline, "timeouts.request"),
+        Some(own) if own < deadline.at => (own, name),
+        _ => (deadline.at, deadline.name),
     };
     Limits {
         give_up: give_up.into(),
@@ -263,22 +280,22 @@ fn exhausted(
     resolved: &Resolved,
     tried: &[usize],
     failed: &[Class],
-    out_of_time: bool,
+    deadline: Deadline,
 ) -> ProxyError {
     let route = &resolved.route;
     let spared = spared(resolved, tried);
     let soonest = soonest(&spared);
-    if failed.is_empty() {
+    if failed.is_empty() && !deadline.is_over() {
         return unasked(resolved, &spared, soonest);
     }
     let asked = summary(exchange);
-    if failed.iter().all(|class| *class == Class::Untranslatable) {
+    if !failed.is_empty() && failed.iter().all(|class| *class == Class::Untranslatable) {
         let message = format!("no target of route `{}` can be asked this: {asked}", route.label);
         return ProxyError::new(Reason::InvalidRequest, message).permanent();
     }
-    if out_of_time {
-        let message =
-            format!("route `{}` had no answer within `timeouts.request`: {asked}", route.label);
+    if deadline.is_over() {
+        let limit = deadline.name;
+        let message = format!("route `{}` had no answer within `{limit}`: {asked}", route.label);
         return ProxyError::new(Reason::ProviderTimeout, message);
     }
     let reason = verdict(failed);

@@ -29,7 +29,7 @@ pub(super) struct Fit {
 
 /// What a request that passes as bytes comes to at a door.
 #[derive(Debug)]
-pub(super) enum Passage {
+pub(super) enum Fitted {
     /// It passes, with these changes.
     Fits(Fit),
     /// Something in it has to be said in another way: it is written anew.
@@ -51,9 +51,9 @@ pub(super) fn fit(
     provider: &Provider,
     dialect: &dyn Dialect,
     crossing: &mut Crossing,
-) -> Result<Passage, CannotCross> {
+) -> Result<Fitted, CannotCross> {
     let quirks = &provider.quirks;
-    let Some(known) = quirks.betas else { return Ok(Passage::Fits(Fit::default())) };
+    let Some(known) = quirks.betas else { return Ok(Fitted::Fits(Fit::default())) };
     if let Ok(Some(more)) = object.get::<Vec<String>>(BETAS, "an array of strings") {
         betas.extend(more);
     }
@@ -65,7 +65,7 @@ pub(super) fn fit(
             continue;
         }
         match refused.loss {
-            Loss::Form => return Ok(Passage::Rewritten),
+            Loss::Form => return Ok(Fitted::Rewritten),
             Loss::Quality => crossing.dropped(first)?,
             Loss::None => {}
         }
@@ -76,7 +76,7 @@ pub(super) fn fit(
     if passing.len() < betas.len() {
         crossing.dropped(names::ANTHROPIC_BETA.as_str())?;
     }
-    Ok(Passage::Fits(Fit { removed, betas: Some(passing) }))
+    Ok(Fitted::Fits(Fit { removed, betas: Some(passing) }))
 }
 
 /// Whether a text may hold the member at the end of a path: to look for its name takes no reading.

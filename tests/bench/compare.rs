@@ -214,9 +214,7 @@ fn drive(
         Case::Requests => (load(CONNECTIONS, request::chat(false), None), false),
         Case::Events => (load(STREAMS, request::chat(true), None), true),
         Case::OneConnection => (load(1, request::chat(false), None), false),
-        Case::FixedRate => {
-            (load(RATE_CONNECTIONS, request::chat(false), Some(RATE_PERIOD)), false)
-        }
+        Case::FixedRate => (load(RATE_CONNECTIONS, request::chat(false), Some(RATE_PERIOD)), false),
         Case::Translated => (load(CONNECTIONS, request::messages(false), None), false),
         Case::TranslatedEvents => (load(STREAMS, request::messages(true), None), true),
     };
