@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::support::{Cluster, Gateway, Options, Tenant};
+use crate::support::gateway::Options;
+use crate::support::{Cluster, Gateway, Tenant};
 
 #[tokio::test]
 async fn the_examples_are_programmed_as_they_stand() {
