@@ -42,8 +42,9 @@ use kube::CustomResourceExt;
 pub use conditions::{ConditionType, Reason};
 pub use consumer::{Consumer, ConsumerKey, ConsumerKeySource, ConsumerSpec, ConsumerStatus};
 pub use credential_store::{
-    ApiKeyCredentials, CredentialStore, CredentialStoreSpec, CredentialStoreStatus, CredentialType,
-    EnvSource, FileSource, KeySelection, KeySource, KeyState, KeyStatus, StoredKey,
+    ApiKeyCredentials, AssumedRole, AwsCredentials, CredentialStore, CredentialStoreSpec,
+    CredentialStoreStatus, CredentialType, EnvSource, FileSource, KeySelection, KeySource,
+    KeyState, KeyStatus, StoredKey,
 };
 pub use duration::{Duration, DurationError};
 pub use model_route::{

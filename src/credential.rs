@@ -5,6 +5,7 @@
 //! every table that refers to it ([`crate::state::KeyState`] holds it); making one does no input or
 //! output.
 
+pub mod aws;
 mod renewal;
 
 use std::fmt;

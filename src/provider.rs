@@ -22,6 +22,9 @@ pub enum Auth {
     GoogleApiKey,
 }
 
+/// What Amazon Bedrock is called in signatures.
+pub const BEDROCK_SERVICE: &str = "bedrock";
+
 /// A cloud whose identities a provider accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cloud {

@@ -3,6 +3,7 @@
 //! What a store holds is a union: `type` names the one block that is set. A further type is a variant
 //! of [`CredentialType`], a file below here with its block, the block in the spec, and one rule.
 
+mod aws;
 mod pool;
 mod source;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::AllowedNamespaces;
 use super::schema::default_gateway;
 
+pub use aws::{AssumedRole, AwsCredentials};
 pub use pool::{ApiKeyCredentials, KeySelection, StoredKey};
 pub use source::{EnvSource, FileSource, KeySource};
 
@@ -53,7 +55,9 @@ pub use source::{EnvSource, FileSource, KeySource};
 )]
 #[x_kube(
     validation = Rule::new("has(self.apiKey) == (self.type == 'APIKey')")
-        .message("`apiKey` is set if and only if `type` is APIKey")
+        .message("`apiKey` is set if and only if `type` is APIKey"),
+    validation = Rule::new("has(self.aws) == (self.type == 'AWS')")
+        .message("`aws` is set if and only if `type` is AWS")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialStoreSpec {
@@ -62,7 +66,8 @@ pub struct CredentialStoreSpec {
     #[schemars(length(min = 1, max = 63))]
     pub gateway: String,
 
-    /// What kind of credential it holds: `APIKey`.
+    /// What kind of credential it holds: keys that are sent as they are (`APIKey`), or an identity of
+    /// AWS, which signs requests.
     pub r#type: CredentialType,
 
     /// The namespaces whose routes may use it. Default: its own.
@@ -86,6 +91,10 @@ pub struct CredentialStoreSpec {
     /// The keys, with `type: APIKey`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<ApiKeyCredentials>,
+
+    /// The identity of AWS, with `type: AWS`. Empty: the gateway's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsCredentials>,
 }
 
 /// The kind of a credential.
@@ -94,6 +103,9 @@ pub enum CredentialType {
     /// Long-lived keys that are sent in a header.
     #[serde(rename = "APIKey")]
     ApiKey,
+    /// An identity of AWS.
+    #[serde(rename = "AWS")]
+    Aws,
 }
 
 impl CredentialType {
@@ -101,6 +113,7 @@ impl CredentialType {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ApiKey => "APIKey",
+            Self::Aws => "AWS",
         }
     }
 }
@@ -115,7 +128,7 @@ pub struct CredentialStoreStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 
-    /// The keys by name: never a value, nor a part of one.
+    /// The keys by name: never a value, nor a part of one. What is no pool has one, `identity`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

@@ -6,6 +6,7 @@ use super::credential::Stores;
 use super::finding::{Fault, Notes};
 use super::{Input, grant, host, policy};
 use crate::api::{self, ConditionType, ModelRouteSpec, Reason, TargetSpec};
+use crate::credential::aws::region;
 use crate::protocol::neutral::Compatibility;
 use crate::provider::{self, Provider};
 use crate::state::TargetIdentity;
@@ -177,6 +178,14 @@ fn keys(
             url.authority()
         );
         return Err(Fault::new(Reason::DestinationNotAllowed, path, message));
+    }
+    if store.wants_region && region::of_host(url.host()).is_none() {
+        let message = format!(
+            "CredentialStore `{name}` gives no region of AWS and neither does the host `{}`: set \
+             the store's `spec.aws.region`",
+            url.host()
+        );
+        return Err(Fault::new(Reason::RegionRequired, path, message));
     }
     Ok(Some(pool.clone()))
 }

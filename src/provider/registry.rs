@@ -1,6 +1,6 @@
 //! THE table of providers. Facts from the vendors' own API references.
 
-use super::{Auth, Provider};
+use super::{Auth, BEDROCK_SERVICE, Cloud, Provider};
 use crate::protocol::dialect::Quirks;
 use crate::protocol::openai::chat::vendor;
 use crate::protocol::registry::ProtocolId;
@@ -58,7 +58,8 @@ pub static PROVIDERS: &[Provider] = &[
         name: "bedrock",
         title: "Amazon Bedrock (Converse)",
         protocol: ProtocolId::Bedrock,
-        // Bedrock's own API keys; every region has its host.
+        // Bedrock's own API keys, or signatures; every region has its host.
+        cloud: Some(Cloud::Aws { service: BEDROCK_SERVICE }),
         // Other hosts of AWS belong to its customers.
         hosts: &[
             "bedrock-runtime.*.amazonaws.com",
