@@ -28,6 +28,7 @@ mod duration;
 mod model_route;
 mod namespaces;
 mod parameters;
+mod place;
 mod policy;
 mod schema;
 
@@ -55,6 +56,7 @@ pub use namespaces::{
     AllowedNamespaces, LabelOperator, LabelRequirement, NamespaceSelector, NamespacesFrom,
 };
 pub use parameters::{PARAMETER_NAMES, ParameterValues, ParametersSpec, RawParameters};
+pub use place::{AwsSpec, AzureSpec, GoogleSpec};
 pub use policy::{
     CircuitBreakerSpec, LoadBalancingSpec, PermanentFailuresSpec, StreamingSpec,
     TargetTimeoutsSpec, TimeoutsSpec,

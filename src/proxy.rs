@@ -24,6 +24,7 @@ mod error;
 mod events;
 mod exchange;
 mod failover;
+mod fit;
 mod guard;
 mod headers;
 mod identify;

@@ -18,6 +18,8 @@ mod callers;
 mod choosing;
 #[path = "dataplane/clients.rs"]
 mod clients;
+#[path = "dataplane/clouds.rs"]
+mod clouds;
 #[path = "dataplane/connections.rs"]
 mod connections;
 #[path = "dataplane/drain.rs"]

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use super::address::{self, Address};
 use super::credential::Stores;
 use super::finding::{Fault, Notes};
 use super::{Input, grant, host, policy};
 use crate::api::{self, ConditionType, ModelRouteSpec, Reason, TargetSpec};
-use crate::credential::aws::region;
+use crate::credential::aws::host::AwsHost;
 use crate::protocol::neutral::Compatibility;
 use crate::provider::{self, Provider};
 use crate::state::TargetIdentity;
-use crate::table::{BaseUrl, BaseUrlError, KeyPool, ObjectName, Resolution, Target, Upstream};
+use crate::table::{BaseUrl, KeyPool, ObjectName, Resolution, Target, Upstream};
 
 /// What the targets of one route have in common.
 #[derive(Debug)]
@@ -64,9 +65,11 @@ fn resolve(
     }
     let provider = provider::registry::find(&spec.provider)
         .ok_or_else(|| unknown_provider(path, &spec.provider))?;
-    let base_url = base_url(around, path, spec, provider)?;
+    let Address { base_url, transport, query } =
+        address::resolve(path, spec, provider, around.input.tenancy)?;
     let keys = keys(around, path, spec, provider, &base_url, notes)?;
-    let model: Option<Arc<str>> = spec.model.as_deref().map(Into::into);
+    let model: Option<Arc<str>> =
+        spec.model.as_deref().map(|model| transport.spelling.spell(model).into());
     let identity = TargetIdentity {
         namespace: around.route.namespace.clone(),
         base_url: base_url.to_string().into(),
@@ -77,7 +80,9 @@ fn resolve(
     let route = around.spec;
     Ok(Upstream {
         provider,
+        transport,
         base_url,
+        query,
         model,
         keys,
         timeouts: policy::timeouts(route.timeouts.as_ref(), spec.timeouts.as_ref()),
@@ -100,24 +105,6 @@ fn unknown_provider(path: &str, name: &str) -> Fault {
         known.join(", ")
     );
     Fault::new(Reason::UnknownProvider, format!("{path}.provider"), message)
-}
-
-fn base_url(
-    around: &Surroundings<'_>,
-    path: &str,
-    spec: &TargetSpec,
-    provider: &Provider,
-) -> Result<BaseUrl, Fault> {
-    let path = format!("{path}.baseURL");
-    let Some(text) = spec.base_url.as_deref().or(provider.base_url) else {
-        let message = format!("is required: provider `{}` has no public address", provider.name);
-        return Err(Fault::new(Reason::BaseUrlRequired, path, message));
-    };
-    let url: BaseUrl = text.parse().map_err(|error: BaseUrlError| {
-        Fault::new(Reason::Invalid, path.as_str(), error.to_string())
-    })?;
-    host::check_reachable(&url, &path, around.input.tenancy)?;
-    Ok(url)
 }
 
 fn keys(
@@ -179,7 +166,7 @@ fn keys(
         );
         return Err(Fault::new(Reason::DestinationNotAllowed, path, message));
     }
-    if store.wants_region && region::of_host(url.host()).is_none() {
+    if store.wants_region && AwsHost::read(url.host()).is_none() {
         let message = format!(
             "CredentialStore `{name}` gives no region of AWS and neither does the host `{}`: set \
              the store's `spec.aws.region`",

@@ -1,8 +1,8 @@
 //! Identities of Amazon Web Services: each request is signed (Signature Version 4) with an access
 //! key, which is given, or granted for a while by AWS's chain or its token service.
 
+pub mod host;
 mod issuer;
-pub mod region;
 mod sign;
 #[cfg(test)]
 mod tests;
@@ -15,6 +15,7 @@ use aws_credential_types::Credentials;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use self::host::AwsHost;
 use self::issuer::Issuer;
 use self::sign::Scope;
 use super::{Identity, IdentityError, Outgoing, Renewal};
@@ -42,8 +43,6 @@ pub struct Role {
 
 /// An identity of AWS.
 pub struct Aws {
-    /// The service's name in signatures.
-    service: &'static str,
     /// The region to sign for; `None`: the one in the host's name.
     region: Option<String>,
     keys: Keys,
@@ -59,22 +58,14 @@ enum Keys {
 /// Says nothing of what it holds.
 impl fmt::Debug for Aws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Aws")
-            .field("service", &self.service)
-            .field("region", &self.region)
-            .finish_non_exhaustive()
+        f.debug_struct("Aws").field("region", &self.region).finish_non_exhaustive()
     }
 }
 
 impl Aws {
     /// An identity that signs with `key` or, without one, what AWS's chain finds in the gateway's
     /// surroundings, or with what `role` is granted by means of those. Nothing is asked for yet.
-    pub fn new(
-        service: &'static str,
-        region: Option<String>,
-        key: Option<AccessKey<'_>>,
-        role: Option<Role>,
-    ) -> Self {
+    pub fn new(region: Option<String>, key: Option<AccessKey<'_>>, role: Option<Role>) -> Self {
         let given = key.map(|AccessKey { id, secret, session_token }| {
             Credentials::new(id, secret, session_token.map(Into::into), None, "given")
         });
@@ -92,7 +83,7 @@ impl Aws {
                 Keys::Granted { issuer, renewal }
             }
         };
-        Self { service, region, keys }
+        Self { region, keys }
     }
 
     async fn key(&self, region: &str) -> Result<Credentials, IdentityError> {
@@ -106,14 +97,16 @@ impl Aws {
     }
 
     async fn sign(&self, outgoing: Outgoing<'_>) -> Result<(), IdentityError> {
-        let region = self.region.as_deref().or_else(|| region::of_host(host(outgoing.authority)));
+        let host = AwsHost::read(hostname(outgoing.authority));
+        let region = self.region.as_deref().or(host.map(|host| host.region));
         let region = region.ok_or_else(|| {
             IdentityError::Unsignable(
                 "the target's host tells no region, nor does the store".into(),
             )
         })?;
         let key = self.key(region).await?;
-        let scope = Scope { region, service: self.service };
+        let service = host.map_or(outgoing.service, |host| host.service);
+        let scope = Scope { region, service };
         sign::sign(outgoing, &key, scope, SystemTime::now())
     }
 }
@@ -132,6 +125,6 @@ impl Identity for Aws {
 }
 
 /// The host of an authority, without its port.
-fn host(authority: &str) -> &str {
+fn hostname(authority: &str) -> &str {
     authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }

@@ -41,6 +41,12 @@ pub trait Dialect: Sync {
         false
     }
 
+    /// Members of a client's request that this vendor refuses, although the API has them: such a
+    /// request cannot pass as it is. `betas` are those that it comes with.
+    fn refused(&self, _quirks: &Quirks, _betas: &[String]) -> Vec<Refused> {
+        Vec::new()
+    }
+
     /// Writes a request for a target. What is lost on the way goes into `crossing`.
     fn write_request(
         &self,
@@ -115,8 +121,11 @@ pub struct Quirks {
     pub reasoning_field: Option<&'static str>,
     /// It fetches pictures from `https:` URLs.
     pub image_urls: bool,
-    /// A cloud that lets fewer fields pass than Anthropic itself does.
+    /// A cloud, where labels and tiers are other ones than at the API's own vendor.
     pub cloud: bool,
+    /// The betas of Anthropic's API that pass; `None` is all of them. Whoever has such a list takes
+    /// members that belong to a beta only with it.
+    pub betas: Option<&'static Betas>,
     /// Members of a chat completion that it refuses, though OpenAI has them.
     pub lacks: &'static [&'static str],
     /// Its word for "at least one tool must be called"; `None` if it cannot be forced to call any.
@@ -145,6 +154,7 @@ impl Quirks {
         reasoning_field: None,
         image_urls: true,
         cloud: false,
+        betas: None,
         lacks: &[],
         required_word: Some("required"),
         seed_field: "seed",
@@ -153,6 +163,44 @@ impl Quirks {
         thinking_switch: false,
         thought_signatures: false,
     };
+}
+
+/// The betas of Anthropic's API that a cloud knows. One that it does not know costs the request: a
+/// 400, or a closed connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Betas {
+    /// Their names, which are Anthropic's.
+    pub known: &'static [&'static str],
+    /// Anthropic's names of those that have another name there.
+    pub renamed: &'static [(&'static str, &'static str)],
+}
+
+impl Betas {
+    /// The name by which the cloud knows it, if it does.
+    pub fn name_of<'b>(&self, beta: &'b str) -> Option<&'b str> {
+        let renamed = self.renamed.iter().find(|(name, _)| *name == beta);
+        renamed.map(|(_, theirs)| *theirs).or_else(|| self.known.contains(&beta).then_some(beta))
+    }
+}
+
+/// A member of a client's body that a vendor refuses, although the API has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// Where it stands; `*` is each element of a list.
+    pub path: &'static [&'static str],
+    /// What it costs to leave it out.
+    pub loss: Loss,
+}
+
+/// What it costs to leave a member out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing of the answer.
+    None,
+    /// The answer may be worse: the client is told.
+    Quality,
+    /// The answer's form: the same has to be said in another way, so the request is written anew.
+    Form,
 }
 
 /// A request as a target gets it.
@@ -187,7 +235,8 @@ pub struct FormatTool {
 /// What a writer of answers must know of the request it answers.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientView<'a> {
-    /// The model that the client asked for, which is named in the answer.
+    /// The model that is named in the answer: the one that the target was asked for, as where
+    /// nothing is translated.
     pub model: &'a str,
     /// The gateway's id of the request, for answers whose provider gives none.
     pub request_id: &'a str,

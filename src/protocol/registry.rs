@@ -13,7 +13,7 @@ use super::openai::{
 };
 use super::{Answers, Protocol};
 
-pub use path::{Called, operation};
+pub use path::{Called, fill, operation};
 
 /// A protocol by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,6 +71,9 @@ pub enum Framing {
     Sse,
     /// AWS's binary event stream.
     AwsEventStream,
+    /// AWS's binary event stream around the events of another API: those of Bedrock's
+    /// `InvokeModelWithResponseStream`, each the JSON that Server-Sent Events would carry.
+    AwsChunks,
 }
 
 impl Framing {
@@ -78,7 +81,7 @@ impl Framing {
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Sse => "text/event-stream",
-            Self::AwsEventStream => "application/vnd.amazon.eventstream",
+            Self::AwsEventStream | Self::AwsChunks => "application/vnd.amazon.eventstream",
         }
     }
 }

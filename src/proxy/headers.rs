@@ -7,6 +7,7 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT,
 };
 
+use crate::protocol::bedrock::error_kind;
 use crate::protocol::registry::{Framing, ProtocolId};
 use crate::table::Caller;
 
@@ -135,6 +136,12 @@ pub(super) fn from_target(target: &HeaderMap) -> HeaderMap {
         }
     }
     headers
+}
+
+/// The type of an error that AWS tells in the head alone.
+pub(super) fn error_type(target: &HeaderMap) -> Option<&str> {
+    let value = target.get(names::AMAZON_ERROR_TYPE)?.to_str().ok()?;
+    Some(error_kind(value))
 }
 
 /// The query that may go to a target: everything but a key of ours.

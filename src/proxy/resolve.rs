@@ -46,7 +46,7 @@ impl Resolved {
         Some(self.neutral.get_or_init(|| {
             let mut request = dialect.read_request(self.object.text())?;
             request.stream = self.streams();
-            request.betas = betas(&self.headers);
+            request.betas.extend(betas(&self.headers));
             Ok(request)
         }))
     }
@@ -149,7 +149,7 @@ pub(super) fn resolve(
 }
 
 /// The values of `anthropic-beta`, which may be repeated and hold several each.
-fn betas(headers: &HeaderMap) -> Vec<String> {
+pub(super) fn betas(headers: &HeaderMap) -> Vec<String> {
     let values = headers.get_all(names::ANTHROPIC_BETA).iter().filter_map(|v| v.to_str().ok());
     let betas = values.flat_map(|value| value.split(',')).map(str::trim);
     betas.filter(|beta| !beta.is_empty()).map(str::to_owned).collect()

@@ -24,7 +24,7 @@ const SAID: &str = r#""messages": [{"role": "user", "content": "hello"}]"#;
 /// The whole body of an example for Bedrock.
 const CONVERSED: &str = r#"{"messages": [{"role": "user", "content": [{"text": "hello"}]}]}"#;
 
-/// Run simulated providers: HTTP servers that speak the APIs of OpenAI, Anthropic, Google and Bedrock, and fail as told
+/// Run simulated providers: HTTP servers that speak the APIs of OpenAI, Anthropic, Google and Bedrock, at their own doors or at those of clouds, and fail as told
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = help())]
 pub struct SimulateArgs {
@@ -234,6 +234,19 @@ fn examples(url: &str, args: &SimulateArgs) -> String {
     if speaks(Flavor::Bedrock) {
         text += &converse("claude-sim", "converse");
         text += &converse("claude-sim%3Bstatus=429%3Btimes=1", "converse-stream");
+    }
+    if args.provider == Flavor::Azure {
+        let key = secret("api-key: ");
+        let dated = "openai/deployments/gpt-sim/chat/completions?api-version=2024-10-21";
+        text += &format!("  curl -sN '{url}/{dated}'{key} -d '{{{SAID}}}'\n");
+    }
+    if args.provider == Flavor::Vertex {
+        let key = secret("authorization: Bearer ");
+        let model = "v1/projects/p/locations/global/publishers/anthropic/models/claude-sim";
+        text += &format!(
+            "  curl -sN {url}/{model}:rawPredict{key} -d '{{\"anthropic_version\": \
+             \"vertex-2023-10-16\", \"max_tokens\": 100, {SAID}}}'\n"
+        );
     }
     if speaks(Flavor::Gemini) {
         text += &generate("gemini-sim", "generateContent");

@@ -149,10 +149,11 @@ fn check_caller(
     speech: Speech,
 ) -> Result<(), Refusal> {
     let access_keys = provider.access_keys();
-    if provider.keys.is_empty() && (access_keys.is_empty() || speech != Speech::Bedrock) {
+    let amazon = matches!(speech, Speech::Bedrock | Speech::Invoke);
+    if provider.keys.is_empty() && (access_keys.is_empty() || !amazon) {
         return Ok(());
     }
-    if speech == Speech::Bedrock && signature::is_signed(&head.headers) {
+    if amazon && signature::is_signed(&head.headers) {
         let now = SystemTime::now();
         return Ok(check_signature(head, body, SERVICE, &access_keys, now)?);
     }
@@ -184,8 +185,11 @@ fn check_key(provider: &Provider, head: &Parts, speech: Speech) -> Result<(), Re
             )),
         };
     }
-    let Some(key) = text("x-api-key").filter(|_| speech != Speech::Bedrock).or(bearer) else {
-        if speech == Speech::Bedrock {
+    let amazon = matches!(speech, Speech::Bedrock | Speech::Invoke);
+    let google = matches!(speech, Speech::RawPredict | Speech::OpenApi);
+    let plain = text("x-api-key").or_else(|| text("api-key")).filter(|_| !amazon && !google);
+    let Some(key) = plain.or(bearer) else {
+        if amazon {
             return Err(bedrock::unsigned());
         }
         return Err(Refusal::new(
@@ -195,7 +199,7 @@ fn check_key(provider: &Provider, head: &Parts, speech: Speech) -> Result<(), Re
     };
     if known(key) {
         Ok(())
-    } else if speech == Speech::Bedrock {
+    } else if amazon {
         Err(bedrock::wrong_key())
     } else {
         Err(Refusal::new(StatusCode::UNAUTHORIZED, "Incorrect API key provided."))
@@ -227,9 +231,9 @@ async fn keep_silent(
 /// Adds who answered, unless the fault has set these headers itself.
 fn sign(delivery: &mut Delivery, provider: &Provider, speech: Speech, request_id: &str) {
     let id = match speech {
-        Speech::OpenAi | Speech::Responses | Speech::Gemini => "x-request-id",
-        Speech::Anthropic => "request-id",
-        Speech::Bedrock => "x-amzn-requestid",
+        Speech::OpenAi | Speech::Responses | Speech::Gemini | Speech::OpenApi => "x-request-id",
+        Speech::Anthropic | Speech::RawPredict => "request-id",
+        Speech::Bedrock | Speech::Invoke => "x-amzn-requestid",
     };
     for (name, value) in [(id, request_id), (NAME_HEADER, &provider.name)] {
         if let Ok(value) = HeaderValue::from_str(value) {

@@ -1,5 +1,6 @@
 //! One compiled target of a route.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use super::{KeyPool, Parameters, Timeouts};
 use crate::protocol::neutral::Compatibility;
 use crate::provider::Provider;
+use crate::provider::transport::Transport;
 use crate::state::{BreakerPolicy, TargetState};
 
 /// One target of a route.
@@ -45,9 +47,13 @@ pub enum Resolution {
 pub struct Upstream {
     /// The vendor's row in the registry.
     pub provider: &'static Provider,
+    /// How the vendor's door differs from the API that is spoken through it.
+    pub transport: &'static Transport,
     /// Where requests go.
     pub base_url: BaseUrl,
-    /// The model to ask for; `None` asks for the name that the client used.
+    /// What the query of every request holds, such as `api-version=2024-10-21`.
+    pub query: Option<Arc<str>>,
+    /// The model to ask for, as the vendor spells it; `None` asks for the name that the client used.
     pub model: Option<Arc<str>>,
     /// The keys to ask with; `None` asks without authentication.
     pub keys: Option<Arc<KeyPool>>,
@@ -64,6 +70,14 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// The model to ask for, where the client's name for it is `asked`.
+    pub fn model_for<'a>(&'a self, asked: &'a str) -> Cow<'a, str> {
+        match &self.model {
+            Some(model) => Cow::Borrowed(model),
+            None => self.transport.spelling.spell(asked),
+        }
+    }
+
     /// Until when it, or every key of its, was asked to be left alone; `None` if it may be asked.
     pub fn resting_until(&self, now: Instant) -> Option<Instant> {
         let keys = self.keys.as_ref();

@@ -194,7 +194,7 @@ fn read(framing: Framing, bytes: &[u8]) -> Vec<Value> {
             }
             assert_eq!(parser.held(), 0, "only whole frames are written");
         }
-        Framing::AwsEventStream => {
+        Framing::AwsEventStream | Framing::AwsChunks => {
             let mut parser = EventStreamParser::new(usize::MAX);
             parser.feed(bytes);
             while let Some(frame) = parser.next_frame().unwrap() {

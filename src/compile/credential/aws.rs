@@ -7,8 +7,8 @@ use super::identity::Parts;
 use crate::api::{AwsCredentials, KeySource, Reason};
 use crate::compile::finding::Notes;
 use crate::compile::{Input, Raw};
-use crate::credential::aws::{AccessKey, Aws, Role, region};
-use crate::provider::{BEDROCK_SERVICE, Cloud};
+use crate::credential::aws::{AccessKey, Aws, Role, host};
+use crate::provider::Cloud;
 use crate::table::SecretText;
 
 /// The name of sessions, where a store gives none.
@@ -32,7 +32,7 @@ pub(super) fn compile(
     let mut parts = Parts::new(raw, "spec.aws", input);
     let region = parts.field("region", spec.region.as_deref());
     // It becomes part of the host that keys are sent to.
-    if region.is_some_and(|region| !region::is_region(region)) {
+    if region.is_some_and(|region| !host::is_region(region)) {
         parts.fault(Reason::Invalid, "region", "must be a region's name, such as `us-east-1`");
     }
     let key = access_key(spec, &mut parts);
@@ -46,12 +46,10 @@ pub(super) fn compile(
         parts.field("assumeRole.externalId", role.external_id.as_deref());
         parts.field("assumeRole.sessionName", Some(&role.session_name));
     }
-    // The one service of AWS's that is asked; its other doors are signed for by the same name.
-    let service = BEDROCK_SERVICE;
     let make = || -> Arc<dyn crate::credential::Identity> {
-        Arc::new(Aws::new(service, region.map(Into::into), key, role))
+        Arc::new(Aws::new(region.map(Into::into), key, role))
     };
-    parts.finish(Cloud::Aws { service }, make, notes)
+    parts.finish(Cloud::Aws, make, notes)
 }
 
 fn access_key<'a>(spec: &AwsCredentials, parts: &mut Parts<'a>) -> Option<AccessKey<'a>> {

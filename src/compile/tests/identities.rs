@@ -54,7 +54,7 @@ fn an_access_key_makes_an_identity() {
     assert_eq!(outcome.errors(), Vec::<String>::new());
     let upstream = outcome.target("a/r", "t").upstream().expect("resolved");
     let pool = upstream.keys.as_ref().expect("keys");
-    assert_eq!(pool.cloud, Some(Cloud::Aws { service: "bedrock" }));
+    assert_eq!(pool.cloud, Some(Cloud::Aws));
     assert!(matches!(pool.keys[0].proof, Proof::Identity(_)));
     let Details::Store { keys } = &outcome.report(Kind::CredentialStore, "a/s").details else {
         panic!("a store")

@@ -25,7 +25,7 @@ pub(super) fn sign(
     scope: Scope<'_>,
     now: SystemTime,
 ) -> Result<(), IdentityError> {
-    let Outgoing { authority, request } = outgoing;
+    let Outgoing { authority, request, .. } = outgoing;
     for name in ["x-amz-date", "x-amz-security-token", "x-amz-content-sha256"] {
         request.headers_mut().remove(name);
     }

@@ -31,7 +31,7 @@ fn request(target: &str) -> Request<Bytes> {
 
 fn signed(target: &str, session_token: Option<&str>) -> Request<Bytes> {
     let mut request = request(target);
-    let outgoing = Outgoing { authority: HOST, request: &mut request };
+    let outgoing = Outgoing { authority: HOST, service: "bedrock", request: &mut request };
     let scope = Scope { region: "us-east-1", service: "bedrock" };
     sign(outgoing, &key(session_token), scope, SystemTime::UNIX_EPOCH + NOON).expect("signed");
     request
@@ -81,7 +81,7 @@ fn a_token_is_covered_and_hidden() {
 fn what_was_signed_before_is_signed_anew() {
     let first = signed("/model/m/converse", Some("old"));
     let mut again = first.clone();
-    let outgoing = Outgoing { authority: HOST, request: &mut again };
+    let outgoing = Outgoing { authority: HOST, service: "bedrock", request: &mut again };
     let scope = Scope { region: "us-east-1", service: "bedrock" };
     sign(outgoing, &key(None), scope, SystemTime::UNIX_EPOCH + NOON).expect("signed");
     assert!(!again.headers().contains_key("x-amz-security-token"));
@@ -91,7 +91,7 @@ fn what_was_signed_before_is_signed_anew() {
 #[test]
 fn a_key_that_no_header_can_hold_signs_nothing() {
     let mut request = request("/model/m/converse");
-    let outgoing = Outgoing { authority: HOST, request: &mut request };
+    let outgoing = Outgoing { authority: HOST, service: "bedrock", request: &mut request };
     let scope = Scope { region: "us-east-1", service: "bedrock" };
     let key = Credentials::new("a\nb", "secret", None, None, "test");
     let error = sign(outgoing, &key, scope, SystemTime::now()).expect_err("unsignable");
@@ -100,19 +100,23 @@ fn a_key_that_no_header_can_hold_signs_nothing() {
 
 fn scope_of(region: Option<&str>, authority: &str) -> Result<String, IdentityError> {
     let key = AccessKey { id: "AKID", secret: "secret", session_token: None };
-    let aws = Aws::new("bedrock", region.map(Into::into), Some(key), None);
+    let aws = Aws::new(region.map(Into::into), Some(key), None);
     let mut request = request("/model/m/converse");
     // A given key is waited for by nobody.
-    aws.prove(Outgoing { authority, request: &mut request }).now_or_never().expect("at once")?;
+    aws.prove(Outgoing { authority, service: "bedrock", request: &mut request })
+        .now_or_never()
+        .expect("at once")?;
     let scope = text(&request, "authorization").split('/').skip(2).take(2);
     Ok(scope.collect::<Vec<_>>().join("/"))
 }
 
 #[test]
-fn the_region_is_the_one_said_or_the_hosts() {
+fn region_and_service_are_the_ones_said_or_the_hosts() {
     let host = "bedrock-runtime.eu-west-1.amazonaws.com";
     assert_eq!(scope_of(None, host).as_deref(), Ok("eu-west-1/bedrock"));
     assert_eq!(scope_of(None, &format!("{host}:8443")).as_deref(), Ok("eu-west-1/bedrock"));
+    let mantle = "bedrock-mantle.eu-west-1.api.aws";
+    assert_eq!(scope_of(None, mantle).as_deref(), Ok("eu-west-1/bedrock-mantle"));
     assert_eq!(scope_of(Some("us-east-2"), host).as_deref(), Ok("us-east-2/bedrock"));
     assert_eq!(scope_of(Some("us-east-2"), "127.0.0.1:80").as_deref(), Ok("us-east-2/bedrock"));
     assert!(matches!(scope_of(None, "127.0.0.1:80"), Err(IdentityError::Unsignable(_))));
@@ -121,7 +125,7 @@ fn the_region_is_the_one_said_or_the_hosts() {
 #[test]
 fn an_identity_tells_nothing_and_a_given_key_is_not_renewed() {
     let key = AccessKey { id: "AKID", secret: "s3cret", session_token: Some("t0ken") };
-    let aws = Aws::new("bedrock", None, Some(key), None);
+    let aws = Aws::new(None, Some(key), None);
     let shown = format!("{aws:?}");
     assert!(!shown.contains("AKID") && !shown.contains("s3cret") && !shown.contains("t0ken"));
     assert!(!aws.refused(), "there is no other key");

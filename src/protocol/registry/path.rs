@@ -61,7 +61,7 @@ fn find(template: &str, path: &str) -> Option<Found> {
 }
 
 /// A template with the model in its place.
-pub(super) fn fill(template: &'static str, model: &str) -> Cow<'static, str> {
+pub fn fill(template: &'static str, model: &str) -> Cow<'static, str> {
     match template.split_once(MODEL) {
         None => Cow::Borrowed(template),
         Some((before, after)) => Cow::Owned(format!("{before}{}{after}", as_segment(model))),
@@ -69,11 +69,12 @@ pub(super) fn fill(template: &'static str, model: &str) -> Cow<'static, str> {
 }
 
 /// A name as one segment of a path: everything but unreserved characters is percent-encoded
-/// (RFC 3986, section 2.3), slashes and colons of ARNs included.
+/// (RFC 3986, section 2.3), slashes and colons of ARNs included. `@` may stand in a segment as it is
+/// (section 3.3), and stands so in the names that Google gives to others' models.
 fn as_segment(name: &str) -> String {
     let mut segment = String::with_capacity(name.len() + 8);
     for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
             segment.push(char::from(byte));
         } else {
             // Writing to a string does not fail.
@@ -150,5 +151,6 @@ mod tests {
             "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Aapplication-inference-profile%2Fabc/converse"
         );
         assert_eq!(fill("/chat/completions", arn), "/chat/completions");
+        assert_eq!(fill("/{model}:rawPredict", "claude@20250929"), "/claude@20250929:rawPredict");
     }
 }
