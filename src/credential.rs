@@ -6,6 +6,7 @@
 //! output.
 
 mod author;
+pub mod aws;
 pub mod azure;
 mod environment;
 pub mod google;
@@ -40,6 +41,8 @@ pub trait Identity: fmt::Debug + Send + Sync {
 pub struct Outgoing<'a> {
     /// Host and, if it is not the scheme's own, port: what stands in the `host` header.
     pub authority: &'a str,
+    /// What AWS calls the service in signatures, where the host does not tell.
+    pub service: &'static str,
     /// Headers, body and an origin-form target.
     pub request: &'a mut Request<Bytes>,
 }

@@ -3,6 +3,7 @@
 //! What a store holds is a union: `type` names the one block that is set. A further type is a variant
 //! of [`CredentialType`], a file below here with its block, the block in the spec, and one rule.
 
+mod aws;
 mod azure;
 mod google;
 mod pool;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::AllowedNamespaces;
 use super::schema::default_gateway;
 
+pub use aws::{AssumedRole, AwsCredentials};
 pub use azure::AzureCredentials;
 pub use google::GoogleCredentials;
 pub use pool::{ApiKeyCredentials, KeySelection, StoredKey};
@@ -58,6 +60,8 @@ pub use source::{EnvSource, FileSource, KeySource};
 #[x_kube(
     validation = Rule::new("has(self.apiKey) == (self.type == 'APIKey')")
         .message("`apiKey` is set if and only if `type` is APIKey"),
+    validation = Rule::new("has(self.aws) == (self.type == 'AWS')")
+        .message("`aws` is set if and only if `type` is AWS"),
     validation = Rule::new("has(self.google) == (self.type == 'Google')")
         .message("`google` is set if and only if `type` is Google"),
     validation = Rule::new("has(self.azure) == (self.type == 'Azure')")
@@ -71,7 +75,7 @@ pub struct CredentialStoreSpec {
     pub gateway: String,
 
     /// What kind of credential it holds: keys that are sent as they are (`APIKey`), or an identity of
-    /// Google Cloud or Azure, by which tokens are asked for.
+    /// AWS, which signs requests, or of Google Cloud or Azure, by which tokens are asked for.
     pub r#type: CredentialType,
 
     /// The namespaces whose routes may use it. Default: its own.
@@ -96,6 +100,10 @@ pub struct CredentialStoreSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<ApiKeyCredentials>,
 
+    /// The identity of AWS, with `type: AWS`. Empty: the gateway's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsCredentials>,
+
     /// The identity of Google Cloud, with `type: Google`. Empty: the gateway's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub google: Option<GoogleCredentials>,
@@ -111,6 +119,9 @@ pub enum CredentialType {
     /// Long-lived keys that are sent in a header.
     #[serde(rename = "APIKey")]
     ApiKey,
+    /// An identity of AWS.
+    #[serde(rename = "AWS")]
+    Aws,
     /// An identity of Google Cloud.
     Google,
     /// An identity of Azure.
@@ -122,6 +133,7 @@ impl CredentialType {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ApiKey => "APIKey",
+            Self::Aws => "AWS",
             Self::Google => "Google",
             Self::Azure => "Azure",
         }
@@ -138,7 +150,7 @@ pub struct CredentialStoreStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 
-    /// The keys by name: never a value, nor a part of one.
+    /// The keys by name: never a value, nor a part of one. What is no pool has one, `identity`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

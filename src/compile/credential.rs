@@ -1,5 +1,6 @@
 //! CredentialStores: whose they are, where what they hold may go, and what of it can be used.
 
+mod aws;
 mod azure;
 mod google;
 mod identity;
@@ -16,8 +17,8 @@ use super::report::{self, Details, ObjectReport, PartReport};
 use super::secret::Source;
 use super::{Input, Raw, References, Tenancy};
 use crate::api::{
-    ApiKeyCredentials, AzureCredentials, ConditionType, CredentialStoreSpec, CredentialType,
-    GoogleCredentials, KeySource, Kind, Reason,
+    ApiKeyCredentials, AwsCredentials, AzureCredentials, ConditionType, CredentialStoreSpec,
+    CredentialType, GoogleCredentials, KeySource, Kind, Reason,
 };
 use crate::table::{Admission, KeyPool, ObjectName, SecretText};
 
@@ -32,6 +33,8 @@ pub(super) struct Store {
     pub(super) pool: Option<Arc<KeyPool>>,
     /// Whether a key has not been read yet.
     pub(super) pending: bool,
+    /// Whether the host of a target has to tell its region of AWS, because this does not.
+    pub(super) wants_region: bool,
 }
 
 /// All CredentialStores of this gateway by name.
@@ -47,6 +50,7 @@ struct Compiled {
 /// What a store holds: the one block that its `type` names.
 enum Held {
     Keys(ApiKeyCredentials),
+    Aws(Box<AwsCredentials>),
     Google(GoogleCredentials),
     Azure(AzureCredentials),
 }
@@ -65,18 +69,22 @@ pub(super) fn compile(raw: &Raw, input: Input<'_>, notes: &mut Notes) -> (Store,
         Ok((held, admission, hosts)) => {
             let Compiled { pool, reports: keys } = match &held {
                 Held::Keys(keys) => pool::compile(raw, keys, input, notes),
+                Held::Aws(aws) => aws::compile(raw, aws, input, notes),
                 Held::Google(google) => google::compile(raw, google, input, notes),
                 Held::Azure(azure) => azure::compile(raw, azure, input, notes),
             };
             let pending = keys.iter().any(|key| key.fault == Some(Reason::Pending));
-            (true, Store { admission, hosts, pool, pending }, keys)
+            let wants_region = matches!(&held, Held::Aws(aws) if aws.region.is_none());
+            (true, Store { admission, hosts, pool, pending, wants_region }, keys)
         }
         Err(faults) => {
             for fault in faults {
                 notes.error(ConditionType::Accepted, fault);
             }
             let admission = grant::only(&raw.name.namespace);
-            (false, Store { admission, hosts: Vec::new(), pool: None, pending: false }, Vec::new())
+            let hosts = Vec::new();
+            let store = Store { admission, hosts, pool: None, pending: false, wants_region: false };
+            (false, store, Vec::new())
         }
     };
     let usable = keys.iter().filter(|key: &&PartReport| key.fault.is_none()).count();
@@ -126,6 +134,7 @@ impl Held {
     fn sources(&self) -> Vec<&KeySource> {
         match self {
             Self::Keys(pool) => pool.keys.iter().map(|key| &key.value_from).collect(),
+            Self::Aws(aws) => aws::sources(aws),
             Self::Google(google) => google.service_account_key.iter().collect(),
             Self::Azure(azure) => azure.client_secret.iter().collect(),
         }
@@ -146,6 +155,7 @@ fn accept(raw: &Raw) -> Result<(CredentialStoreSpec, Held), Vec<Fault>> {
 fn held(spec: &mut CredentialStoreSpec) -> Result<Held, Fault> {
     let blocks = [
         (CredentialType::ApiKey, "spec.apiKey", spec.api_key.take().map(Held::Keys)),
+        (CredentialType::Aws, "spec.aws", spec.aws.take().map(|aws| Held::Aws(Box::new(aws)))),
         (CredentialType::Google, "spec.google", spec.google.take().map(Held::Google)),
         (CredentialType::Azure, "spec.azure", spec.azure.take().map(Held::Azure)),
     ];

@@ -108,7 +108,7 @@ pub(super) async fn proved(
     authority: &str,
 ) -> Result<HeaderMap, IdentityError> {
     let mut request = Request::new(Bytes::new());
-    identity.prove(Outgoing { authority, request: &mut request }).await?;
+    identity.prove(Outgoing { authority, service: "", request: &mut request }).await?;
     Ok(request.into_parts().0.headers)
 }
 

@@ -15,6 +15,8 @@ const OPENAI_SPEAKING: Provider = Provider {
     template: None,
     auth: Auth::Bearer,
     cloud: None,
+    // A proxy before Bedrock is signed for like Bedrock.
+    service: "bedrock",
     key_optional: false,
     hosts: &[],
     quirks: Quirks::COMPATIBLE,
@@ -100,7 +102,8 @@ pub static PROVIDERS: &[Provider] = &[
         title: "Amazon Bedrock (Converse)",
         protocol: ProtocolId::Bedrock,
         template: Some("https://bedrock-runtime.{region}.amazonaws.com"),
-        // Bedrock's own API keys.
+        // Bedrock's own API keys, or signatures.
+        cloud: Some(Cloud::Aws),
         hosts: BEDROCK_HOSTS,
         quirks: NO_STREAM_USAGE,
         ..OPENAI_SPEAKING
@@ -110,6 +113,7 @@ pub static PROVIDERS: &[Provider] = &[
         title: "Claude on Amazon Bedrock (InvokeModel)",
         protocol: ProtocolId::Anthropic,
         template: Some("https://bedrock-runtime.{region}.amazonaws.com"),
+        cloud: Some(Cloud::Aws),
         hosts: BEDROCK_HOSTS,
         quirks: clouds::CLAUDE_ON_BEDROCK,
         lacks: &["/v1/messages/count_tokens"],
@@ -121,6 +125,8 @@ pub static PROVIDERS: &[Provider] = &[
         title: "Claude on Amazon Bedrock (Mantle)",
         protocol: ProtocolId::Anthropic,
         template: Some("https://bedrock-mantle.{region}.api.aws/anthropic"),
+        cloud: Some(Cloud::Aws),
+        service: "bedrock-mantle",
         hosts: &["bedrock-mantle.*.api.aws"],
         quirks: clouds::CLAUDE_ON_MANTLE,
         lacks: &["/v1/messages/count_tokens"],
@@ -130,6 +136,7 @@ pub static PROVIDERS: &[Provider] = &[
         name: "bedrock-openai",
         title: "Amazon Bedrock (OpenAI-compatible)",
         template: Some("https://bedrock-runtime.{region}.amazonaws.com/openai/v1"),
+        cloud: Some(Cloud::Aws),
         hosts: &[
             "bedrock-runtime.*.amazonaws.com",
             "bedrock-runtime-fips.*.amazonaws.com",

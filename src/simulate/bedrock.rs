@@ -5,6 +5,7 @@
 
 pub(super) mod converse;
 pub(super) mod frame;
+pub(super) mod signature;
 
 use http::StatusCode;
 
