@@ -96,7 +96,9 @@ impl Provider {
     /// has it, else one of its own that says the same. `None` if it cannot be asked at all.
     pub fn operation_for(&self, wanted: &'static Operation) -> Option<&'static Operation> {
         let has = |operation: &Operation| {
-            operation.protocol == self.protocol && !self.lacks.contains(&operation.upstream_path)
+            operation.protocol == self.protocol
+                && !self.lacks.contains(&operation.upstream_path)
+                && (self.quirks.openai_itself || !operation.openai_alone)
         };
         if has(wanted) {
             return Some(wanted);

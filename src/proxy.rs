@@ -19,11 +19,13 @@ mod budget;
 mod choose;
 mod classify;
 mod count;
+mod deadline;
 mod encode;
 mod error;
 mod events;
 mod exchange;
 mod failover;
+mod fetch;
 mod fit;
 mod guard;
 mod headers;
@@ -61,6 +63,8 @@ use resolve::Taken;
 pub struct Gateway {
     cell: Arc<TableCell>,
     client: Client,
+    /// Fetches what clients name by URL, where that is allowed.
+    fetcher: Option<Client>,
     metrics: Arc<Metrics>,
     access_log: Arc<AccessLog>,
     budget: Budget,
@@ -89,7 +93,15 @@ impl Gateway {
         cut: CancellationToken,
     ) -> Self {
         let budget = Budget::new(limits.max_buffered, metrics.buffered_bytes.clone());
-        Self { cell, client, metrics, access_log, budget, max_body: limits.max_body, cut }
+        let max_body = limits.max_body;
+        Self { cell, client, fetcher: None, metrics, access_log, budget, max_body, cut }
+    }
+
+    /// The same, which fetches with `client` what callers name by URL and a target has to be sent.
+    /// Whom that client connects to, callers decide: its address policy has to be made for them.
+    pub fn fetching(mut self, client: Client) -> Self {
+        self.fetcher = Some(client);
+        self
     }
 }
 

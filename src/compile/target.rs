@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::address::{self, Address};
 use super::credential::Stores;
 use super::finding::{Fault, Notes};
-use super::{Input, grant, host, policy};
+use super::{Input, capabilities, grant, host, policy};
 use crate::api::{self, ConditionType, ModelRouteSpec, Reason, TargetSpec};
 use crate::credential::aws::host::AwsHost;
 use crate::protocol::neutral::Compatibility;
@@ -93,6 +93,7 @@ fn resolve(
             api::Compatibility::Strict => Compatibility::Strict,
             api::Compatibility::Lenient => Compatibility::Lenient,
         },
+        corrections: capabilities::corrections(spec.capabilities.as_ref()),
         state: around.input.state.target(&identity),
     })
 }

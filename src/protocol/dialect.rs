@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Malformed;
 use super::model::ModelFacts;
-use super::neutral::{CannotCross, Crossing, Event, Reply, Request, StandIn};
+use super::neutral::{CannotCross, Crossing, Event, MediaKind, Reply, Request, StandIn};
 
 /// One chat-like API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +40,10 @@ pub trait Dialect: Sync {
     fn holds_foreign_state(&self, _body: &[u8]) -> bool {
         false
     }
+
+    /// Whether its targets have to be sent the bytes of a picture or document that the client names
+    /// by a URL of the web. Where they fetch it themselves, or take none in any form, they do not.
+    fn wants_bytes(&self, kind: MediaKind, quirks: &Quirks) -> bool;
 
     /// Members of a client's request that this vendor refuses, although the API has them: such a
     /// request cannot pass as it is. `betas` are those that it comes with.

@@ -175,8 +175,11 @@ impl<'a> Attempt<'a> {
         let Self { upstream, resolved, prepared, .. } = self;
         let body = match &prepared.translated {
             Some(translated) => translated.body.clone(),
-            None => encode(resolved, upstream, prepared, add_usage)
-                .map_err(|error| Failure::unsendable(&error))?,
+            None => {
+                let object = prepared.inlined.as_ref().unwrap_or(&resolved.object);
+                encode(object, resolved, upstream, prepared, add_usage)
+                    .map_err(|error| Failure::unsendable(&error))?
+            }
         };
         let model = upstream.model_for(&resolved.model);
         let path = upstream.transport.path(prepared.operation, &model, resolved.streams());

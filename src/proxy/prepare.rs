@@ -6,12 +6,13 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::attempt::Failure;
+use super::fetch::{pass_with_bytes, wanting};
 use super::fit::{self, Fit, Fitted};
 use super::resolve::{Resolved, betas};
+use crate::protocol::abilities::hold_to;
 use crate::protocol::dialect::{Dialect, DialectId, TargetView, Undo, Written};
 use crate::protocol::neutral::{Crossing, Effort, Request, Warning};
 use crate::protocol::registry::Operation;
-use crate::provider::models;
 use crate::table::{Parameters, Upstream};
 use crate::wire::json::{JsonError, Object};
 
@@ -22,6 +23,8 @@ pub(super) struct Prepared {
     pub operation: &'static Operation,
     /// Set where that is not the client's.
     pub translated: Option<Translated>,
+    /// The client's request with bytes in the place of URLs, for a vendor that fetches nothing.
+    pub inlined: Option<Object>,
     /// What the vendor's own door changes in the head; in the body of a translated request it was
     /// changed already.
     pub fit: Fit,
@@ -58,13 +61,18 @@ pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepar
         && !foreign
         && let Fitted::Fits(fit) = as_it_came(resolved, upstream, operation, &mut crossing)?
     {
+        let inlined = pass_with_bytes(resolved.object.text(), &resolved.files)
+            .filter(|_| wanting(resolved, upstream).is_some())
+            .map(Object::parse)
+            .transpose()
+            .map_err(|error| Failure::unsendable(&error))?;
         let warnings = crossing.into_warnings();
-        return Ok(Prepared { operation, translated: None, fit, warnings });
+        return Ok(Prepared { operation, translated: None, inlined, fit, warnings });
     }
     let mut crossing = Crossing::new(upstream.compatibility);
     let (translated, fit) = translate(resolved, upstream, operation, &mut crossing)?;
     let warnings = crossing.into_warnings();
-    Ok(Prepared { operation, translated: Some(translated), fit, warnings })
+    Ok(Prepared { operation, translated: Some(translated), inlined: None, fit, warnings })
 }
 
 /// What the door of `upstream` changes in the client's own request.
@@ -98,11 +106,15 @@ fn translate(
     if !parameters.is_empty() {
         apply(parameters, request.to_mut());
     }
+    let quirks = &upstream.provider.quirks;
+    if !resolved.files.is_empty() {
+        resolved.files.inline(request.to_mut(), |kind| provider.wants_bytes(kind, quirks));
+    }
     let model = &*upstream.model_for(&resolved.model);
-    let target =
-        TargetView { model, facts: models::facts(model), quirks: &upstream.provider.quirks };
-    let written = provider
-        .write_request(&request, &target, crossing)
+    let facts = upstream.facts(model);
+    let target = TargetView { model, facts: &facts, quirks };
+    let written = hold_to(&facts, &mut request, client.id(), crossing)
+        .and_then(|()| provider.write_request(&request, &target, crossing))
         .map_err(|lost| Failure::untranslatable(&lost))?;
     let fit = Fit::of_written(&written.headers, upstream.provider);
     let body = finished(written.body, upstream, operation, &fit)
