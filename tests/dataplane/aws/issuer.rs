@@ -26,7 +26,7 @@ pub const CONTAINER: &str = "token-of-the-container";
 const INSTANCE: &str = "token-of-the-instance";
 
 /// How long what it grants is good for.
-pub const LIFETIME: Duration = Duration::from_secs(3600);
+const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// The key of that number that it grants.
 pub fn granted(number: usize) -> AccessKey {
