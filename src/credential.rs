@@ -5,8 +5,15 @@
 //! every table that refers to it ([`crate::state::KeyState`] holds it); making one does no input or
 //! output.
 
+mod author;
 pub mod aws;
+pub mod azure;
+mod environment;
+pub mod google;
+mod issuer;
 mod renewal;
+#[cfg(test)]
+mod stub;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +22,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::Request;
 
+pub use author::Author;
+pub use environment::Environment;
 pub use renewal::{Fetched, Renewal};
 
 /// An identity of a cloud.

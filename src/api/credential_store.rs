@@ -4,6 +4,8 @@
 //! of [`CredentialType`], a file below here with its block, the block in the spec, and one rule.
 
 mod aws;
+mod azure;
+mod google;
 mod pool;
 mod source;
 
@@ -16,6 +18,8 @@ use super::AllowedNamespaces;
 use super::schema::default_gateway;
 
 pub use aws::{AssumedRole, AwsCredentials};
+pub use azure::AzureCredentials;
+pub use google::GoogleCredentials;
 pub use pool::{ApiKeyCredentials, KeySelection, StoredKey};
 pub use source::{EnvSource, FileSource, KeySource};
 
@@ -57,7 +61,11 @@ pub use source::{EnvSource, FileSource, KeySource};
     validation = Rule::new("has(self.apiKey) == (self.type == 'APIKey')")
         .message("`apiKey` is set if and only if `type` is APIKey"),
     validation = Rule::new("has(self.aws) == (self.type == 'AWS')")
-        .message("`aws` is set if and only if `type` is AWS")
+        .message("`aws` is set if and only if `type` is AWS"),
+    validation = Rule::new("has(self.google) == (self.type == 'Google')")
+        .message("`google` is set if and only if `type` is Google"),
+    validation = Rule::new("has(self.azure) == (self.type == 'Azure')")
+        .message("`azure` is set if and only if `type` is Azure")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialStoreSpec {
@@ -67,7 +75,7 @@ pub struct CredentialStoreSpec {
     pub gateway: String,
 
     /// What kind of credential it holds: keys that are sent as they are (`APIKey`), or an identity of
-    /// AWS, which signs requests.
+    /// AWS, which signs requests, or of Google Cloud or Azure, by which tokens are asked for.
     pub r#type: CredentialType,
 
     /// The namespaces whose routes may use it. Default: its own.
@@ -95,6 +103,14 @@ pub struct CredentialStoreSpec {
     /// The identity of AWS, with `type: AWS`. Empty: the gateway's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<AwsCredentials>,
+
+    /// The identity of Google Cloud, with `type: Google`. Empty: the gateway's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub google: Option<GoogleCredentials>,
+
+    /// The identity of Azure, with `type: Azure`. Without `clientSecret`: the gateway's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<AzureCredentials>,
 }
 
 /// The kind of a credential.
@@ -106,6 +122,10 @@ pub enum CredentialType {
     /// An identity of AWS.
     #[serde(rename = "AWS")]
     Aws,
+    /// An identity of Google Cloud.
+    Google,
+    /// An identity of Azure.
+    Azure,
 }
 
 impl CredentialType {
@@ -114,6 +134,8 @@ impl CredentialType {
         match self {
             Self::ApiKey => "APIKey",
             Self::Aws => "AWS",
+            Self::Google => "Google",
+            Self::Azure => "Azure",
         }
     }
 }

@@ -1,6 +1,8 @@
 //! CredentialStores: whose they are, where what they hold may go, and what of it can be used.
 
 mod aws;
+mod azure;
+mod google;
 mod identity;
 mod pool;
 
@@ -15,8 +17,8 @@ use super::report::{self, Details, ObjectReport, PartReport};
 use super::secret::Source;
 use super::{Input, Raw, References, Tenancy};
 use crate::api::{
-    ApiKeyCredentials, AwsCredentials, ConditionType, CredentialStoreSpec, CredentialType,
-    KeySource, Kind, Reason,
+    ApiKeyCredentials, AwsCredentials, AzureCredentials, ConditionType, CredentialStoreSpec,
+    CredentialType, GoogleCredentials, KeySource, Kind, Reason,
 };
 use crate::table::{Admission, KeyPool, ObjectName, SecretText};
 
@@ -49,6 +51,8 @@ struct Compiled {
 enum Held {
     Keys(ApiKeyCredentials),
     Aws(Box<AwsCredentials>),
+    Google(GoogleCredentials),
+    Azure(AzureCredentials),
 }
 
 /// Compiles one CredentialStore. One that cannot be read in full is refused: it may have lost a
@@ -66,6 +70,8 @@ pub(super) fn compile(raw: &Raw, input: Input<'_>, notes: &mut Notes) -> (Store,
             let Compiled { pool, reports: keys } = match &held {
                 Held::Keys(keys) => pool::compile(raw, keys, input, notes),
                 Held::Aws(aws) => aws::compile(raw, aws, input, notes),
+                Held::Google(google) => google::compile(raw, google, input, notes),
+                Held::Azure(azure) => azure::compile(raw, azure, input, notes),
             };
             let pending = keys.iter().any(|key| key.fault == Some(Reason::Pending));
             let wants_region = matches!(&held, Held::Aws(aws) if aws.region.is_none());
@@ -129,6 +135,8 @@ impl Held {
         match self {
             Self::Keys(pool) => pool.keys.iter().map(|key| &key.value_from).collect(),
             Self::Aws(aws) => aws::sources(aws),
+            Self::Google(google) => google.service_account_key.iter().collect(),
+            Self::Azure(azure) => azure.client_secret.iter().collect(),
         }
     }
 }
@@ -148,6 +156,8 @@ fn held(spec: &mut CredentialStoreSpec) -> Result<Held, Fault> {
     let blocks = [
         (CredentialType::ApiKey, "spec.apiKey", spec.api_key.take().map(Held::Keys)),
         (CredentialType::Aws, "spec.aws", spec.aws.take().map(|aws| Held::Aws(Box::new(aws)))),
+        (CredentialType::Google, "spec.google", spec.google.take().map(Held::Google)),
+        (CredentialType::Azure, "spec.azure", spec.azure.take().map(Held::Azure)),
     ];
     let mut named = None;
     for (kind, path, block) in blocks {

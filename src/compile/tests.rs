@@ -5,6 +5,7 @@ mod consumers;
 mod credentials;
 mod destinations;
 mod identities;
+mod issuers;
 mod names;
 mod properties;
 mod targets;

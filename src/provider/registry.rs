@@ -73,6 +73,7 @@ pub static PROVIDERS: &[Provider] = &[
         template: Some("https://{resource}.services.ai.azure.com/anthropic"),
         hosts: &["*.services.ai.azure.com"],
         auth: Auth::XApiKey,
+        cloud: Some(Cloud::Azure),
         quirks: clouds::CLAUDE_ON_FOUNDRY,
         ..OPENAI_SPEAKING
     },
@@ -88,6 +89,7 @@ pub static PROVIDERS: &[Provider] = &[
             "*.services.ai.azure.com",
         ],
         auth: Auth::AzureApiKey,
+        cloud: Some(Cloud::Azure),
         quirks: vendor::AZURE,
         dated: Some(Dated {
             template: "https://{resource}.openai.azure.com",
@@ -267,6 +269,7 @@ pub static PROVIDERS: &[Provider] = &[
         protocol: ProtocolId::Gemini,
         template: Some("https://{host}/v1/projects/{project}/locations/{location}"),
         hosts: VERTEX_HOSTS,
+        cloud: Some(Cloud::Google),
         quirks: clouds::GEMINI_ON_VERTEX,
         transport: &clouds::VERTEX,
         ..OPENAI_SPEAKING
@@ -277,6 +280,7 @@ pub static PROVIDERS: &[Provider] = &[
         protocol: ProtocolId::Anthropic,
         template: Some("https://{host}/v1/projects/{project}/locations/{location}"),
         hosts: VERTEX_HOSTS,
+        cloud: Some(Cloud::Google),
         quirks: clouds::CLAUDE_ON_VERTEX,
         transport: &clouds::VERTEX_RAW_PREDICT,
         ..OPENAI_SPEAKING
@@ -288,6 +292,7 @@ pub static PROVIDERS: &[Provider] = &[
             "https://{host}/v1/projects/{project}/locations/{location}/endpoints/openapi",
         ),
         hosts: VERTEX_HOSTS,
+        cloud: Some(Cloud::Google),
         quirks: clouds::OPENAI_ON_VERTEX,
         lacks: &["/completions", "/embeddings", "/responses"],
         transport: &clouds::VERTEX_OPENAI,

@@ -11,7 +11,7 @@ use crate::api::{ConditionType, KeySource, Reason};
 use crate::compile::finding::{Fault, Notes};
 use crate::compile::report::PartReport;
 use crate::compile::{Input, Raw, note_unread};
-use crate::credential::Identity;
+use crate::credential::{Author, Identity};
 use crate::provider::Cloud;
 use crate::state::KeyIdentity;
 use crate::table::{Key, KeyPool, KeySelection, SecretText};
@@ -88,6 +88,11 @@ impl<'a> Parts<'a> {
         self.faults.push(Fault::new(reason, path, message));
     }
 
+    /// Who wrote them.
+    pub(super) fn author(&self) -> Author {
+        if self.input.tenancy.operator_owned { Author::Operator } else { Author::Tenant }
+    }
+
     /// The identity alone in a pool, which `make` makes if there is none of these parts yet. Nothing
     /// if a part was found wanting.
     pub(super) fn finish(
@@ -96,32 +101,38 @@ impl<'a> Parts<'a> {
         make: impl FnOnce() -> Arc<dyn Identity>,
         notes: &mut Notes,
     ) -> Compiled {
+        if !self.faults.is_empty() {
+            return self.unusable(notes);
+        }
+        let mut sha256 = [0; 32];
+        sha256.copy_from_slice(self.digest.finish().as_ref());
+        let name = &self.raw.name;
+        let state = self.input.state.key(&KeyIdentity {
+            namespace: name.namespace.clone(),
+            store: name.name.clone(),
+            key: NAME.into(),
+            digest: sha256,
+        });
+        let key = Key::of_identity(NAME, state.proves(make), state);
+        let pool = Arc::new(KeyPool {
+            store: name.clone(),
+            cloud: Some(cloud),
+            keys: vec![Arc::new(key)],
+            selection: KeySelection::InOrder,
+            turn: AtomicUsize::default(),
+        });
+        Compiled { pool: Some(pool), reports: vec![report(None)] }
+    }
+
+    /// No identity, because of the parts that were found wanting.
+    pub(super) fn unusable(self, notes: &mut Notes) -> Compiled {
         // What has to be done outweighs what will come by itself.
         let fault = self.faults.iter().map(|fault| fault.reason);
         let fault = fault.min_by_key(|reason| *reason == Reason::Pending);
-        let pool = fault.is_none().then(|| {
-            let mut sha256 = [0; 32];
-            sha256.copy_from_slice(self.digest.finish().as_ref());
-            let name = &self.raw.name;
-            let state = self.input.state.key(&KeyIdentity {
-                namespace: name.namespace.clone(),
-                store: name.name.clone(),
-                key: NAME.into(),
-                digest: sha256,
-            });
-            let key = Key::of_identity(NAME, state.proves(make), state);
-            Arc::new(KeyPool {
-                store: name.clone(),
-                cloud: Some(cloud),
-                keys: vec![Arc::new(key)],
-                selection: KeySelection::InOrder,
-                turn: AtomicUsize::default(),
-            })
-        });
         for fault in self.faults {
             note_unread(notes, ConditionType::Ready, fault);
         }
-        Compiled { pool, reports: vec![PartReport { name: NAME.to_owned(), fault }] }
+        Compiled { pool: None, reports: vec![report(fault)] }
     }
 
     /// With its length, so that no two lists of parts are digested alike.
@@ -129,4 +140,8 @@ impl<'a> Parts<'a> {
         self.digest.update(&text.len().to_be_bytes());
         self.digest.update(text.as_bytes());
     }
+}
+
+fn report(fault: Option<Reason>) -> PartReport {
+    PartReport { name: NAME.to_owned(), fault }
 }

@@ -228,7 +228,7 @@ fn a_broken_store_keeps_nothing_of_what_it_was() {
     world.store("a/s", json!({ "type": "Vault" }));
     let outcome = world.compile();
     assert_eq!(outcome.fault("a/r", "t"), "NoUsableKey");
-    outcome.tells("a/s", "spec.type", Reason::Invalid, "must be `APIKey`");
+    outcome.tells("a/s", "spec.type", Reason::Invalid, "`APIKey`");
 }
 
 #[test]
