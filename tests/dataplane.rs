@@ -10,6 +10,8 @@
 mod answer;
 #[path = "dataplane/answers.rs"]
 mod answers;
+#[path = "dataplane/aws.rs"]
+mod aws;
 #[path = "dataplane/breaker.rs"]
 mod breaker;
 #[path = "dataplane/callers.rs"]

@@ -28,6 +28,7 @@ pub struct Builder {
     pub(super) fault: Fault,
     pub(super) keys: Vec<SecretString>,
     pub(super) access_keys: Vec<AccessKey>,
+    pub(super) clock_ahead: Duration,
     pub(super) models: Vec<String>,
     addr: SocketAddr,
     pub(super) latency: Duration,
@@ -42,6 +43,7 @@ impl Default for Builder {
             fault: Fault::default(),
             keys: Vec::new(),
             access_keys: Vec::new(),
+            clock_ahead: Duration::ZERO,
             models: MODELS.map(str::to_owned).to_vec(),
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             latency: Duration::ZERO,
@@ -92,6 +94,13 @@ impl Builder {
     #[must_use]
     pub fn access_keys(mut self, keys: impl IntoIterator<Item = AccessKey>) -> Self {
         self.access_keys = keys.into_iter().collect();
+        self
+    }
+
+    /// By how much the clock that signatures are held against is ahead of this machine's.
+    #[must_use]
+    pub fn clock_ahead(mut self, ahead: Duration) -> Self {
+        self.clock_ahead = ahead;
         self
     }
 

@@ -1,6 +1,6 @@
 //! One request and its answer, from head to last byte.
 
-use std::{borrow::Cow, sync::Arc, time::SystemTime};
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, request::Parts};
@@ -154,7 +154,7 @@ fn check_caller(
         return Ok(());
     }
     if amazon && signature::is_signed(&head.headers) {
-        let now = SystemTime::now();
+        let now = provider.clock();
         return Ok(check_signature(head, body, SERVICE, &access_keys, now)?);
     }
     check_key(provider, head, speech)

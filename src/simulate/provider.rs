@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -25,6 +25,7 @@ pub(super) struct Provider {
     pub(super) flavor: Flavor,
     pub(super) keys: Vec<secrecy::SecretString>,
     access_keys: RwLock<Arc<[AccessKey]>>,
+    clock_ahead: Duration,
     pub(super) models: Vec<String>,
     /// Wait before the headers where a fault has none.
     pub(super) latency: Duration,
@@ -46,11 +47,13 @@ impl Provider {
     pub(super) fn new(builder: Builder) -> Self {
         let Builder { flavor, name, fault, keys, models, latency, kept_requests, .. } = builder;
         let access_keys = RwLock::new(builder.access_keys.into());
+        let clock_ahead = builder.clock_ahead;
         Self {
             name,
             flavor,
             keys,
             access_keys,
+            clock_ahead,
             models,
             latency,
             ledger: Arc::new(Ledger::new(kept_requests)),
@@ -58,6 +61,11 @@ impl Provider {
             standing: RwLock::new(Standing::new(fault)),
             struck: Mutex::default(),
         }
+    }
+
+    /// The time that signatures are held against.
+    pub(super) fn clock(&self) -> SystemTime {
+        SystemTime::now() + self.clock_ahead
     }
 
     /// Whose signatures are taken now.

@@ -1,5 +1,6 @@
 //! Signatures against vectors that botocore computed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use http::{HeaderValue, Request};
 
 use super::sign::{Scope, sign};
 use super::*;
+use crate::credential::Fetched;
 
 /// 2026-11-20T12:00:00Z.
 const NOON: Duration = Duration::from_secs(1_795_176_000);
@@ -129,4 +131,53 @@ fn an_identity_tells_nothing_and_a_given_key_is_not_renewed() {
     let shown = format!("{aws:?}");
     assert!(!shown.contains("AKID") && !shown.contains("s3cret") && !shown.contains("t0ken"));
     assert!(!aws.refused(), "there is no other key");
+}
+
+/// An identity whose issuer grants so many keys, each for an hour, and is away then.
+fn granted(limit: usize) -> Aws {
+    let count = Arc::new(AtomicUsize::new(0));
+    let renewal = Renewal::new(move || {
+        let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+        async move {
+            if number > limit {
+                let reason = "it is away".into();
+                return Err(IdentityError::NotGranted { issuer: "a test", reason });
+            }
+            let value = Credentials::new(format!("AKID{number}"), "secret", None, None, "test");
+            Ok(Fetched { value, lifetime: Some(Duration::from_secs(3600)) })
+        }
+    });
+    let issuer = Arc::new(Issuer::new(None, None, None));
+    Aws { region: None, keys: Keys::Granted { issuer, renewal } }
+}
+
+/// The id of the key that signs a request now.
+async fn signer(aws: &Aws) -> Result<String, IdentityError> {
+    let mut request = request("/model/m/converse");
+    let outgoing = Outgoing { authority: HOST, service: "bedrock", request: &mut request };
+    aws.prove(outgoing).await?;
+    Ok(text(&request, "authorization").split(['=', '/']).nth(1).unwrap_or_default().to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_granted_key_is_used_while_it_is_valid_although_the_issuer_is_away() {
+    let aws = granted(1);
+    assert_eq!(signer(&aws).await.as_deref(), Ok("AKID1"));
+    // It is to be renewed by now.
+    for _ in 0..3 {
+        tokio::time::advance(Duration::from_secs(58 * 60 / 3)).await;
+        assert_eq!(signer(&aws).await.as_deref(), Ok("AKID1"));
+    }
+    tokio::time::advance(Duration::from_secs(3 * 60)).await;
+    assert!(matches!(signer(&aws).await, Err(IdentityError::NotGranted { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_key_is_granted_anew_unless_it_was_just_now() {
+    let aws = granted(2);
+    assert_eq!(signer(&aws).await.as_deref(), Ok("AKID1"));
+    assert!(!aws.refused(), "the next would be no better");
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert!(aws.refused());
+    assert_eq!(signer(&aws).await.as_deref(), Ok("AKID2"));
 }
