@@ -27,8 +27,10 @@ pub struct Azure {
     /// The scope of every token; `None`: what the host of the request asks for.
     scope: Option<Arc<str>>,
     /// By scope: one, or the few of [`scope::of_host`].
-    tokens: Mutex<Vec<(Arc<str>, Arc<Renewal<HeaderValue>>)>>,
+    tokens: Mutex<Vec<ScopedToken>>,
 }
+
+type ScopedToken = (Arc<str>, Arc<Renewal<HeaderValue>>);
 
 #[derive(Debug)]
 enum Source {
