@@ -139,9 +139,13 @@ struct Message<'a> {
 pub(super) fn write_reply(reply: &Reply, client: &ClientView<'_>) -> Bytes {
     let choice = reply.choices.first();
     let outputs = choice.map_or(&[][..], |choice| &choice.output);
+    let (outputs, late) = without_late_state(outputs);
     let mut content = Vec::with_capacity(outputs.len());
     let (mut calls, mut refused) = (0, false);
-    for output in outputs {
+    for (at, output) in outputs.iter().enumerate() {
+        if at + 1 == outputs.len() {
+            content.extend(late.map(|state| write_thinking("", Some(state))));
+        }
         match output {
             Output::Text(text) => content.extend(write_text(text)),
             Output::Refusal(text) => {
@@ -179,6 +183,21 @@ pub(super) fn write_reply(reply: &Reply, client: &ClientView<'_>) -> Bytes {
     };
     // Strings, numbers and JSON that was read as such.
     Bytes::from(serde_json::to_vec(&message).expect("these types are always JSON"))
+}
+
+/// A signature of Gemini's, which comes after the last words, is parted from them: Claude ends no
+/// answer with thinking, and clients take the last block for the answer.
+fn without_late_state(outputs: &[Output]) -> (&[Output], Option<&OpaqueState>) {
+    match outputs {
+        [before @ .., Output::Thinking { text, state: Some(state) }]
+            if text.is_empty()
+                && state.origin == Origin::Gemini
+                && matches!(before.last(), Some(Output::Text(_))) =>
+        {
+            (before, Some(state))
+        }
+        _ => (outputs, None),
+    }
 }
 
 fn write_text(text: &str) -> Option<Block<'_>> {
