@@ -139,13 +139,10 @@ struct Message<'a> {
 pub(super) fn write_reply(reply: &Reply, client: &ClientView<'_>) -> Bytes {
     let choice = reply.choices.first();
     let outputs = choice.map_or(&[][..], |choice| &choice.output);
-    let (outputs, late) = without_late_state(outputs);
+    let outputs = without_late_state(outputs);
     let mut content = Vec::with_capacity(outputs.len());
     let (mut calls, mut refused) = (0, false);
-    for (at, output) in outputs.iter().enumerate() {
-        if at + 1 == outputs.len() {
-            content.extend(late.map(|state| write_thinking("", Some(state))));
-        }
+    for output in outputs {
         match output {
             Output::Text(text) => content.extend(write_text(text)),
             Output::Refusal(text) => {
@@ -185,18 +182,18 @@ pub(super) fn write_reply(reply: &Reply, client: &ClientView<'_>) -> Bytes {
     Bytes::from(serde_json::to_vec(&message).expect("these types are always JSON"))
 }
 
-/// A signature of Gemini's, which comes after the last words, is parted from them: Claude ends no
-/// answer with thinking, and clients take the last block for the answer.
-fn without_late_state(outputs: &[Output]) -> (&[Output], Option<&OpaqueState>) {
+/// Without a signature of Gemini's that comes after the last words. Claude ends no answer with
+/// thinking, and clients take the last block, or the first, for the answer; see the stream's writer.
+fn without_late_state(outputs: &[Output]) -> &[Output] {
     match outputs {
         [before @ .., Output::Thinking { text, state: Some(state) }]
             if text.is_empty()
                 && state.origin == Origin::Gemini
                 && matches!(before.last(), Some(Output::Text(_))) =>
         {
-            (before, Some(state))
+            before
         }
-        _ => (outputs, None),
+        _ => outputs,
     }
 }
 

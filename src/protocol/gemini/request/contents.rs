@@ -136,14 +136,13 @@ impl<'r> Writer<'r> {
         let goes_on = self.results.is_empty() && self.rest.is_empty();
         let last = self.contents.pop_if(|last| goes_on && last.role == Some("model"));
         let mut parts = last.map(|last| last.parts).unwrap_or_default();
-        // A signature that stands before the call or the words it belongs to.
+        // A signature that stands before the call it belongs to.
         let mut carried = None;
         for (number, part) in turn.parts.iter().enumerate() {
             match part {
                 Said::Text { text, .. } | Said::Refusal(text) => {
                     if !text.is_empty() {
-                        let thought_signature = carried.take();
-                        parts.push(Part { thought_signature, ..Part::text(text.as_str()) });
+                        parts.push(Part::text(text.as_str()));
                     }
                 }
                 Said::Thinking { text, state } => {
@@ -151,13 +150,7 @@ impl<'r> Writer<'r> {
                         continue;
                     };
                     let next = turn.parts.get(number + 1);
-                    let ahead = match next {
-                        Some(Said::ToolCall { state: None, .. }) => true,
-                        // So it is told to clients of Anthropic's API.
-                        Some(Said::Text { .. }) => text.is_empty() && parts.is_empty(),
-                        _ => false,
-                    };
-                    if ahead {
+                    if matches!(next, Some(Said::ToolCall { state: None, .. })) {
                         carried = Some(signature);
                         if !text.is_empty() {
                             parts.push(Part::thought(text, None));

@@ -196,15 +196,3 @@ fn the_model_never_speaks_first_and_last_only_where_it_may() {
     let strict = ModelFacts { refuses_prefill: true, ..ModelFacts::default() };
     write_with(&request, &strict, &Quirks::COMPATIBLE).expect_err("a prefill");
 }
-
-/// So clients of Anthropic's API send it back, in whose answers thinking comes first.
-#[test]
-fn a_signature_before_the_words_belongs_to_them() {
-    let state = OpaqueState { origin: Origin::Gemini, data: "sig".to_owned(), redacted: false };
-    let thought = Part::Thinking { text: String::new(), state: Some(state) };
-    let request = said(vec![user(vec![text("hi")]), model(vec![thought, text("Hello")])]);
-    assert_eq!(
-        contents(&request, &gemini_3())[1]["parts"],
-        json!([{"text": "Hello", "thoughtSignature": "sig"}])
-    );
-}
