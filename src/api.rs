@@ -21,6 +21,7 @@
     reason = "two printer columns of one type look like a repeated attribute"
 )]
 
+mod capabilities;
 mod conditions;
 mod consumer;
 mod credential_store;
@@ -40,6 +41,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt;
 
+pub use capabilities::{CapabilitiesSpec, Effort, SamplingSupport, ThinkingSupport};
 pub use conditions::{ConditionType, Reason};
 pub use consumer::{Consumer, ConsumerKey, ConsumerKeySource, ConsumerSpec, ConsumerStatus};
 pub use credential_store::{

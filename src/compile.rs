@@ -17,6 +17,7 @@
 //! fetched yet is missing from the [`Snapshot`].
 
 mod address;
+mod capabilities;
 mod consumer;
 mod credential;
 mod decode;

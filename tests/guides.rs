@@ -3,6 +3,7 @@
 //!
 //! `UPDATE_DOCS=1` (`make guides`) writes the tables anew.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -75,7 +76,8 @@ fn table() -> String {
         let hosts = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
         let Provider { name, title, .. } = provider;
         let (api, address, key) = (api(provider), address(provider), key(provider));
-        table += &format!("| `{name}` | {title} | {api} | {address} | {key} | {hosts} |\n");
+        writeln!(table, "| `{name}` | {title} | {api} | {address} | {key} | {hosts} |")
+            .expect("writing to a text does not fail");
     }
     table
 }
@@ -129,7 +131,7 @@ fn every_target_that_is_shown_is_valid() {
     let shown = targets(&read(PROVIDERS_GUIDE));
     // One route of all of them: `validate` names the target of each finding.
     let lines = shown.iter().flat_map(|target| target.lines());
-    let indented: String = lines.map(|line| format!("  {line}\n")).collect();
+    let indented: Vec<String> = lines.map(|line| format!("  {line}")).collect();
     let mut validate = Command::new(env!("CARGO_BIN_EXE_pilothouse"))
         .args(["validate", "--deny-warnings", "-"])
         .stdin(Stdio::piped())
@@ -137,7 +139,7 @@ fn every_target_that_is_shown_is_valid() {
         .spawn()
         .expect("the binary starts");
     let mut stdin = validate.stdin.take().expect("piped above");
-    let manifests = format!("{SURROUNDINGS}{indented}");
+    let manifests = format!("{SURROUNDINGS}{}\n", indented.join("\n"));
     stdin.write_all(manifests.as_bytes()).expect("it reads what it is given");
     drop(stdin);
     let output = validate.wait_with_output().expect("it ends");

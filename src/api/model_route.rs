@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::{MODEL_NAME, default_gateway, model_patterns};
 use super::{
-    AllowedNamespaces, AwsSpec, AzureSpec, CircuitBreakerSpec, GoogleSpec, LoadBalancingSpec,
-    ParametersSpec, RawParameters, StreamingSpec, TargetTimeoutsSpec, TimeoutsSpec,
+    AllowedNamespaces, AwsSpec, AzureSpec, CapabilitiesSpec, CircuitBreakerSpec, GoogleSpec,
+    LoadBalancingSpec, ParametersSpec, RawParameters, StreamingSpec, TargetTimeoutsSpec,
+    TimeoutsSpec,
 };
 
 /// What a route answers for, and how.
@@ -230,6 +231,10 @@ pub struct TargetSpec {
     /// refused; `Strict` refuses every loss; `Lenient` refuses only what cannot be answered rightly.
     #[serde(default)]
     pub compatibility: Compatibility,
+
+    /// What the model takes, where the gateway does not know it or knows it wrongly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<CapabilitiesSpec>,
 }
 
 /// What becomes of fields that a target's protocol has no place for.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::address::{self, Address};
 use super::credential::Stores;
 use super::finding::{Fault, Notes};
-use super::{Input, grant, host, policy};
+use super::{Input, capabilities, grant, host, policy};
 use crate::api::{self, ConditionType, ModelRouteSpec, Reason, TargetSpec};
 use crate::protocol::neutral::Compatibility;
 use crate::provider::{self, Provider};
@@ -92,6 +92,7 @@ fn resolve(
             api::Compatibility::Strict => Compatibility::Strict,
             api::Compatibility::Lenient => Compatibility::Lenient,
         },
+        corrections: capabilities::corrections(spec.capabilities.as_ref()),
         state: around.input.state.target(&identity),
     })
 }

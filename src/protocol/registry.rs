@@ -102,6 +102,8 @@ pub struct Operation {
     pub upstream_stream_path: Option<&'static str>,
     /// The protocol it belongs to.
     pub protocol: ProtocolId,
+    /// Only OpenAI itself and Azure have it, and no other server that speaks OpenAI's API.
+    pub openai_alone: bool,
     /// Whether its answers can be streamed.
     pub streams: bool,
     /// How the events of a streamed answer lie in its bytes.
@@ -155,6 +157,7 @@ const PLAIN: Operation = Operation {
     upstream_path: "",
     upstream_stream_path: None,
     protocol: ProtocolId::OpenAi,
+    openai_alone: false,
     streams: false,
     framing: Framing::Sse,
     usage_on_request: false,
@@ -174,6 +177,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/chat/completions",
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
+        openai_alone: false,
         streams: true,
         framing: Framing::Sse,
         usage_on_request: true,
@@ -201,6 +205,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/completions",
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
+        openai_alone: false,
         streams: true,
         framing: Framing::Sse,
         usage_on_request: true,
@@ -235,6 +240,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/responses",
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
+        openai_alone: false,
         streams: true,
         framing: Framing::Sse,
         usage_on_request: false,
@@ -258,12 +264,22 @@ pub static OPERATIONS: &[Operation] = &[
         ..PLAIN
     },
     Operation {
+        name: "responses_compact",
+        path: "/v1/responses/compact",
+        upstream_path: "/responses/compact",
+        openai_alone: true,
+        // What it answers with is the provider's secret, which only the provider can read.
+        answers: &ResponsesAnswers,
+        ..PLAIN
+    },
+    Operation {
         name: "messages",
         path: "/v1/messages",
         stream_path: Some("/v1/messages-stream"),
         upstream_path: "/v1/messages",
         upstream_stream_path: None,
         protocol: ProtocolId::Anthropic,
+        openai_alone: false,
         streams: true,
         framing: Framing::Sse,
         usage_on_request: false,
@@ -295,6 +311,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/models/{model}:generateContent",
         upstream_stream_path: Some("/models/{model}:streamGenerateContent?alt=sse"),
         protocol: ProtocolId::Gemini,
+        openai_alone: false,
         streams: true,
         framing: Framing::Sse,
         usage_on_request: false,
@@ -347,6 +364,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/model/{model}/converse",
         upstream_stream_path: Some("/model/{model}/converse-stream"),
         protocol: ProtocolId::Bedrock,
+        openai_alone: false,
         streams: true,
         framing: Framing::AwsEventStream,
         usage_on_request: false,

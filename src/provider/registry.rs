@@ -138,12 +138,7 @@ pub static PROVIDERS: &[Provider] = &[
         name: "bedrock-openai",
         title: "Amazon Bedrock (OpenAI-compatible)",
         template: Some("https://bedrock-runtime.{region}.amazonaws.com/openai/v1"),
-        hosts: &[
-            "bedrock-runtime.*.amazonaws.com",
-            "bedrock-runtime-fips.*.amazonaws.com",
-            "bedrock-runtime.*.api.aws",
-            "bedrock-mantle.*.api.aws",
-        ],
+        hosts: BEDROCK_HOSTS,
         lacks: &["/completions", "/embeddings"],
         ..OPENAI_SPEAKING
     },

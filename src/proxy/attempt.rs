@@ -205,8 +205,11 @@ impl<'a> Attempt<'a> {
         let Self { upstream, resolved, prepared, .. } = self;
         let body = match &prepared.translated {
             Some(translated) => translated.body.clone(),
-            None => encode(resolved, upstream, prepared, add_usage)
-                .map_err(|error| Failure::unsendable(&error))?,
+            None => {
+                let object = prepared.inlined.as_ref().unwrap_or(&resolved.object);
+                encode(object, resolved, upstream, prepared, add_usage)
+                    .map_err(|error| Failure::unsendable(&error))?
+            }
         };
         let model = upstream.model_for(&resolved.model);
         let path = upstream.transport.path(prepared.operation, &model, resolved.streams());
@@ -288,7 +291,7 @@ impl<'a> Attempt<'a> {
         let errors = transport.errors.unwrap_or(self.prepared.protocol);
         let mut facts = errors.protocol().read_error(&text);
         if facts.kind.is_empty() {
-            facts.kind = headers::error_type(&head.headers).unwrap_or_default().to_owned();
+            headers::error_type(&head.headers).unwrap_or_default().clone_into(&mut facts.kind);
         }
         let class = classify(head.status, &facts, model.as_deref(), breaker);
         let headers = headers::from_target(&head.headers);

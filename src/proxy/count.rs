@@ -27,7 +27,6 @@ use crate::protocol::dialect::{DialectId, TargetView};
 use crate::protocol::estimate::prompt_tokens;
 use crate::protocol::neutral::{Compatibility, Crossing, Request};
 use crate::protocol::registry::{OPERATIONS, Operation};
-use crate::provider::models;
 use crate::table::{Target, Upstream};
 use crate::wire::json::Object;
 
@@ -224,8 +223,8 @@ fn translated(
 ) -> Option<Asked> {
     let request = read(resolved, counting).ok()?;
     let model = upstream.model_for(&resolved.model);
-    let (facts, quirks) = (models::facts(&model), &upstream.provider.quirks);
-    let target = TargetView { model: &model, facts, quirks };
+    let (facts, quirks) = (upstream.facts(&model), &upstream.provider.quirks);
+    let target = TargetView { model: &model, facts: &facts, quirks };
     let written = way.counts.write_request(&request, &target).ok()?;
     let fit = Fit::of_written(&written.headers, upstream.provider);
     let body = way.through(written.body, upstream, &fit)?;
@@ -258,8 +257,10 @@ fn estimate(
     let request = read(resolved, counting)?;
     let mut targets = target.into_iter().chain(&resolved.route.targets);
     let first = targets.find_map(|target| target.upstream());
-    let asked = &*resolved.model;
-    let model = first.map_or(Cow::Borrowed(asked), |upstream| upstream.model_for(asked));
-    let percent = models::facts(&model).token_percent.unwrap_or(100);
+    let percent = first.and_then(|upstream| {
+        let model = upstream.model_for(&resolved.model);
+        upstream.facts(&model).token_percent
+    });
+    let percent = percent.unwrap_or(100);
     Ok(prompt_tokens(&request).saturating_mul(u64::from(percent)) / 100)
 }

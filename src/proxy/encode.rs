@@ -18,14 +18,16 @@ pub(super) fn adds_usage(resolved: &Resolved, upstream: &Upstream) -> bool {
         && !upstream.state.refuses_stream_options()
 }
 
-/// Writes the body for `upstream`; `add_usage` asks for usage in the stream.
+/// Writes the body for `upstream` from `object`, which is the client's; `add_usage` asks for usage in
+/// the stream.
 pub(super) fn encode(
+    object: &Object,
     resolved: &Resolved,
     upstream: &Upstream,
     prepared: &Prepared,
     add_usage: bool,
 ) -> Result<Bytes, JsonError> {
-    let Resolved { object, operation, .. } = resolved;
+    let operation = resolved.operation;
     let wanted = &*upstream.model_for(&resolved.model);
     // Some bodies repeat what stands in their path.
     let readdressed = match operation.embeds {

@@ -50,7 +50,8 @@ const FORWARDED: &[&str] = &["traceparent", "tracestate", "user-agent", "x-pilot
 const ANTHROPIC_DEFAULT_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const AGENT: HeaderValue =
+/// What the gateway calls itself.
+pub(super) const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("pilothouse/", env!("CARGO_PKG_VERSION")));
 
 /// The headers of a request to a target, without its key.

@@ -8,12 +8,13 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::attempt::Failure;
+use super::fetch::{pass_with_bytes, wanting};
 use super::fit::{self, Fit, Fitted};
 use super::resolve::{Resolved, betas};
+use crate::protocol::abilities::hold_to;
 use crate::protocol::dialect::{Dialect, DialectId, TargetView, Undo, Written};
 use crate::protocol::neutral::{Crossing, Effort, Request, Warning};
 use crate::protocol::registry::{Operation, ProtocolId};
-use crate::provider::models;
 use crate::table::{Parameters, Upstream};
 use crate::wire::json::{JsonError, Object};
 
@@ -30,6 +31,8 @@ pub(super) struct Prepared {
     pub translated: Option<Translated>,
     /// Set where embeddings are asked for in another way than the client's.
     pub embeddings: Option<Embeddings>,
+    /// The client's request with bytes in the place of URLs, for a vendor that fetches nothing.
+    pub inlined: Option<Object>,
     /// What the vendor's own door changes in the head; in the body of a translated request it was
     /// changed already.
     pub fit: Fit,
@@ -41,7 +44,15 @@ impl Prepared {
     /// The client's own request, for the target's operation of the same API.
     pub fn as_it_came(operation: &'static Operation, fit: Fit, warnings: Vec<Warning>) -> Self {
         let protocol = operation.protocol;
-        Self { operation, protocol, translated: None, embeddings: None, fit, warnings }
+        Self {
+            operation,
+            protocol,
+            translated: None,
+            embeddings: None,
+            inlined: None,
+            fit,
+            warnings,
+        }
     }
 
     /// Whether the client speaks another API than the target.
@@ -72,8 +83,7 @@ pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepar
     if let Some(api) = upstream.provider.embeddings_for(resolved.operation) {
         return embeddings::prepare(resolved, upstream, api);
     }
-    let operation = upstream.provider.operation_for(resolved.operation);
-    let operation = operation.ok_or_else(Failure::not_offered)?;
+    let operation = operation(resolved, upstream).ok_or_else(Failure::not_offered)?;
     let dialect = operation.dialect.map(DialectId::dialect);
     let foreign =
         dialect.is_some_and(|dialect| dialect.holds_foreign_state(resolved.object.text()));
@@ -82,14 +92,43 @@ pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepar
         && !foreign
         && let Fitted::Fits(fit) = as_it_came(resolved, upstream, operation, &mut crossing)?
     {
+        let inlined = pass_with_bytes(resolved.object.text(), &resolved.files)
+            .filter(|_| wanting(resolved, upstream).is_some())
+            .map(Object::parse)
+            .transpose()
+            .map_err(|error| Failure::unsendable(&error))?;
         let warnings = crossing.into_warnings();
-        return Ok(Prepared::as_it_came(operation, fit, warnings));
+        return Ok(Prepared { inlined, ..Prepared::as_it_came(operation, fit, warnings) });
     }
     let mut crossing = Crossing::new(upstream.compatibility);
     let (translated, fit) = translate(resolved, upstream, operation, &mut crossing)?;
     let warnings = crossing.into_warnings();
     let as_it_came = Prepared::as_it_came(operation, fit, warnings);
     Ok(Prepared { translated: Some(translated), ..as_it_came })
+}
+
+/// The operation by which a target is asked this.
+pub(super) fn operation(resolved: &Resolved, upstream: &Upstream) -> Option<&'static Operation> {
+    let usual = upstream.provider.operation_for(resolved.operation)?;
+    // What passes as it came is the client's own choice.
+    let translated = !std::ptr::eq(usual, resolved.operation);
+    let by_chat = translated && usual.dialect == Some(DialectId::OpenAiChat);
+    Some(by_chat.then(|| by_responses(resolved, upstream)).flatten().unwrap_or(usual))
+}
+
+/// The Responses API, for a request to a model that does not think in chat completions where it may
+/// call functions.
+fn by_responses(resolved: &Resolved, upstream: &Upstream) -> Option<&'static Operation> {
+    let model = upstream.model_for(&resolved.model);
+    // A door with paths of its own (Azure's dated API) need not lead there.
+    let plain = upstream.transport.doors.is_empty() && upstream.provider.quirks.openai_itself;
+    if !plain || !upstream.facts(&model).tools_need_responses {
+        return None;
+    }
+    let request = resolved.neutral()?.as_ref().ok()?;
+    let effort = request.reasoning.as_ref().and_then(|reasoning| reasoning.effort);
+    let may_think = effort != Some(Effort::None) && !request.tools.is_empty();
+    may_think.then(|| upstream.provider.operation_in(DialectId::OpenAiResponses)).flatten()
 }
 
 /// What the door of `upstream` changes in the client's own request.
@@ -123,11 +162,15 @@ fn translate(
     if !parameters.is_empty() {
         apply(parameters, request.to_mut());
     }
+    let quirks = &upstream.provider.quirks;
+    if !resolved.files.is_empty() {
+        resolved.files.inline(request.to_mut(), |kind| provider.wants_bytes(kind, quirks));
+    }
     let model = &*upstream.model_for(&resolved.model);
-    let target =
-        TargetView { model, facts: models::facts(model), quirks: &upstream.provider.quirks };
-    let written = provider
-        .write_request(&request, &target, crossing)
+    let facts = upstream.facts(model);
+    let target = TargetView { model, facts: &facts, quirks };
+    let written = hold_to(&facts, &mut request, client.id(), crossing)
+        .and_then(|()| provider.write_request(&request, &target, crossing))
         .map_err(|lost| Failure::untranslatable(&lost))?;
     let fit = Fit::of_written(&written.headers, upstream.provider);
     let body = finished(written.body, upstream, operation, &fit)

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
 use super::error::{ProxyError, Reason};
+use super::fetch::Files;
 use super::headers::{names, query_to_target};
 use crate::protocol::dialect::Unreadable;
 use crate::protocol::neutral::Request;
@@ -31,6 +32,8 @@ pub(super) struct Resolved {
     pub backend: Option<usize>,
     /// The request in the neutral form, once a target of another protocol is to be asked.
     neutral: OnceLock<Result<Request, Unreadable>>,
+    /// What was fetched of the URLs that it names.
+    pub files: Files,
 }
 
 impl Resolved {
@@ -145,6 +148,7 @@ pub(super) fn resolve(
         forced_stream: taken.called.streamed,
         backend,
         neutral: OnceLock::new(),
+        files: Files::default(),
     })
 }
 

@@ -9,9 +9,10 @@ use std::time::Instant;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
 use super::{KeyPool, Parameters, Timeouts};
+use crate::protocol::model::{Corrections, ModelFacts};
 use crate::protocol::neutral::Compatibility;
-use crate::provider::Provider;
 use crate::provider::transport::Transport;
+use crate::provider::{Provider, models};
 use crate::state::{BreakerPolicy, TargetState};
 
 /// One target of a route.
@@ -65,11 +66,23 @@ pub struct Upstream {
     pub parameters: Parameters,
     /// What becomes of fields that its protocol has no place for.
     pub compatibility: Compatibility,
+    /// What the route knows better of its models than the data does.
+    pub corrections: Corrections,
     /// What is remembered of it across tables.
     pub state: Arc<TargetState>,
 }
 
 impl Upstream {
+    /// What a model takes there.
+    pub fn facts(&self, model: &str) -> Cow<'static, ModelFacts> {
+        let known = models::facts(model);
+        if self.corrections == Corrections::default() {
+            Cow::Borrowed(known)
+        } else {
+            Cow::Owned(self.corrections.apply(known))
+        }
+    }
+
     /// The model to ask for, where the client's name for it is `asked`.
     pub fn model_for<'a>(&'a self, asked: &'a str) -> Cow<'a, str> {
         match &self.model {

@@ -21,7 +21,7 @@ use crate::protocol::dialect::{
     ClientView, Dialect, DialectId, EventReader, EventWriter, Quirks, Refused, TargetView,
     Unreadable, Written,
 };
-use crate::protocol::neutral::{CannotCross, Crossing, OpaqueState, Reply, Request};
+use crate::protocol::neutral::{CannotCross, Crossing, MediaKind, OpaqueState, Reply, Request};
 
 /// `POST /v1/messages`.
 #[derive(Debug)]
@@ -38,6 +38,10 @@ impl Dialect for MessagesDialect {
 
     fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {
         read::read_request(body)
+    }
+
+    fn wants_bytes(&self, _kind: MediaKind, quirks: &Quirks) -> bool {
+        !quirks.image_urls
     }
 
     fn refused(&self, quirks: &Quirks, betas: &[String]) -> Vec<Refused> {
