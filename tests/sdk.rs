@@ -137,6 +137,17 @@ macro_rules! scripts {
     )*};
 }
 
+/// Clients of clouds are no clients of the gateway's: they show that the simulated clouds, which the
+/// gateway is tried with, are asked in the same way.
+mod clouds_python {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn against_the_simulator() {
+        super::against_the_simulator(Script::CloudsPython).await;
+    }
+}
+
 scripts! {
     openai_python: OpenAiPython;
     openai_node: OpenAiNode;

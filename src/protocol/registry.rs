@@ -175,16 +175,9 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/v1/chat/completions",
         stream_path: Some("/v1/chat/completions-stream"),
         upstream_path: "/chat/completions",
-        upstream_stream_path: None,
-        protocol: ProtocolId::OpenAi,
-        openai_alone: false,
         streams: true,
-        framing: Framing::Sse,
         usage_on_request: true,
         dialect: Some(DialectId::OpenAiChat),
-        counts: None,
-        embeds: None,
-        answers: &ChatAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
             ("topP", &["top_p"]),
@@ -197,22 +190,15 @@ pub static OPERATIONS: &[Operation] = &[
             ("reasoningEffort", &["reasoning_effort"]),
             ("user", &["user"]),
         ],
+        ..PLAIN
     },
     Operation {
         name: "completions",
         path: "/v1/completions",
-        stream_path: None,
         upstream_path: "/completions",
-        upstream_stream_path: None,
-        protocol: ProtocolId::OpenAi,
-        openai_alone: false,
         streams: true,
-        framing: Framing::Sse,
         usage_on_request: true,
         dialect: Some(DialectId::OpenAiCompletions),
-        counts: None,
-        embeds: None,
-        answers: &ChatAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
             ("topP", &["top_p"]),
@@ -224,6 +210,7 @@ pub static OPERATIONS: &[Operation] = &[
             ("frequencyPenalty", &["frequency_penalty"]),
             ("user", &["user"]),
         ],
+        ..PLAIN
     },
     Operation {
         name: "embeddings",
@@ -236,17 +223,9 @@ pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "responses",
         path: "/v1/responses",
-        stream_path: None,
         upstream_path: "/responses",
-        upstream_stream_path: None,
-        protocol: ProtocolId::OpenAi,
-        openai_alone: false,
         streams: true,
-        framing: Framing::Sse,
-        usage_on_request: false,
         dialect: Some(DialectId::OpenAiResponses),
-        counts: None,
-        embeds: None,
         answers: &ResponsesAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
@@ -254,13 +233,6 @@ pub static OPERATIONS: &[Operation] = &[
             ("maxOutputTokens", &["max_output_tokens"]),
             ("user", &["user"]),
         ],
-    },
-    Operation {
-        name: "input_tokens",
-        path: "/v1/responses/input_tokens",
-        upstream_path: "/responses/input_tokens",
-        counts: Some(CountingId::OpenAi),
-        answers: &ResponsesAnswers,
         ..PLAIN
     },
     Operation {
@@ -273,19 +245,21 @@ pub static OPERATIONS: &[Operation] = &[
         ..PLAIN
     },
     Operation {
+        name: "input_tokens",
+        path: "/v1/responses/input_tokens",
+        upstream_path: "/responses/input_tokens",
+        counts: Some(CountingId::OpenAi),
+        answers: &ResponsesAnswers,
+        ..PLAIN
+    },
+    Operation {
         name: "messages",
         path: "/v1/messages",
         stream_path: Some("/v1/messages-stream"),
         upstream_path: "/v1/messages",
-        upstream_stream_path: None,
         protocol: ProtocolId::Anthropic,
-        openai_alone: false,
         streams: true,
-        framing: Framing::Sse,
-        usage_on_request: false,
         dialect: Some(DialectId::AnthropicMessages),
-        counts: None,
-        embeds: None,
         answers: &MessagesAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
@@ -294,6 +268,7 @@ pub static OPERATIONS: &[Operation] = &[
             ("maxOutputTokens", &["max_tokens"]),
             ("stop", &["stop_sequences"]),
         ],
+        ..PLAIN
     },
     Operation {
         name: "count_tokens",
@@ -311,13 +286,8 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/models/{model}:generateContent",
         upstream_stream_path: Some("/models/{model}:streamGenerateContent?alt=sse"),
         protocol: ProtocolId::Gemini,
-        openai_alone: false,
         streams: true,
-        framing: Framing::Sse,
-        usage_on_request: false,
         dialect: Some(DialectId::Gemini),
-        counts: None,
-        embeds: None,
         answers: &GeminiAnswers,
         parameters: &[
             ("temperature", &["generationConfig.temperature"]),
@@ -329,6 +299,7 @@ pub static OPERATIONS: &[Operation] = &[
             ("presencePenalty", &["generationConfig.presencePenalty"]),
             ("frequencyPenalty", &["generationConfig.frequencyPenalty"]),
         ],
+        ..PLAIN
     },
     Operation {
         name: "gemini_count_tokens",
@@ -364,13 +335,9 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/model/{model}/converse",
         upstream_stream_path: Some("/model/{model}/converse-stream"),
         protocol: ProtocolId::Bedrock,
-        openai_alone: false,
         streams: true,
         framing: Framing::AwsEventStream,
-        usage_on_request: false,
         dialect: Some(DialectId::BedrockConverse),
-        counts: None,
-        embeds: None,
         answers: &ConverseAnswers,
         parameters: &[
             ("temperature", &["inferenceConfig.temperature"]),
@@ -378,6 +345,7 @@ pub static OPERATIONS: &[Operation] = &[
             ("maxOutputTokens", &["inferenceConfig.maxTokens"]),
             ("stop", &["inferenceConfig.stopSequences"]),
         ],
+        ..PLAIN
     },
     Operation {
         name: "bedrock_count_tokens",

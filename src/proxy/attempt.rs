@@ -181,7 +181,7 @@ impl<'a> Attempt<'a> {
     async fn send(self, mut request: Request<Bytes>) -> Result<Response<UpstreamBody>, Failure> {
         let upstream = self.upstream;
         if let Some(key) = self.key {
-            let proof = authorize(&mut request, &upstream.base_url, upstream.provider.auth, key);
+            let proof = authorize(&mut request, &upstream.base_url, upstream.provider, key);
             match timeout_at(self.limits.give_up, proof).await {
                 Ok(proven) => proven.map_err(|error| Failure::unproven(&error))?,
                 Err(_) => return Err(too_slow(self.limits)),

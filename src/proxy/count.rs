@@ -256,11 +256,9 @@ fn estimate(
 ) -> Result<u64, ProxyError> {
     let request = read(resolved, counting)?;
     let mut targets = target.into_iter().chain(&resolved.route.targets);
-    let first = targets.find_map(|target| target.upstream());
-    let percent = first.and_then(|upstream| {
-        let model = upstream.model_for(&resolved.model);
-        upstream.facts(&model).token_percent
-    });
+    let percent = targets
+        .find_map(|target| target.upstream())
+        .and_then(|upstream| upstream.facts(&upstream.model_for(&resolved.model)).token_percent);
     let percent = percent.unwrap_or(100);
     Ok(prompt_tokens(&request).saturating_mul(u64::from(percent)) / 100)
 }

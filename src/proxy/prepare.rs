@@ -29,10 +29,10 @@ pub(super) struct Prepared {
     pub protocol: ProtocolId,
     /// Set where the operation is not the client's.
     pub translated: Option<Translated>,
-    /// Set where embeddings are asked for in another way than the client's.
-    pub embeddings: Option<Embeddings>,
     /// The client's request with bytes in the place of URLs, for a vendor that fetches nothing.
     pub inlined: Option<Object>,
+    /// Set where embeddings are asked for in another way than the client's.
+    pub embeddings: Option<Embeddings>,
     /// What the vendor's own door changes in the head; in the body of a translated request it was
     /// changed already.
     pub fit: Fit,
@@ -48,8 +48,8 @@ impl Prepared {
             operation,
             protocol,
             translated: None,
-            embeddings: None,
             inlined: None,
+            embeddings: None,
             fit,
             warnings,
         }
