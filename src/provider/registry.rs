@@ -1,8 +1,10 @@
 //! THE table of providers. Facts from the vendors' own API references.
 
 use super::transport::Transport;
-use super::{Auth, Dated, Provider, clouds};
+use super::{Auth, Cloud, Dated, Provider, clouds};
+use crate::protocol::counting::CountingId;
 use crate::protocol::dialect::Quirks;
+use crate::protocol::embeddings::EmbeddingsId;
 use crate::protocol::openai::chat::vendor;
 use crate::protocol::registry::ProtocolId;
 
@@ -15,10 +17,14 @@ const OPENAI_SPEAKING: Provider = Provider {
     template: None,
     auth: Auth::Bearer,
     cloud: None,
+    // A proxy before Bedrock is signed for like Bedrock.
+    service: "bedrock",
     key_optional: false,
     hosts: &[],
     quirks: Quirks::COMPATIBLE,
     lacks: &[],
+    embeddings: None,
+    counts: None,
     transport: &Transport::PLAIN,
     dated: None,
 };
@@ -53,6 +59,7 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://api.anthropic.com"),
         auth: Auth::XApiKey,
         quirks: NO_STREAM_USAGE,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -62,6 +69,7 @@ pub static PROVIDERS: &[Provider] = &[
         auth: Auth::XApiKey,
         key_optional: true,
         quirks: NO_STREAM_USAGE,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -71,7 +79,9 @@ pub static PROVIDERS: &[Provider] = &[
         template: Some("https://{resource}.services.ai.azure.com/anthropic"),
         hosts: &["*.services.ai.azure.com"],
         auth: Auth::XApiKey,
+        cloud: Some(Cloud::Azure),
         quirks: clouds::CLAUDE_ON_FOUNDRY,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -86,7 +96,9 @@ pub static PROVIDERS: &[Provider] = &[
             "*.services.ai.azure.com",
         ],
         auth: Auth::AzureApiKey,
+        cloud: Some(Cloud::Azure),
         quirks: vendor::AZURE,
+        counts: Some(CountingId::OpenAi),
         dated: Some(Dated {
             template: "https://{resource}.openai.azure.com",
             transport: &clouds::AZURE_DATED,
@@ -98,9 +110,12 @@ pub static PROVIDERS: &[Provider] = &[
         title: "Amazon Bedrock (Converse)",
         protocol: ProtocolId::Bedrock,
         template: Some("https://bedrock-runtime.{region}.amazonaws.com"),
-        // Bedrock's own API keys.
+        // Bedrock's own API keys, or signatures.
+        cloud: Some(Cloud::Aws),
         hosts: BEDROCK_HOSTS,
         quirks: NO_STREAM_USAGE,
+        embeddings: Some(EmbeddingsId::Bedrock),
+        counts: Some(CountingId::Bedrock),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -108,10 +123,12 @@ pub static PROVIDERS: &[Provider] = &[
         title: "Claude on Amazon Bedrock (InvokeModel)",
         protocol: ProtocolId::Anthropic,
         template: Some("https://bedrock-runtime.{region}.amazonaws.com"),
+        cloud: Some(Cloud::Aws),
         hosts: BEDROCK_HOSTS,
         quirks: clouds::CLAUDE_ON_BEDROCK,
-        lacks: &["/v1/messages/count_tokens"],
         transport: &clouds::BEDROCK_INVOKE,
+        // By its counterpart in Converse: the tokens are the same.
+        counts: Some(CountingId::Bedrock),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -119,15 +136,17 @@ pub static PROVIDERS: &[Provider] = &[
         title: "Claude on Amazon Bedrock (Mantle)",
         protocol: ProtocolId::Anthropic,
         template: Some("https://bedrock-mantle.{region}.api.aws/anthropic"),
+        cloud: Some(Cloud::Aws),
+        service: "bedrock-mantle",
         hosts: &["bedrock-mantle.*.api.aws"],
         quirks: clouds::CLAUDE_ON_MANTLE,
-        lacks: &["/v1/messages/count_tokens"],
         ..OPENAI_SPEAKING
     },
     Provider {
         name: "bedrock-openai",
         title: "Amazon Bedrock (OpenAI-compatible)",
         template: Some("https://bedrock-runtime.{region}.amazonaws.com/openai/v1"),
+        cloud: Some(Cloud::Aws),
         hosts: BEDROCK_HOSTS,
         lacks: &["/completions", "/embeddings"],
         ..OPENAI_SPEAKING
@@ -178,6 +197,8 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://generativelanguage.googleapis.com/v1beta"),
         auth: Auth::GoogleApiKey,
         quirks: Quirks { image_urls: false, ..NO_STREAM_USAGE },
+        embeddings: Some(EmbeddingsId::Gemini),
+        counts: Some(CountingId::Gemini),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -219,6 +240,7 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://api.openai.com/v1"),
         hosts: &["*.api.openai.com"],
         quirks: vendor::OPENAI,
+        counts: Some(CountingId::OpenAi),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -255,8 +277,12 @@ pub static PROVIDERS: &[Provider] = &[
         protocol: ProtocolId::Gemini,
         template: Some("https://{host}/v1/projects/{project}/locations/{location}"),
         hosts: VERTEX_HOSTS,
+        cloud: Some(Cloud::Google),
         quirks: clouds::GEMINI_ON_VERTEX,
         transport: &clouds::VERTEX,
+        lacks: &["/models/{model}:embedContent", "/models/{model}:batchEmbedContents"],
+        embeddings: Some(EmbeddingsId::Vertex),
+        counts: Some(CountingId::Vertex),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -265,8 +291,10 @@ pub static PROVIDERS: &[Provider] = &[
         protocol: ProtocolId::Anthropic,
         template: Some("https://{host}/v1/projects/{project}/locations/{location}"),
         hosts: VERTEX_HOSTS,
+        cloud: Some(Cloud::Google),
         quirks: clouds::CLAUDE_ON_VERTEX,
         transport: &clouds::VERTEX_RAW_PREDICT,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -276,6 +304,7 @@ pub static PROVIDERS: &[Provider] = &[
             "https://{host}/v1/projects/{project}/locations/{location}/endpoints/openapi",
         ),
         hosts: VERTEX_HOSTS,
+        cloud: Some(Cloud::Google),
         quirks: clouds::OPENAI_ON_VERTEX,
         lacks: &["/completions", "/embeddings", "/responses"],
         transport: &clouds::VERTEX_OPENAI,
