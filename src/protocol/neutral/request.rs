@@ -290,6 +290,8 @@ pub struct Reasoning {
     pub adaptive: bool,
     /// Whether the caller wants to read the reasoning; `None` leaves it to the provider.
     pub visible: Option<bool>,
+    /// The caller's API shows reasoning that is asked for like this, unless it is told not to.
+    pub shown_unasked: bool,
 }
 
 /// How much to think, by OpenAI's words, from none to most.
