@@ -86,16 +86,15 @@ fn doors_are_of_operations_that_the_vendor_has() {
 }
 
 #[test]
-fn a_vendor_with_doors_has_one_for_each_of_its_operations() {
+fn a_vendor_with_doors_has_one_for_each_chat_of_its_api() {
     for row in PROVIDERS {
         for transport in [Some(row.transport), row.dated.map(|dated| dated.transport)] {
             let Some(transport) = transport.filter(|transport| !transport.doors.is_empty()) else {
                 continue;
             };
-            // Where tokens are counted, `counts` says; without a door they are estimated.
             let own = OPERATIONS.iter().filter(|operation| {
-                operation.protocol == row.protocol
-                    && operation.counts.is_none()
+                operation.dialect.is_some()
+                    && operation.protocol == row.protocol
                     && !row.lacks.contains(&operation.upstream_path)
             });
             for operation in own {
