@@ -9,7 +9,7 @@ pub mod place;
 pub mod registry;
 pub mod transport;
 
-use crate::protocol::dialect::Quirks;
+use crate::protocol::dialect::{DialectId, Quirks};
 use crate::protocol::registry::{OPERATIONS, Operation, ProtocolId};
 use transport::Transport;
 
@@ -95,16 +95,22 @@ impl Provider {
     /// The operation by which it is asked for what a client asks with `wanted`: the same where it
     /// has it, else one of its own that says the same. `None` if it cannot be asked at all.
     pub fn operation_for(&self, wanted: &'static Operation) -> Option<&'static Operation> {
-        let has = |operation: &Operation| {
-            operation.protocol == self.protocol
-                && !self.lacks.contains(&operation.upstream_path)
-                && (self.quirks.openai_itself || !operation.openai_alone)
-        };
-        if has(wanted) {
+        if self.has(wanted) {
             return Some(wanted);
         }
         wanted.dialect?;
-        OPERATIONS.iter().find(|row| row.dialect.is_some() && has(row))
+        OPERATIONS.iter().find(|row| row.dialect.is_some() && self.has(row))
+    }
+
+    /// Its operation that speaks this dialect, if it has one.
+    pub fn operation_in(&self, dialect: DialectId) -> Option<&'static Operation> {
+        OPERATIONS.iter().find(|row| row.dialect == Some(dialect) && self.has(row))
+    }
+
+    fn has(&self, operation: &Operation) -> bool {
+        operation.protocol == self.protocol
+            && !self.lacks.contains(&operation.upstream_path)
+            && (self.quirks.openai_itself || !operation.openai_alone)
     }
 
     /// Whether a key of this vendor may go to `host` although its CredentialStore lists no hosts.

@@ -14,6 +14,8 @@ mod answers;
 mod aws;
 #[path = "dataplane/breaker.rs"]
 mod breaker;
+#[path = "dataplane/by_model.rs"]
+mod by_model;
 #[path = "dataplane/callers.rs"]
 mod callers;
 #[path = "dataplane/capabilities.rs"]

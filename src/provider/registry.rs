@@ -137,12 +137,7 @@ pub static PROVIDERS: &[Provider] = &[
         title: "Amazon Bedrock (OpenAI-compatible)",
         template: Some("https://bedrock-runtime.{region}.amazonaws.com/openai/v1"),
         cloud: Some(Cloud::Aws),
-        hosts: &[
-            "bedrock-runtime.*.amazonaws.com",
-            "bedrock-runtime-fips.*.amazonaws.com",
-            "bedrock-runtime.*.api.aws",
-            "bedrock-mantle.*.api.aws",
-        ],
+        hosts: BEDROCK_HOSTS,
         lacks: &["/completions", "/embeddings"],
         ..OPENAI_SPEAKING
     },

@@ -247,7 +247,7 @@ impl<'a> Attempt<'a> {
         let errors = transport.errors.unwrap_or(self.prepared.operation.protocol);
         let mut facts = errors.protocol().read_error(&text);
         if facts.kind.is_empty() {
-            facts.kind = headers::error_type(&head.headers).unwrap_or_default().to_owned();
+            headers::error_type(&head.headers).unwrap_or_default().clone_into(&mut facts.kind);
         }
         let class = classify(head.status, &facts, model.as_deref(), breaker);
         let headers = headers::from_target(&head.headers);

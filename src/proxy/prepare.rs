@@ -51,8 +51,7 @@ impl std::fmt::Debug for dyn Dialect {
 
 /// Prepares the request for `upstream`.
 pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepared, Failure> {
-    let operation = upstream.provider.operation_for(resolved.operation);
-    let operation = operation.ok_or_else(Failure::not_offered)?;
+    let operation = operation(resolved, upstream).ok_or_else(Failure::not_offered)?;
     let dialect = operation.dialect.map(DialectId::dialect);
     let foreign =
         dialect.is_some_and(|dialect| dialect.holds_foreign_state(resolved.object.text()));
@@ -73,6 +72,30 @@ pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepar
     let (translated, fit) = translate(resolved, upstream, operation, &mut crossing)?;
     let warnings = crossing.into_warnings();
     Ok(Prepared { operation, translated: Some(translated), inlined: None, fit, warnings })
+}
+
+/// The operation by which a target is asked this.
+pub(super) fn operation(resolved: &Resolved, upstream: &Upstream) -> Option<&'static Operation> {
+    let usual = upstream.provider.operation_for(resolved.operation)?;
+    // What passes as it came is the client's own choice.
+    let translated = !std::ptr::eq(usual, resolved.operation);
+    let by_chat = translated && usual.dialect == Some(DialectId::OpenAiChat);
+    Some(by_chat.then(|| by_responses(resolved, upstream)).flatten().unwrap_or(usual))
+}
+
+/// The Responses API, for a request to a model that does not think in chat completions where it may
+/// call functions.
+fn by_responses(resolved: &Resolved, upstream: &Upstream) -> Option<&'static Operation> {
+    let model = upstream.model_for(&resolved.model);
+    // A door with paths of its own (Azure's dated API) need not lead there.
+    let plain = upstream.transport.doors.is_empty() && upstream.provider.quirks.openai_itself;
+    if !plain || !upstream.facts(&model).tools_need_responses {
+        return None;
+    }
+    let request = resolved.neutral()?.as_ref().ok()?;
+    let effort = request.reasoning.as_ref().and_then(|reasoning| reasoning.effort);
+    let may_think = effort != Some(Effort::None) && !request.tools.is_empty();
+    may_think.then(|| upstream.provider.operation_in(DialectId::OpenAiResponses)).flatten()
 }
 
 /// What the door of `upstream` changes in the client's own request.
