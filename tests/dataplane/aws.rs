@@ -17,7 +17,7 @@ use pilothouse::simulate::{AccessKey, Simulator};
 use self::alone::Alone;
 use self::issuer::{Issuer, granted};
 use crate::answer::Answer;
-use crate::routes::{Api, route_of, simulator};
+use crate::routes::{Api, fault, route_of, simulator};
 use crate::support::{KEY, Rig};
 
 const ID: &str = "AKIDEXAMPLE";
@@ -153,6 +153,31 @@ async fn a_wrong_clock_is_noticed_and_costs_one_request() {
     let answer = rig.chat("chat").await;
     assert_eq!(answer.json()["error"]["code"], "provider_credential", "{}", answer.text());
     assert_eq!(alpha.count(), 1);
+}
+
+#[tokio::test]
+async fn a_model_that_the_identity_may_not_use_costs_no_other() {
+    let alpha = bedrock([AccessKey::new(ID, SECRET)]).await;
+    // What a client asks for is asked for.
+    let any = target(&alpha, "").replace("model: \"\", ", "");
+    let any = route_of("any", &[any], "  models: [\"any-*\"]\n");
+    let one = route_of("chat", &[target(&alpha, "m")], "");
+    let rig = Rig::start(&format!("{any}{one}{}", store(&access_key("")))).await;
+    let words = format!("User: {ROLE} is not authorized to perform: bedrock:InvokeModel");
+    alpha.set_fault(fault(&format!(
+        "status=403;type=AccessDeniedException;message={words};times=3"
+    )));
+    let body = r#"{"messages":[{"role":"user","content":[{"text":"hi"}]}]}"#;
+    for answer in [
+        rig.chat("any-thing").await,
+        rig.post("/model/any-thing/converse", body).await,
+        rig.chat("any-thing").await,
+    ] {
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{answer:?}");
+        assert!(answer.text().contains("may not use this model"), "{answer:?}");
+        assert!(!answer.text().contains("arn:"), "whose account it is: {answer:?}");
+    }
+    assert_answered(&rig.chat("chat").await);
 }
 
 /// Asks with the gateway's own identity, which the simulator knows as `key`.
