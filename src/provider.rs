@@ -9,7 +9,9 @@ pub mod place;
 pub mod registry;
 pub mod transport;
 
-use crate::protocol::dialect::Quirks;
+use crate::protocol::counting::CountingId;
+use crate::protocol::dialect::{DialectId, Quirks};
+use crate::protocol::embeddings::{ClientApi, EmbeddingsId};
 use crate::protocol::registry::{OPERATIONS, Operation, ProtocolId};
 use transport::Transport;
 
@@ -76,6 +78,10 @@ pub struct Provider {
     pub quirks: Quirks,
     /// API paths (below the base URL) that it does not have.
     pub lacks: &'static [&'static str],
+    /// How it is asked for embeddings, where that is not OpenAI's way.
+    pub embeddings: Option<EmbeddingsId>,
+    /// How it counts the tokens of a prompt, if it does.
+    pub counts: Option<CountingId>,
     /// How its door differs from the API's own.
     pub transport: &'static Transport,
     /// Set where it has an API of another form beside, chosen by a dated version.
@@ -95,16 +101,32 @@ impl Provider {
     /// The operation by which it is asked for what a client asks with `wanted`: the same where it
     /// has it, else one of its own that says the same. `None` if it cannot be asked at all.
     pub fn operation_for(&self, wanted: &'static Operation) -> Option<&'static Operation> {
-        let has = |operation: &Operation| {
-            operation.protocol == self.protocol
-                && !self.lacks.contains(&operation.upstream_path)
-                && (self.quirks.openai_itself || !operation.openai_alone)
-        };
-        if has(wanted) {
+        if self.has(wanted) {
             return Some(wanted);
         }
         wanted.dialect?;
-        OPERATIONS.iter().find(|row| row.dialect.is_some() && has(row))
+        OPERATIONS.iter().find(|row| row.dialect.is_some() && self.has(row))
+    }
+
+    /// Its operation that speaks this dialect, if it has one.
+    pub fn operation_in(&self, dialect: DialectId) -> Option<&'static Operation> {
+        OPERATIONS.iter().find(|row| row.dialect == Some(dialect) && self.has(row))
+    }
+
+    fn has(&self, operation: &Operation) -> bool {
+        operation.protocol == self.protocol
+            && !self.lacks.contains(&operation.upstream_path)
+            && (self.quirks.openai_itself || !operation.openai_alone)
+    }
+
+    /// Whether it can be asked for what a client asks with `wanted`.
+    pub fn serves(&self, wanted: &'static Operation) -> bool {
+        self.operation_for(wanted).is_some() || self.embeddings_for(wanted).is_some()
+    }
+
+    /// How it is asked for embeddings by a client of another API.
+    pub fn embeddings_for(&self, wanted: &Operation) -> Option<EmbeddingsId> {
+        self.embeddings.filter(|_| wanted.embeds == Some(ClientApi::OpenAi))
     }
 
     /// Whether a key of this vendor may go to `host` although its CredentialStore lists no hosts.

@@ -99,6 +99,7 @@ impl Gateway {
 
     /// The same, which fetches with `client` what callers name by URL and a target has to be sent.
     /// Whom that client connects to, callers decide: its address policy has to be made for them.
+    #[must_use]
     pub fn fetching(mut self, client: Client) -> Self {
         self.fetcher = Some(client);
         self
@@ -158,8 +159,8 @@ where
         Err(error) => return respond::refused(exchange, &error),
     };
     exchange.route = Some(Arc::clone(&resolved.route));
-    if let Some(dialect) = count::to_estimate(&resolved) {
-        return count::answer(exchange, &resolved, dialect);
+    if let Some(counting) = resolved.operation.counts {
+        return Box::pin(count::answer(exchange, &resolved, counting)).await;
     }
     let answer = tokio::select! {
         biased;
@@ -256,7 +257,7 @@ fn endpoint<B>(request: &Request<B>) -> Result<Endpoint, ProxyError> {
         "/" => Endpoint::Root,
         "/health" => Endpoint::Health,
         "/health/detailed" => Endpoint::DetailedHealth,
-        "/v1/models" | "/v1beta/models" => Endpoint::Models,
+        "/v1/models" | "/v1beta/models" | "/v1alpha/models" => Endpoint::Models,
         _ => match model_id(path) {
             Some(id) => Endpoint::Model(id.to_owned()),
             None => {
@@ -272,8 +273,8 @@ fn endpoint<B>(request: &Request<B>) -> Result<Endpoint, ProxyError> {
 }
 
 fn model_id(path: &str) -> Option<&str> {
-    let id = path.strip_prefix("/v1/models/").or_else(|| path.strip_prefix("/v1beta/models/"))?;
-    Some(id).filter(|id| !id.is_empty())
+    let lists = ["/v1/models/", "/v1beta/models/", "/v1alpha/models/"];
+    lists.iter().find_map(|list| path.strip_prefix(list)).filter(|id| !id.is_empty())
 }
 
 fn wrong_method(path: &str, right: &str) -> ProxyError {

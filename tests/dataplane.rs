@@ -14,6 +14,8 @@ mod answers;
 mod aws;
 #[path = "dataplane/breaker.rs"]
 mod breaker;
+#[path = "dataplane/by_model.rs"]
+mod by_model;
 #[path = "dataplane/callers.rs"]
 mod callers;
 #[path = "dataplane/capabilities.rs"]
@@ -30,8 +32,12 @@ mod compact;
 mod compressed;
 #[path = "dataplane/connections.rs"]
 mod connections;
+#[path = "dataplane/counting.rs"]
+mod counting;
 #[path = "dataplane/drain.rs"]
 mod drain;
+#[path = "dataplane/embeddings.rs"]
+mod embeddings;
 #[path = "dataplane/failover.rs"]
 mod failover;
 #[path = "dataplane/fetching.rs"]

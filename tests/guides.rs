@@ -3,6 +3,7 @@
 //!
 //! `UPDATE_DOCS=1` (`make guides`) writes the tables anew.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -77,7 +78,8 @@ fn table() -> String {
         let hosts = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
         let Provider { name, title, .. } = provider;
         let (api, address, key) = (api(provider), address(provider), key(provider));
-        table += &format!("| `{name}` | {title} | {api} | {address} | {key} | {hosts} |\n");
+        writeln!(table, "| `{name}` | {title} | {api} | {address} | {key} | {hosts} |")
+            .expect("writing to a text does not fail");
     }
     table
 }
@@ -131,8 +133,9 @@ fn every_target_that_is_shown_is_valid() {
     let shown = examples(&read(PROVIDERS_GUIDE));
     // One route of all of them: `validate` names the target of each finding.
     let lines = shown.iter().flat_map(|target| target.lines());
-    let indented: String = lines.map(|line| format!("  {line}\n")).collect();
-    assert_valid(&format!("{SURROUNDINGS}{indented}"), &["--deny-warnings"]);
+    let indented: Vec<String> = lines.map(|line| format!("  {line}")).collect();
+    let manifests = format!("{SURROUNDINGS}{}\n", indented.join("\n"));
+    assert_valid(&manifests, &["--deny-warnings"]);
 }
 
 /// What a guide shows is what `validate` calls right.

@@ -145,6 +145,19 @@ pub struct Quirks {
     /// It knows Gemini's thought signatures, as Google's own endpoint carries them in chat
     /// completions (`extra_content.google.thought_signature`).
     pub thought_signatures: bool,
+    /// How it is told to go on with words of the model that end a conversation (prefill).
+    pub continuation: Continuation,
+}
+
+/// How a server is told to go on with words of the model that end a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continuation {
+    /// Not at all: it goes on by itself, or begins anew.
+    Untold,
+    /// By `continue_final_message`, with no new message begun (`add_generation_prompt`).
+    Flag,
+    /// By `prefix` on that message; the answer begins with its words.
+    Prefix,
 }
 
 impl Quirks {
@@ -166,6 +179,7 @@ impl Quirks {
         nine_character_ids: false,
         thinking_switch: false,
         thought_signatures: false,
+        continuation: Continuation::Untold,
     };
 }
 
@@ -225,6 +239,8 @@ pub struct Undo {
     pub tool_names: BTreeMap<String, String>,
     /// A tool by this name stands for the format of the text: what it is called with is the text.
     pub format_tool: Option<FormatTool>,
+    /// The model was given these words to begin with, and its answer may repeat them.
+    pub prefix: Option<String>,
 }
 
 /// A tool that stands for a format.

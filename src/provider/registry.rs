@@ -2,7 +2,9 @@
 
 use super::transport::Transport;
 use super::{Auth, Cloud, Dated, Provider, clouds};
+use crate::protocol::counting::CountingId;
 use crate::protocol::dialect::Quirks;
+use crate::protocol::embeddings::EmbeddingsId;
 use crate::protocol::openai::chat::vendor;
 use crate::protocol::registry::ProtocolId;
 
@@ -21,6 +23,8 @@ const OPENAI_SPEAKING: Provider = Provider {
     hosts: &[],
     quirks: Quirks::COMPATIBLE,
     lacks: &[],
+    embeddings: None,
+    counts: None,
     transport: &Transport::PLAIN,
     dated: None,
 };
@@ -55,6 +59,7 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://api.anthropic.com"),
         auth: Auth::XApiKey,
         quirks: NO_STREAM_USAGE,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -64,6 +69,7 @@ pub static PROVIDERS: &[Provider] = &[
         auth: Auth::XApiKey,
         key_optional: true,
         quirks: NO_STREAM_USAGE,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -75,6 +81,7 @@ pub static PROVIDERS: &[Provider] = &[
         auth: Auth::XApiKey,
         cloud: Some(Cloud::Azure),
         quirks: clouds::CLAUDE_ON_FOUNDRY,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -91,6 +98,7 @@ pub static PROVIDERS: &[Provider] = &[
         auth: Auth::AzureApiKey,
         cloud: Some(Cloud::Azure),
         quirks: vendor::AZURE,
+        counts: Some(CountingId::OpenAi),
         dated: Some(Dated {
             template: "https://{resource}.openai.azure.com",
             transport: &clouds::AZURE_DATED,
@@ -106,6 +114,8 @@ pub static PROVIDERS: &[Provider] = &[
         cloud: Some(Cloud::Aws),
         hosts: BEDROCK_HOSTS,
         quirks: NO_STREAM_USAGE,
+        embeddings: Some(EmbeddingsId::Bedrock),
+        counts: Some(CountingId::Bedrock),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -116,8 +126,9 @@ pub static PROVIDERS: &[Provider] = &[
         cloud: Some(Cloud::Aws),
         hosts: BEDROCK_HOSTS,
         quirks: clouds::CLAUDE_ON_BEDROCK,
-        lacks: &["/v1/messages/count_tokens"],
         transport: &clouds::BEDROCK_INVOKE,
+        // By its counterpart in Converse: the tokens are the same.
+        counts: Some(CountingId::Bedrock),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -129,7 +140,6 @@ pub static PROVIDERS: &[Provider] = &[
         service: "bedrock-mantle",
         hosts: &["bedrock-mantle.*.api.aws"],
         quirks: clouds::CLAUDE_ON_MANTLE,
-        lacks: &["/v1/messages/count_tokens"],
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -137,12 +147,7 @@ pub static PROVIDERS: &[Provider] = &[
         title: "Amazon Bedrock (OpenAI-compatible)",
         template: Some("https://bedrock-runtime.{region}.amazonaws.com/openai/v1"),
         cloud: Some(Cloud::Aws),
-        hosts: &[
-            "bedrock-runtime.*.amazonaws.com",
-            "bedrock-runtime-fips.*.amazonaws.com",
-            "bedrock-runtime.*.api.aws",
-            "bedrock-mantle.*.api.aws",
-        ],
+        hosts: BEDROCK_HOSTS,
         lacks: &["/completions", "/embeddings"],
         ..OPENAI_SPEAKING
     },
@@ -192,6 +197,8 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://generativelanguage.googleapis.com/v1beta"),
         auth: Auth::GoogleApiKey,
         quirks: Quirks { image_urls: false, ..NO_STREAM_USAGE },
+        embeddings: Some(EmbeddingsId::Gemini),
+        counts: Some(CountingId::Gemini),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -233,6 +240,7 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://api.openai.com/v1"),
         hosts: &["*.api.openai.com"],
         quirks: vendor::OPENAI,
+        counts: Some(CountingId::OpenAi),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -272,6 +280,9 @@ pub static PROVIDERS: &[Provider] = &[
         cloud: Some(Cloud::Google),
         quirks: clouds::GEMINI_ON_VERTEX,
         transport: &clouds::VERTEX,
+        lacks: &["/models/{model}:embedContent", "/models/{model}:batchEmbedContents"],
+        embeddings: Some(EmbeddingsId::Vertex),
+        counts: Some(CountingId::Vertex),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -283,6 +294,7 @@ pub static PROVIDERS: &[Provider] = &[
         cloud: Some(Cloud::Google),
         quirks: clouds::CLAUDE_ON_VERTEX,
         transport: &clouds::VERTEX_RAW_PREDICT,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {

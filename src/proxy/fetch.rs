@@ -22,6 +22,7 @@ use super::Gateway;
 use super::budget::{Budget, Exhausted, Reservation};
 use super::deadline::Deadline;
 use super::error::{ProxyError, Reason};
+use super::prepare::operation;
 use super::resolve::Resolved;
 use crate::protocol::dialect::{Dialect, DialectId};
 use crate::protocol::neutral::{Fetched, MediaKind, Request};
@@ -93,7 +94,7 @@ impl Files {
 /// Whose bytes the target has to be sent: of a request that is translated for it, or of one that
 /// passes to a vendor that fetches nothing.
 pub(super) fn wanting(resolved: &Resolved, upstream: &Upstream) -> Option<&'static dyn Dialect> {
-    let operation = upstream.provider.operation_for(resolved.operation)?;
+    let operation = operation(resolved, upstream)?;
     let dialect = operation.dialect.map(DialectId::dialect)?;
     let quirks = &upstream.provider.quirks;
     let wants = |kind| dialect.wants_bytes(kind, quirks);

@@ -214,6 +214,7 @@ fn examples(url: &str, args: &SimulateArgs) -> String {
             key = secret("authorization: Bearer "),
         )
     };
+    let curl = |target: &str, members: &str| format!("  curl -sN {target} -d '{{{members}}}'\n");
     let mut text = String::new();
     let generate = |model: &str, method: &str| {
         format!(
@@ -236,17 +237,15 @@ fn examples(url: &str, args: &SimulateArgs) -> String {
         text += &converse("claude-sim%3Bstatus=429%3Btimes=1", "converse-stream");
     }
     if args.provider == Flavor::Azure {
-        let key = secret("api-key: ");
         let dated = "openai/deployments/gpt-sim/chat/completions?api-version=2024-10-21";
-        text += &format!("  curl -sN '{url}/{dated}'{key} -d '{{{SAID}}}'\n");
+        text += &curl(&format!("'{url}/{dated}'{}", secret("api-key: ")), SAID);
     }
     if args.provider == Flavor::Vertex {
-        let key = secret("authorization: Bearer ");
         let model = "v1/projects/p/locations/global/publishers/anthropic/models/claude-sim";
-        text += &format!(
-            "  curl -sN {url}/{model}:rawPredict{key} -d '{{\"anthropic_version\": \
-             \"vertex-2023-10-16\", \"max_tokens\": 100, {SAID}}}'\n"
-        );
+        let said =
+            format!("\"anthropic_version\": \"vertex-2023-10-16\", \"max_tokens\": 100, {SAID}");
+        let key = secret("authorization: Bearer ");
+        text += &curl(&format!("{url}/{model}:rawPredict{key}"), &said);
     }
     if speaks(Flavor::Gemini) {
         text += &generate("gemini-sim", "generateContent");

@@ -108,6 +108,7 @@ impl Connector {
     }
 
     /// One that trusts the same authorities and connects to other addresses.
+    #[must_use]
     pub fn with_addresses(&self, addresses: AddressPolicy) -> Self {
         Self { addresses, tls: self.tls.clone() }
     }

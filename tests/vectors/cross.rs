@@ -108,7 +108,7 @@ fn told(
 }
 
 fn undo(vector: &Vector) -> Undo {
-    Undo { tool_names: vector.undo.clone(), format_tool: None }
+    Undo { tool_names: vector.undo.clone(), ..Undo::default() }
 }
 
 fn view(vector: &Vector) -> ClientView<'static> {

@@ -99,6 +99,7 @@ fn undo(wrapped_in: Option<&str>) -> Undo {
     Undo {
         tool_names: BTreeMap::from([("short".into(), "a long name".into())]),
         format_tool: Some(FormatTool { name: "format".into(), wrapped_in }),
+        ..Undo::default()
     }
 }
 

@@ -27,15 +27,16 @@ impl PartialEq for Operation {
 
 impl Eq for Operation {}
 
-/// Google's versions of its API: the beta, by which the operations go, and the stable one, which
-/// its SDKs call unless told otherwise.
+/// Google's versions of its API: the beta, by which the operations go, and those that its SDKs call
+/// where they are told so, the stable one and the preview.
 const BETA: &str = "/v1beta/models/";
-const STABLE: &str = "/v1/models/";
+const OTHERS: [&str; 2] = ["/v1/models/", "/v1alpha/models/"];
 
 /// The operation of a path.
 pub fn operation(path: &str) -> Option<Called> {
     // OpenAI has models there too, but calls none of them.
-    let beta = path.strip_prefix(STABLE).map(|rest| format!("{BETA}{rest}"));
+    let other = OTHERS.iter().find_map(|version| path.strip_prefix(version));
+    let beta = other.map(|rest| format!("{BETA}{rest}"));
     let path = beta.as_deref().unwrap_or(path);
     OPERATIONS.iter().find_map(|operation| {
         let called = |template, streamed| {
@@ -115,8 +116,8 @@ mod tests {
     }
 
     #[test]
-    fn googles_stable_version_is_its_beta() {
-        for version in ["v1", "v1beta"] {
+    fn googles_other_versions_are_its_beta() {
+        for version in ["v1", "v1beta", "v1alpha"] {
             let called = |method| operation(&format!("/{version}/models/gemini-x{method}"));
             let plain = called(":generateContent").expect("an operation");
             assert_eq!((plain.operation.name, plain.streamed), ("generate_content", false));

@@ -86,6 +86,24 @@ fn doors_are_of_operations_that_the_vendor_has() {
 }
 
 #[test]
+fn a_vendor_with_doors_has_one_for_each_of_its_operations() {
+    for row in PROVIDERS {
+        for transport in [Some(row.transport), row.dated.map(|dated| dated.transport)] {
+            let Some(transport) = transport.filter(|transport| !transport.doors.is_empty()) else {
+                continue;
+            };
+            let own = OPERATIONS.iter().filter(|operation| {
+                operation.protocol == row.protocol && !row.lacks.contains(&operation.upstream_path)
+            });
+            for operation in own {
+                let name = operation.name;
+                assert!(transport.door(operation).is_some(), "{}: no door to {name}", row.name);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_suffix_host_does_not_match_a_lookalike() {
     let openai = find("openai").expect("a row");
     assert!(openai.owns_host("eu.api.openai.com"));

@@ -133,8 +133,8 @@ fn scoped(path: &str, value: &Value) -> Option<String> {
             let mark = members.get("cache_control").and_then(|mark| mark.get("scope"));
             mark.map(|_| path.trim_start_matches('.').to_owned()).or_else(|| {
                 // Schemas and what tools were called with are the caller's own.
-                let inner = members.iter().filter(|(name, _)| !name.starts_with("input"));
-                inner.filter_map(|(name, value)| scoped(&format!("{path}.{name}"), value)).next()
+                let mut inner = members.iter().filter(|(name, _)| !name.starts_with("input"));
+                inner.find_map(|(name, value)| scoped(&format!("{path}.{name}"), value))
             })
         }
         Value::Array(elements) => {

@@ -14,7 +14,7 @@ async fn ask(flavor: Flavor, path: &str, body: &Value, headers: &[(&str, &str)])
     post_with(&builder.start().await.expect("a free port"), path, body, headers).await
 }
 
-fn message(changes: Value) -> Value {
+fn message(changes: &Value) -> Value {
     let mut body = json!({"max_tokens": 100, "messages": [{"role": "user", "content": "hello"}]});
     for (name, value) in changes.as_object().into_iter().flatten() {
         body[name] = value.clone();
@@ -23,7 +23,7 @@ fn message(changes: Value) -> Value {
 }
 
 async fn invoke(changes: Value) -> Got {
-    ask(Flavor::Bedrock, INVOKE, &message(changes), &BEARER).await
+    ask(Flavor::Bedrock, INVOKE, &message(&changes), &BEARER).await
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn bedrock_says_the_version_in_the_body_and_the_model_in_the_path() {
 #[tokio::test]
 async fn vertex_wants_its_own_spelling_and_no_query() {
     let raw = |rest: &str| format!("{IN_VERTEX}/publishers/anthropic/models/{rest}");
-    let body = message(json!({"anthropic_version": "vertex-2023-10-16"}));
+    let body = message(&json!({"anthropic_version": "vertex-2023-10-16"}));
     let vertex = async |path: String, body: Value| ask(Flavor::Vertex, &path, &body, &BEARER).await;
     assert_eq!(vertex(raw("claude-x@20250929:rawPredict"), body.clone()).await.status, 200);
     let missing = vertex(raw("claude-x-20250929:rawPredict"), body.clone()).await;
@@ -66,7 +66,7 @@ async fn vertex_wants_its_own_spelling_and_no_query() {
     assert_eq!(vertex(raw("claude-x:rawPredict?beta=true"), body.clone()).await.status, 400);
     let plain = vertex(raw("claude-x:streamRawPredict"), body.clone()).await;
     assert_eq!(plain.status, 400, "a stream says so in the body too");
-    let mut counted = message(json!({"anthropic_version": "vertex-2023-10-16", "model": "c"}));
+    let mut counted = message(&json!({"anthropic_version": "vertex-2023-10-16", "model": "c"}));
     counted.as_object_mut().expect("an object").remove("max_tokens");
     let counted = vertex(raw("count-tokens:rawPredict"), counted).await;
     assert!(counted.json()["input_tokens"].as_u64().is_some(), "{}", counted.text());

@@ -347,7 +347,7 @@ fn a_member_is_taken_out_wherever_its_path_leads() {
         r#"{"system":"text"}"#,
         r#"{"system":[{"cache":"scope"},["scope"],{"scope":1}]}"#,
         r#"{"system":{"cache":{"scope":1}}}"#,
-        r#"{}"#,
+        "{}",
     ] {
         assert_eq!(removed(alone, &path), alone);
     }

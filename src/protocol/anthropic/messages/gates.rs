@@ -25,15 +25,15 @@ const fn scope(path: &'static [&'static str]) -> Gate {
 const GATES: &[Gate] = &[
     member(&["container"], &["code-execution-", "skills-"], Loss::Quality),
     member(&["context_management"], &["context-management-", "compact-"], Loss::Quality),
-    member(&["diagnostics"], &[], Loss::Quality),
-    member(&["fallbacks"], &[], Loss::Quality),
+    member(&["diagnostics"], &["cache-diagnosis-"], Loss::Quality),
+    member(&["fallbacks"], &["server-side-fallback-"], Loss::Quality),
     member(&["inference_geo"], &[], Loss::Quality),
     member(&["mcp_servers"], &["mcp-client-"], Loss::Quality),
     // Says what `output_config` says now, which passes.
     member(&["output_format"], &["structured-outputs-"], Loss::Form),
     member(&["service_tier"], &[], Loss::None),
     member(&["speed"], &["fast-mode-"], Loss::Quality),
-    member(&["user_profile_id"], &[], Loss::Quality),
+    member(&["user_profile_id"], &["user-profiles-"], Loss::Quality),
     scope(&["cache_control", "scope"]),
     scope(&["system", "*", "cache_control", "scope"]),
     scope(&["tools", "*", "cache_control", "scope"]),

@@ -144,6 +144,7 @@ pub(super) fn write_request(
         undo: Undo {
             tool_names: names.into_undo(),
             format_tool: format.tool.map(|tool| tool.undo),
+            ..Undo::default()
         },
     })
 }

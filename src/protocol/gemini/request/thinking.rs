@@ -52,7 +52,11 @@ pub(super) fn write(
         Some(How::Budget(budget)) => config.put("thinkingBudget", &budget),
     }
     let silent = reasoning.effort == Some(Effort::None);
-    if reasoning.visible == Some(true) && !silent {
+    // Who gives a budget (messages, Converse) is shown the thoughts unless it says otherwise; who
+    // gives a word for effort has to ask for them.
+    let by_budget = reasoning.effort.is_none() && reasoning.budget.is_some_and(|budget| budget > 0);
+    let shown = reasoning.visible.unwrap_or(by_budget);
+    if shown && !silent {
         config.put("includeThoughts", &true);
     }
     Ok((!config.is_empty()).then_some(config))

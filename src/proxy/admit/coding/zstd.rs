@@ -1,5 +1,6 @@
 //! Zstandard (RFC 8878), frame by frame.
 
+use std::error::Error;
 use std::io::{self, ErrorKind, Read};
 
 use bytes::buf::Reader;
@@ -81,8 +82,8 @@ impl Read for ZstdReader {
     }
 }
 
-fn invalid(error: impl ToString) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, error.to_string())
+fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, error)
 }
 
 /// How a frame begins (RFC 8878, section 3.1).

@@ -176,15 +176,15 @@ fn vector_26_there_is_always_a_limit() {
 
 #[test]
 fn vector_28_and_29_clouds_get_what_they_take() {
+    const BETAS: Betas = Betas {
+        known: &["interleaved-thinking-2025-05-14", "tool-search-tool-2025-10-19"],
+        renamed: &[("advanced-tool-use-2025-11-20", "tool-search-tool-2025-10-19")],
+    };
     let mut request = question();
     request.betas = vec!["interleaved-thinking-2025-05-14".into(), "unknown-x".into()];
     let value = Some(raw("{}"));
     request.beyond = vec![Beyond { field: "context_management".into(), essential: false, value }];
     let facts = ModelFacts::default();
-    const BETAS: Betas = Betas {
-        known: &["interleaved-thinking-2025-05-14", "tool-search-tool-2025-10-19"],
-        renamed: &[("advanced-tool-use-2025-11-20", "tool-search-tool-2025-10-19")],
-    };
     request.betas.push("advanced-tool-use-2025-11-20".into());
     let cloud = Quirks { cloud: true, betas: Some(&BETAS), ..Quirks::COMPATIBLE };
     let sent = send_as(&request, &facts, &cloud, Compatibility::Standard).expect("can be said");
