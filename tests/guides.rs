@@ -134,8 +134,8 @@ fn every_target_that_is_shown_is_valid() {
     // One route of all of them: `validate` names the target of each finding.
     let lines = shown.iter().flat_map(|target| target.lines());
     let indented: Vec<String> = lines.map(|line| format!("  {line}")).collect();
-    let manifests = format!("{SURROUNDINGS}{}\n", indented.join("\n"));
-    assert_valid(&manifests, &["--deny-warnings"]);
+    let indented = indented.join("\n");
+    assert_valid(&format!("{SURROUNDINGS}{indented}\n"), &["--deny-warnings"]);
 }
 
 /// What a guide shows is what `validate` calls right.
