@@ -237,7 +237,10 @@ fn no_part_of_an_identity_is_in_any_output() {
     let mut block = access_key();
     block["sessionToken"] = from_secret("token");
     let mut world = world(aws(&block));
-    world.secrets("a/keys", &[("id", "AKID-do-not-tell"), ("secret", "s-do-not-tell"), ("token", "t-do-not-tell")]);
+    world.secrets(
+        "a/keys",
+        &[("id", "AKID-do-not-tell"), ("secret", "s-do-not-tell"), ("token", "t-do-not-tell")],
+    );
     let outcome = world.compile();
     assert_eq!(outcome.fault("a/r", "t"), "");
     assert!(!format!("{:?} {:?}", outcome.0, world.state).contains("do-not-tell"));
