@@ -71,7 +71,7 @@ const HOPS: u8 = 4;
 /// whose target is the gateway itself would otherwise hold memory and connections at every turn.
 pub(super) fn count_hop(headers: &mut HeaderMap) -> Result<(), ProxyError> {
     let given = headers.get(names::HOPS).and_then(|value| value.to_str().ok());
-    let hops = given.map_or(0, |hops| hops.parse::<u8>().unwrap_or(HOPS)) + 1;
+    let hops = given.map_or(0, |hops| hops.parse::<u8>().unwrap_or(HOPS)).saturating_add(1);
     if hops > HOPS {
         let message = "the request goes in circles: a route's `baseURL` leads back to the gateway";
         return Err(ProxyError::new(Reason::ProviderFailed, message).permanent());

@@ -233,7 +233,8 @@ impl MessagesReader {
     }
 
     fn open_call(&mut self, piece: &Piece<'_>, events: &mut Vec<Event>) -> Open {
-        let Some(name) = piece.name.clone() else { return Open::Other };
+        let name = piece.name.clone().filter(|name| !name.is_empty());
+        let Some(name) = name else { return Open::Other };
         let call = self.calls;
         self.calls += 1;
         let id = piece.id.clone().unwrap_or_default();

@@ -54,15 +54,15 @@ impl Items<'_> {
             "message" => self.message(item),
             "reasoning" => self.reasoning(item),
             "function_call" => {
-                let name = item.needed("name")?;
+                let name = item.named("name")?;
                 let arguments = item.string("arguments")?.unwrap_or_default();
-                self.call(item.needed("call_id")?, name, arguments);
+                self.call(item.named("call_id")?, name, arguments);
                 Ok(())
             }
             "custom_tool_call" => {
-                let name = item.needed("name")?;
+                let name = item.named("name")?;
                 let input = item.string("input")?.unwrap_or_default();
-                self.call(item.needed("call_id")?, name, json!({ "input": input }).to_string());
+                self.call(item.named("call_id")?, name, json!({ "input": input }).to_string());
                 Ok(())
             }
             "local_shell_call" => {

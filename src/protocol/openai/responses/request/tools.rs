@@ -21,7 +21,7 @@ pub(super) fn read(
     let kind = tool.needed("type")?;
     match &*kind {
         "function" => to.tools.push(Tool {
-            name: tool.needed("name")?,
+            name: tool.named("name")?,
             description: tool.string("description")?,
             schema: schema(&mut tool)?,
             strict: tool.boolean("strict")?,
@@ -67,7 +67,7 @@ fn schema(tool: &mut Fields<'_>) -> Result<Option<Box<RawValue>>, Unreadable> {
 }
 
 fn read_custom(mut tool: Fields<'_>, to: &mut Request) -> Result<(), Unreadable> {
-    let name = tool.needed("name")?;
+    let name = tool.named("name")?;
     let mut description = tool.string("description")?.unwrap_or_default();
     let at = tool.at("format");
     if let Some(mut format) = tool.object("format")?
@@ -128,7 +128,7 @@ pub(super) fn read_choice(
     }
     let mut choice = Fields::parse(raw.get(), path.to_owned())?;
     match &*choice.needed("type")? {
-        "function" | "custom" => Ok(Some(ToolChoice::Named(choice.needed("name")?))),
+        "function" | "custom" => Ok(Some(ToolChoice::Named(choice.named("name")?))),
         LOCAL_SHELL => Ok(Some(ToolChoice::Named(LOCAL_SHELL.to_owned()))),
         "allowed_tools" => read_allowed(choice, beyond).map(Some),
         _ => {
@@ -153,7 +153,7 @@ fn read_allowed(
     let mut names = Vec::new();
     for mut tool in choice.objects("tools")? {
         match &*tool.needed("type")? {
-            "function" | "custom" => names.push(tool.needed("name")?),
+            "function" | "custom" => names.push(tool.named("name")?),
             LOCAL_SHELL => names.push(LOCAL_SHELL.to_owned()),
             _ => {
                 let field = tool.at("type");
