@@ -205,3 +205,19 @@ fn picked(route: &Route, name: &HeaderValue) -> Result<usize, ProxyError> {
         ProxyError::new(Reason::InvalidRequest, message).permanent()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_of_hops_begins_the_count_anew() {
+        for (given, passes) in
+            [("1", true), ("3", true), ("4", false), ("255", false), ("256", false), ("x", false)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(names::HOPS, HeaderValue::from_static(given));
+            assert_eq!(count_hop(&mut headers).is_ok(), passes, "{given}");
+        }
+    }
+}

@@ -1,7 +1,5 @@
 //! Requests of clients: read, and written for targets of every API.
 
-use std::str::from_utf8;
-
 use bytes::Bytes;
 use http::HeaderValue;
 use pilothouse::protocol::dialect::{DialectId, TargetView};
@@ -59,7 +57,8 @@ pub fn run(id: DialectId, input: &[u8]) {
     write(&request, target, model, provider, compatibility);
 }
 
-/// What is written is a request of the target's own API.
+/// What is written is a request of the target's own API, and settles: what was put right once needs
+/// no more of it.
 fn write(
     request: &Request,
     target: DialectId,
@@ -67,30 +66,36 @@ fn write(
     provider: &Provider,
     compatibility: Compatibility,
 ) {
-    let dialect = target.dialect();
     let view = TargetView { model, facts: models::facts(model), quirks: &provider.quirks };
     let mut crossing = Crossing::new(compatibility);
-    let written = match dialect.write_request(request, &view, &mut crossing) {
+    let first = match target.dialect().write_request(request, &view, &mut crossing) {
         Ok(written) => written,
         Err(lost) => {
             assert!(!lost.message.is_empty(), "a refusal says why: {lost:?}");
             return;
         }
     };
-    let text = from_utf8(&written.body).expect("JSON is UTF-8");
-    Object::parse(written.body.clone())
-        .unwrap_or_else(|error| panic!("{target:?}: what was written {error}: {text}"));
-    for (name, value) in &written.headers {
+    for (name, value) in &first.headers {
         HeaderValue::from_str(value)
             .unwrap_or_else(|error| panic!("{target:?}: header {name}: {error}: {value:?}"));
     }
-    let again = dialect
-        .read_request(&written.body)
+    let second = write_again(target, &view, &first.body);
+    let third = write_again(target, &view, &second);
+    assert_eq!(shown(&second), shown(&third), "{target:?} of {}", shown(&first.body));
+}
+
+/// Reads what was written for a target as a request of the target's own API, and writes it again.
+fn write_again(target: DialectId, view: &TargetView<'_>, body: &Bytes) -> Bytes {
+    let text = shown(body);
+    if let Err(error) = Object::parse(body.clone()) {
+        panic!("{target:?}: what was written {error}: {text}");
+    }
+    let request = target.dialect().read_request(body);
+    let request = request
         .unwrap_or_else(|error| panic!("{target:?}: what was written: {error}: {text}"));
     let mut crossing = Crossing::new(Compatibility::Lenient);
-    match dialect.write_request(&again, &view, &mut crossing) {
-        // What the target's own API says can be said to the target again, without loss.
-        Ok(repeated) => assert_eq!(shown(&repeated.body), text, "{target:?}"),
-        Err(lost) => panic!("{target:?}: cannot be written again: {lost}: {text}"),
-    }
+    let written = target.dialect().write_request(&request, view, &mut crossing);
+    let written = written
+        .unwrap_or_else(|lost| panic!("{target:?}: cannot be written again: {lost}: {text}"));
+    written.body
 }

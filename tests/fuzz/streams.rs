@@ -73,6 +73,9 @@ fn assert_well_formed(id: DialectId, events: &[Event]) {
     let mut calls = BTreeMap::new();
     for event in events {
         let wrong = |what: &str| -> ! { panic!("{id:?}: {what}: {event:?} in {events:?}") };
+        if choice_of(event).is_some_and(|choice| finished.contains(&choice)) {
+            wrong("comes after the end of its answer");
+        }
         match event {
             Event::Text { text, .. } | Event::Refusal { text, .. } | Event::Thinking { text, .. }
                 if text.is_empty() =>
@@ -98,14 +101,25 @@ fn assert_well_formed(id: DialectId, events: &[Event]) {
                     wrong("ends no open call");
                 }
             }
-            Event::Finish { choice, .. } => {
-                if finished.contains(choice) {
-                    wrong("finishes twice");
-                }
-                finished.push(*choice);
-            }
+            Event::Finish { choice, .. } => finished.push(*choice),
             _ => {}
         }
+    }
+}
+
+/// The answer that an event is part of.
+fn choice_of(event: &Event) -> Option<u32> {
+    match event {
+        Event::Text { choice, .. }
+        | Event::Refusal { choice, .. }
+        | Event::Thinking { choice, .. }
+        | Event::ThinkingState { choice, .. }
+        | Event::ThinkingEnd { choice }
+        | Event::ToolStart { choice, .. }
+        | Event::ToolArguments { choice, .. }
+        | Event::ToolEnd { choice, .. }
+        | Event::Finish { choice, .. } => Some(*choice),
+        Event::Start { .. } | Event::Usage(_) | Event::Ping | Event::End | Event::Error(_) => None,
     }
 }
 

@@ -25,6 +25,7 @@ mod told;
 mod dialect;
 
 use std::fmt;
+use std::panic::RefUnwindSafe;
 
 use pilothouse::protocol::dialect::{ClientView, DialectId};
 use pilothouse::protocol::registry::{OPERATIONS, Operation};
@@ -35,8 +36,8 @@ pub use mutate::{Random, mutated};
 pub struct Target {
     /// The name in `make fuzz TARGET=...`.
     pub name: String,
-    run: Box<dyn Fn(&[u8]) + Send + Sync>,
-    seeds: Box<dyn Fn() -> Vec<Vec<u8>> + Send + Sync>,
+    run: Box<dyn Fn(&[u8]) + Send + Sync + RefUnwindSafe>,
+    seeds: Box<dyn Fn() -> Vec<Vec<u8>> + Send + Sync + RefUnwindSafe>,
 }
 
 impl fmt::Debug for Target {
@@ -48,8 +49,8 @@ impl fmt::Debug for Target {
 impl Target {
     fn new(
         name: impl Into<String>,
-        run: impl Fn(&[u8]) + Send + Sync + 'static,
-        seeds: impl Fn() -> Vec<Vec<u8>> + Send + Sync + 'static,
+        run: impl Fn(&[u8]) + Send + Sync + RefUnwindSafe + 'static,
+        seeds: impl Fn() -> Vec<Vec<u8>> + Send + Sync + RefUnwindSafe + 'static,
     ) -> Self {
         Self { name: name.into(), run: Box::new(run), seeds: Box::new(seeds) }
     }
