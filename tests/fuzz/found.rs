@@ -98,6 +98,28 @@ fn a_schema_that_is_no_object_is_named() {
 }
 
 #[test]
+fn a_schema_whose_type_is_null_is_one_of_an_object() {
+    for (schema, written) in [
+        (r#"{"properties":{},"type":null}"#, r#"{"properties":{},"type":"object"}"#),
+        (r#"{"type":"a","type":null}"#, r#"{"type":"a","type":null}"#),
+        ("{}", r#"{"type":"object"}"#),
+    ] {
+        let body = format!(
+            r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":[{{"type":"function",
+            "function":{{"name":"f","parameters":{schema}}}}}]}}"#
+        );
+        let request = DialectId::OpenAiChat.dialect().read_request(body.as_bytes());
+        let (model, provider) = ("amazon.nova-pro-v1:0", registry::find("bedrock").expect("a row"));
+        let target = TargetView { model, facts: models::facts(model), quirks: &provider.quirks };
+        let mut crossing = Crossing::new(Compatibility::Standard);
+        let converse = DialectId::BedrockConverse.dialect();
+        let body = converse.write_request(&request.expect("a request"), &target, &mut crossing);
+        let body = String::from_utf8(body.expect("it crosses").body.to_vec()).expect("JSON");
+        assert!(body.contains(&format!(r#""inputSchema":{{"json":{written}}}"#)), "{body}");
+    }
+}
+
+#[test]
 fn a_call_without_a_name_is_no_call() {
     let converse = json!({"output": {"message": {"role": "assistant", "content": [
         {"toolUse": {"toolUseId": "c", "name": "", "input": {}}},

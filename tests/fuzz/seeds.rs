@@ -98,14 +98,20 @@ pub(super) fn words() -> &'static [String] {
     &WORDS
 }
 
-/// With the two bytes that choose, in a few of their ways.
+/// With two bytes that choose, other ones for each.
 fn chosen(bodies: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
-    let mut seeds: Vec<Vec<u8>> = Vec::new();
-    for (at, body) in bodies.into_iter().enumerate() {
-        let [first, second, ..] = at.to_le_bytes();
-        seeds.push([&[first, second], &body[..]].concat());
-    }
-    seeds
+    let numbered = bodies.into_iter().zip((0_u8..=255).cycle());
+    numbered.map(|(body, at)| [&[at, at], &body[..]].concat()).collect()
+}
+
+/// Each for every API that it can be written in: the second byte chooses that.
+fn for_each_api(bodies: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+    let apis = u8::try_from(dialects().len()).expect("a few");
+    let numbered = bodies.into_iter().zip((0_u8..=255).cycle());
+    let crossed = numbered.flat_map(|(body, at)| {
+        (0..apis).map(move |api| [&[at, api], &body[..]].concat())
+    });
+    crossed.collect()
 }
 
 pub(super) fn requests(id: DialectId) -> Vec<Vec<u8>> {
@@ -113,7 +119,7 @@ pub(super) fn requests(id: DialectId) -> Vec<Vec<u8>> {
         "temperature":0.5,"seed":1,"stream":true,"stream_options":{"include_usage":true}}"#;
     let bodies = of(id, "request").map(|body| body.to_string().into_bytes());
     let more = (id == DialectId::OpenAiCompletions).then(|| legacy.to_vec());
-    chosen(bodies.chain(more))
+    for_each_api(bodies.chain(more))
 }
 
 pub(super) fn replies(id: DialectId) -> Vec<Vec<u8>> {
@@ -122,7 +128,7 @@ pub(super) fn replies(id: DialectId) -> Vec<Vec<u8>> {
         "usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#;
     let bodies = of(id, "reply").map(|body| body.to_string().into_bytes());
     let more = (id == DialectId::OpenAiCompletions).then(|| legacy.to_vec());
-    chosen(bodies.chain(more))
+    for_each_api(bodies.chain(more))
 }
 
 /// Streams as server-sent events, whatever their framing is: a changed byte in AWS's would only be a
@@ -132,7 +138,7 @@ pub(super) fn streams(id: DialectId) -> Vec<Vec<u8>> {
         \"model\":\"m\",\"choices\":[{\"index\":0,\"text\":\"hello\",\"finish_reason\":\"stop\"}]}\n\n\
         data: [DONE]\n\n";
     let more = (id == DialectId::OpenAiCompletions).then(|| legacy.to_vec());
-    chosen(sse_streams(id).chain(more))
+    for_each_api(sse_streams(id).chain(more))
 }
 
 fn sse_streams(id: DialectId) -> impl Iterator<Item = Vec<u8>> {

@@ -137,6 +137,12 @@ fn translate(from: DialectId, to: DialectId, frames: &[Framed], choices: u8) {
     // Whoever has one answer alone cannot ask for two.
     let choices = if told::can_choose(to) { usize::from(choices % 3) } else { 1 };
     let (provider, client) = (from.dialect(), to.dialect());
+    let (all, _) = self::read(from, frames);
+    let unasked = all.iter().flatten().flatten().filter_map(choice_of).any(|choice| choice > 0);
+    if unasked && !told::can_choose(to) {
+        // A provider that gives several answers where one was asked for has no right way.
+        return;
+    }
     let mut translator =
         StreamTranslator::new(provider, client, Undo::default(), &CLIENT, choices);
     let mut out = Vec::new();

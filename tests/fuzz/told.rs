@@ -1,6 +1,7 @@
 //! What an answer tells its reader, however it is cut into events: what must survive translation.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use pilothouse::protocol::dialect::DialectId;
 use pilothouse::protocol::neutral::{Event, Output, Reply};
@@ -74,7 +75,9 @@ pub fn by_stream(events: &[Event]) -> BTreeMap<u32, Told> {
 pub fn by_reply(reply: &Reply) -> BTreeMap<u32, Told> {
     let mut answers: BTreeMap<u32, Told> = BTreeMap::new();
     for choice in &reply.choices {
-        let answer = answers.entry(choice.index).or_default();
+        // Of several with one number the first counts.
+        let Entry::Vacant(place) = answers.entry(choice.index) else { continue };
+        let answer = place.insert(Told::default());
         for piece in &choice.output {
             match piece {
                 Output::Text(text) | Output::Refusal(text) => answer.words.push_str(text),
@@ -94,11 +97,14 @@ pub fn assert_same(to: DialectId, said: &BTreeMap<u32, Told>, read: &BTreeMap<u3
         if *number > 0 && !can_choose(to) {
             continue;
         }
-        let mut answer = answer.clone();
+        let (mut answer, mut found) =
+            (answer.clone(), read.get(number).cloned().unwrap_or_default());
+        // Calls that are written whole come in the order of their ends.
+        answer.calls.sort_by(|one, other| one.0.cmp(&other.0));
+        found.calls.sort_by(|one, other| one.0.cmp(&other.0));
         if to == DialectId::OpenAiCompletions {
             answer.calls.clear();
         }
-        let found = read.get(number).cloned().unwrap_or_default();
         assert_eq!(answer, found, "{to:?}: answer {number} (left as it was said)");
     }
 }
