@@ -110,8 +110,9 @@ crds: ## Write crds/ anew from the Rust types
 	UPDATE_CRDS=1 cargo test $(CARGO_FLAGS) --test crds
 
 .PHONY: guides
-guides: ## Write the generated parts of deploy/guides/ anew from what the tests ran
+guides: ## Write the generated parts of deploy/guides/ anew: what the tests ran, what the registry has
 	UPDATE_DOCS=1 cargo test $(CARGO_FLAGS) --test dataplane pairs::
+	UPDATE_DOCS=1 cargo test $(CARGO_FLAGS) --test guides
 
 # --debug compiles in a quarter of the time, and a check of three seconds gains nothing from more.
 $(DENY):

@@ -21,6 +21,7 @@
     reason = "two printer columns of one type look like a repeated attribute"
 )]
 
+mod capabilities;
 mod conditions;
 mod consumer;
 mod credential_store;
@@ -28,6 +29,7 @@ mod duration;
 mod model_route;
 mod namespaces;
 mod parameters;
+mod place;
 mod policy;
 mod schema;
 
@@ -39,6 +41,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt;
 
+pub use capabilities::{CapabilitiesSpec, Effort, SamplingSupport, ThinkingSupport};
 pub use conditions::{ConditionType, Reason};
 pub use consumer::{Consumer, ConsumerKey, ConsumerKeySource, ConsumerSpec, ConsumerStatus};
 pub use credential_store::{
@@ -54,6 +57,7 @@ pub use namespaces::{
     AllowedNamespaces, LabelOperator, LabelRequirement, NamespaceSelector, NamespacesFrom,
 };
 pub use parameters::{PARAMETER_NAMES, ParameterValues, ParametersSpec, RawParameters};
+pub use place::{AwsSpec, AzureSpec, GoogleSpec};
 pub use policy::{
     CircuitBreakerSpec, LoadBalancingSpec, PermanentFailuresSpec, StreamingSpec,
     TargetTimeoutsSpec, TimeoutsSpec,

@@ -177,14 +177,20 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
             .await?;
 
     let connector = Connector::with_system_roots(parts::addresses(settings));
-    let gateway = Arc::new(Gateway::new(
+    let fetcher = parts::fetchable(settings)
+        .map(|addresses| Client::new(connector.with_addresses(addresses), PoolLimits::OCCASIONAL));
+    let mut gateway = Gateway::new(
         Arc::clone(&cell),
         Client::new(connector, PoolLimits::default()),
         Arc::clone(&metrics),
         Arc::clone(&access_log),
         parts::body_limits(settings),
         cut.clone(),
-    ));
+    );
+    if let Some(fetcher) = fetcher {
+        gateway = gateway.fetching(fetcher);
+    }
+    let gateway = Arc::new(gateway);
     let tls = match (&settings.tls_cert, &settings.tls_key) {
         (Some(cert), Some(key)) => {
             let files = CertificateFiles { cert: cert.clone(), key: key.clone() };

@@ -16,6 +16,8 @@
 //! Nothing is fetched here: [`references`] says what a caller has to fetch, and what has not been
 //! fetched yet is missing from the [`Snapshot`].
 
+mod address;
+mod capabilities;
 mod consumer;
 mod credential;
 mod decode;

@@ -11,10 +11,11 @@
 //!
 //! Three kinds of data have three homes. What users ask for is in [`api`]; what is served is the
 //! immutable [`table`]; what must outlive a table (breakers, in-flight counts, latencies, key
-//! cool-downs) is in [`state`]. A request loads the table once and keeps it to its last byte.
+//! cool-downs, tokens of clouds) is in [`state`]. A request loads the table once and keeps it to its
+//! last byte.
 //!
-//! Imports run one way, and `tests/layering.rs` holds them to it: [`api`], [`wire`], [`state`] and
-//! [`balance`] know nothing of ours; [`proxy`] never names `api`, `compile`, `control` or `kube`;
+//! Imports run one way, and `tests/layering.rs` holds them to it: [`api`], [`wire`] and
+//! [`credential`] know nothing of ours; [`proxy`] never names `api`, `compile`, `control` or `kube`;
 //! [`control`] never names `proxy` or `upstream`. The only bridge is [`table::TableCell`].
 //!
 //! A new provider is a row in [`provider`], a new protocol a file and a line in
@@ -27,6 +28,7 @@ pub mod balance;
 pub mod cli;
 pub mod compile;
 pub mod control;
+pub mod credential;
 pub mod demo;
 pub mod manifest;
 pub mod protocol;

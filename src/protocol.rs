@@ -4,6 +4,7 @@
 //! and target speak the same protocol the body passes as bytes, so what stands here only *reads*
 //! events, usage and errors, and writes the few things that the gateway itself has to say.
 
+pub mod abilities;
 pub mod anthropic;
 pub mod bedrock;
 pub mod dialect;

@@ -19,11 +19,14 @@ mod budget;
 mod choose;
 mod classify;
 mod count;
+mod deadline;
 mod encode;
 mod error;
 mod events;
 mod exchange;
 mod failover;
+mod fetch;
+mod fit;
 mod guard;
 mod headers;
 mod identify;
@@ -62,6 +65,8 @@ use resolve::Taken;
 pub struct Gateway {
     cell: Arc<TableCell>,
     client: Client,
+    /// Fetches what clients name by URL, where that is allowed.
+    fetcher: Option<Client>,
     metrics: Arc<Metrics>,
     access_log: Arc<AccessLog>,
     budget: Budget,
@@ -90,7 +95,16 @@ impl Gateway {
         cut: CancellationToken,
     ) -> Self {
         let budget = Budget::new(limits.max_buffered, metrics.buffered_bytes.clone());
-        Self { cell, client, metrics, access_log, budget, max_body: limits.max_body, cut }
+        let max_body = limits.max_body;
+        Self { cell, client, fetcher: None, metrics, access_log, budget, max_body, cut }
+    }
+
+    /// The same, which fetches with `client` what callers name by URL and a target has to be sent.
+    /// Whom that client connects to, callers decide: its address policy has to be made for them.
+    #[must_use]
+    pub fn fetching(mut self, client: Client) -> Self {
+        self.fetcher = Some(client);
+        self
     }
 }
 
@@ -245,7 +259,7 @@ fn endpoint<B>(request: &Request<B>) -> Result<Endpoint, ProxyError> {
         "/" => Endpoint::Root,
         "/health" => Endpoint::Health,
         "/health/detailed" => Endpoint::DetailedHealth,
-        "/v1/models" | "/v1beta/models" => Endpoint::Models,
+        "/v1/models" | "/v1beta/models" | "/v1alpha/models" => Endpoint::Models,
         _ => match model_id(path) {
             Some(id) => Endpoint::Model(id.to_owned()),
             None => {
@@ -261,8 +275,8 @@ fn endpoint<B>(request: &Request<B>) -> Result<Endpoint, ProxyError> {
 }
 
 fn model_id(path: &str) -> Option<&str> {
-    let id = path.strip_prefix("/v1/models/").or_else(|| path.strip_prefix("/v1beta/models/"))?;
-    Some(id).filter(|id| !id.is_empty())
+    let lists = ["/v1/models/", "/v1beta/models/", "/v1alpha/models/"];
+    lists.iter().find_map(|list| path.strip_prefix(list)).filter(|id| !id.is_empty())
 }
 
 fn wrong_method(path: &str, right: &str) -> ProxyError {

@@ -96,6 +96,11 @@ pub struct Settings {
     )]
     pub allow_upstream_cidr: Vec<IpNet>,
 
+    /// Where pictures and PDFs may be fetched from that a client names by URL, for providers that want
+    /// the bytes
+    #[arg(long, env = "PILOTHOUSE_FETCH_MEDIA", value_enum, default_value_t = FetchMedia::Public)]
+    pub fetch_media: FetchMedia,
+
     /// Never write status (for sidecars)
     #[arg(long, env = "PILOTHOUSE_NO_STATUS")]
     pub no_status: bool,
@@ -138,6 +143,17 @@ pub struct Settings {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would take a comment for the help of a heading")]
     pub log: LogSettings,
+}
+
+/// Where the gateway goes on a client's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FetchMedia {
+    /// Nowhere: such a request is refused
+    Off,
+    /// To public addresses, over https
+    Public,
+    /// To wherever upstreams may be: `--allow-upstream-cidr` too, and with `--manifests` anywhere
+    Upstreams,
 }
 
 /// How the process logs.

@@ -1,5 +1,5 @@
 //! Simulated providers: real HTTP servers that speak the APIs of OpenAI, Anthropic, Google and Amazon
-//! Bedrock.
+//! Bedrock, at their own doors or at those of clouds.
 //!
 //! They are behind `pilothouse demo`, `pilothouse simulate`, the tests and the benchmarks: HTTP/1.1
 //! and cleartext HTTP/2 with prior knowledge, every event of a stream flushed alone. They keep to
@@ -66,6 +66,7 @@ mod answer;
 mod anthropic;
 mod bedrock;
 mod builder;
+mod cloud;
 mod command;
 mod content;
 mod delivery;
@@ -109,10 +110,15 @@ pub enum Flavor {
     OpenAi,
     /// Messages, token counts, models.
     Anthropic,
-    /// Bedrock's Converse, `converse` and `converse-stream`.
+    /// Azure OpenAI and Foundry: OpenAI's API by its v1 form, by a dated one and in projects, and
+    /// Claude.
+    Azure,
+    /// Bedrock's Converse, and Claude by `invoke` and at Mantle's paths.
     Bedrock,
     /// generateContent, token counts, models; as the Gemini API and as Vertex AI.
     Gemini,
+    /// Vertex AI: generateContent, Claude by `rawPredict`, and its OpenAI-compatible endpoint.
+    Vertex,
     /// All of them; `GET /v1/models` has Anthropic's shape when `anthropic-version` is sent.
     #[default]
     Both,

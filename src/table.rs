@@ -18,7 +18,7 @@ use std::time::SystemTime;
 
 pub use caller::{Caller, KeyDigest, ModelSet};
 pub use cell::TableCell;
-pub use key::{Key, KeyPool, KeySelection, SecretText};
+pub use key::{Key, KeyPool, KeySelection, Proof, SecretText};
 pub use names::{ModelPattern, NameScope, PatternError};
 pub use policy::{Parameters, Timeouts};
 pub use route::{Admission, ObjectName, Route, Tier};

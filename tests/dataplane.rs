@@ -12,20 +12,34 @@ mod answer;
 mod answers;
 #[path = "dataplane/breaker.rs"]
 mod breaker;
+#[path = "dataplane/by_model.rs"]
+mod by_model;
 #[path = "dataplane/callers.rs"]
 mod callers;
+#[path = "dataplane/capabilities.rs"]
+mod capabilities;
 #[path = "dataplane/choosing.rs"]
 mod choosing;
 #[path = "dataplane/clients.rs"]
 mod clients;
+#[path = "dataplane/clouds.rs"]
+mod clouds;
+#[path = "dataplane/compact.rs"]
+mod compact;
+#[path = "dataplane/compressed.rs"]
+mod compressed;
 #[path = "dataplane/connections.rs"]
 mod connections;
 #[path = "dataplane/drain.rs"]
 mod drain;
 #[path = "dataplane/failover.rs"]
 mod failover;
+#[path = "dataplane/fetching.rs"]
+mod fetching;
 #[path = "dataplane/headers.rs"]
 mod headers;
+#[path = "dataplane/host.rs"]
+mod host;
 #[path = "dataplane/keys.rs"]
 mod keys;
 #[path = "dataplane/limits.rs"]
@@ -36,6 +50,8 @@ mod long;
 mod pairs;
 #[path = "dataplane/passthrough.rs"]
 mod passthrough;
+#[path = "dataplane/patience.rs"]
+mod patience;
 #[path = "dataplane/raw.rs"]
 mod raw;
 #[path = "dataplane/routes.rs"]

@@ -22,19 +22,30 @@ use source::{Import, imports, shipped_code};
 /// cannot depend on traffic. They meet in `table::TableCell` alone.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("wire", &[]),
-    ("state", &[]),
+    ("credential", &[]),
+    ("state", &["credential"]),
     ("telemetry", &[]),
     ("balance", &["state"]),
     ("protocol", &["wire"]),
     ("provider", &["protocol"]),
-    ("table", &["protocol", "provider", "balance", "state"]),
+    ("table", &["protocol", "provider", "balance", "state", "credential"]),
     ("api", &[]),
-    ("compile", &["api", "table", "protocol", "provider", "balance", "state"]),
+    ("compile", &["api", "table", "protocol", "provider", "balance", "state", "credential"]),
     ("manifest", &["api", "compile", "table"]),
-    ("upstream", &["table", "provider", "state", "telemetry"]),
+    ("upstream", &["table", "provider", "state", "credential", "telemetry"]),
     (
         "proxy",
-        &["table", "protocol", "provider", "balance", "state", "wire", "upstream", "telemetry"],
+        &[
+            "table",
+            "protocol",
+            "provider",
+            "balance",
+            "state",
+            "credential",
+            "wire",
+            "upstream",
+            "telemetry",
+        ],
     ),
     ("control", &["api", "compile", "manifest", "table", "state", "telemetry"]),
     // Reports what the controller says of itself.
@@ -53,6 +64,7 @@ const KUBERNETES: &[&str] = &["kube", "k8s_openapi"];
 /// Modules that must not name [`KUBERNETES`]: what a request touches.
 const KUBERNETES_FREE: &[&str] = &[
     "wire",
+    "credential",
     "state",
     "balance",
     "protocol",

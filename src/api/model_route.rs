@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::{MODEL_NAME, default_gateway, model_patterns};
 use super::{
-    AllowedNamespaces, CircuitBreakerSpec, LoadBalancingSpec, ParametersSpec, RawParameters,
-    StreamingSpec, TargetTimeoutsSpec, TimeoutsSpec,
+    AllowedNamespaces, AwsSpec, AzureSpec, CapabilitiesSpec, CircuitBreakerSpec, GoogleSpec,
+    LoadBalancingSpec, ParametersSpec, RawParameters, StreamingSpec, TargetTimeoutsSpec,
+    TimeoutsSpec,
 };
 
 /// What a route answers for, and how.
@@ -132,6 +133,18 @@ pub enum TargetSelection {
 /// One provider that can answer.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.baseURL) || !has(self.aws)")
+        .message("baseURL and aws.region both say where the target is: give one of them"),
+    validation = Rule::new("!has(self.baseURL) || !has(self.google)")
+        .message("baseURL and google both say where the target is: give one of them"),
+    validation = Rule::new("!has(self.baseURL) || !has(self.azure) || !has(self.azure.resource)")
+        .message("baseURL and azure.resource both say where the target is: give one of them"),
+    validation = Rule::new(
+        "(has(self.aws) ? 1 : 0) + (has(self.azure) ? 1 : 0) + (has(self.google) ? 1 : 0) <= 1"
+    )
+    .message("a target is at one cloud: give only one of aws, azure and google")
+)]
 pub struct TargetSpec {
     /// The target's name in this route, as it stands in `x-backend`, `x-used-provider`, logs and
     /// metrics.
@@ -139,8 +152,10 @@ pub struct TargetSpec {
     pub name: String,
 
     /// Who answers: a name that the gateway knows, such as `openai`, `anthropic`, `gemini`,
-    /// `bedrock`, `mistral`, `vllm`, or `openai-compatible` for any server that speaks OpenAI's
-    /// API. Clients of every API are answered, whichever the provider speaks.
+    /// `mistral`, `vllm`, or `openai-compatible` for any server that speaks OpenAI's API. On clouds:
+    /// `azure-openai`, `azure-anthropic`; `bedrock` (Converse, every model), `bedrock-anthropic`
+    /// (InvokeModel), `bedrock-mantle`, `bedrock-openai`; `vertex` (Gemini), `vertex-anthropic`,
+    /// `vertex-openai`. Clients of every API are answered, whichever the provider speaks.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub provider: String,
 
@@ -166,8 +181,9 @@ pub struct TargetSpec {
     pub weight: i32,
 
     /// Where the provider's API is, as its own SDK takes it: providers that speak OpenAI's API end
-    /// in `/v1`. Default: the provider's public address; required where it has none. Plain `http`
-    /// and private addresses need the operator's permission.
+    /// in `/v1`. Default: the provider's public address, or what follows from `aws`, `azure` or
+    /// `google`; required where there is neither. Plain `http` and private addresses need the
+    /// operator's permission.
     #[serde(default, rename = "baseURL", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(
@@ -179,6 +195,18 @@ pub struct TargetSpec {
             .message("must not hold a user name or password: use credentialRef")
     )]
     pub base_url: Option<String>,
+
+    /// For providers on AWS, in place of `baseURL`: where the target is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsSpec>,
+
+    /// For providers on Azure: where the target is, in place of `baseURL`, and the API's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<AzureSpec>,
+
+    /// For providers on Google Cloud, in place of `baseURL`: where the target is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub google: Option<GoogleSpec>,
 
     /// Limits in time of this target; those that are unset come from the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -203,6 +231,10 @@ pub struct TargetSpec {
     /// refused; `Strict` refuses every loss; `Lenient` refuses only what cannot be answered rightly.
     #[serde(default)]
     pub compatibility: Compatibility,
+
+    /// What the model takes, where the gateway does not know it or knows it wrongly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<CapabilitiesSpec>,
 }
 
 /// What becomes of fields that a target's protocol has no place for.

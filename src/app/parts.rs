@@ -16,7 +16,7 @@ use crate::control::{
 use crate::manifest::Admission;
 use crate::manifest::schema::Checker;
 use crate::proxy::BodyLimits;
-use crate::settings::Settings;
+use crate::settings::{FetchMedia, Settings};
 use crate::state::StateStore;
 use crate::table::TableCell;
 use crate::upstream::AddressPolicy;
@@ -115,6 +115,16 @@ pub(super) fn body_limits(settings: &Settings) -> BodyLimits {
         );
     }
     limits
+}
+
+/// Where clients' URLs may lead; `None` is nowhere. Whom the gateway may talk to on an operator's
+/// word is another matter than whom on a stranger's.
+pub(super) fn fetchable(settings: &Settings) -> Option<AddressPolicy> {
+    match settings.fetch_media {
+        FetchMedia::Off => None,
+        FetchMedia::Public => Some(AddressPolicy::PublicAnd(Vec::new())),
+        FetchMedia::Upstreams => Some(addresses(settings)),
+    }
 }
 
 pub(super) fn addresses(settings: &Settings) -> AddressPolicy {

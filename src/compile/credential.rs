@@ -159,7 +159,7 @@ fn pool(
         Some(crate::api::KeySelection::InOrder) | None => KeySelection::InOrder,
     };
     let turn = AtomicUsize::new(fastrand::usize(..));
-    let pool = KeyPool { store: raw.name.clone(), keys, selection, turn };
+    let pool = KeyPool { store: raw.name.clone(), cloud: None, keys, selection, turn };
     ((!pool.keys.is_empty()).then(|| Arc::new(pool)), reports)
 }
 

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use super::address::{self, Address};
 use super::credential::Stores;
 use super::finding::{Fault, Notes};
-use super::{Input, grant, host, policy};
+use super::{Input, capabilities, grant, host, policy};
 use crate::api::{self, ConditionType, ModelRouteSpec, Reason, TargetSpec};
 use crate::protocol::neutral::Compatibility;
 use crate::provider::{self, Provider};
 use crate::state::TargetIdentity;
-use crate::table::{BaseUrl, BaseUrlError, KeyPool, ObjectName, Resolution, Target, Upstream};
+use crate::table::{BaseUrl, KeyPool, ObjectName, Resolution, Target, Upstream};
 
 /// What the targets of one route have in common.
 #[derive(Debug)]
@@ -63,9 +64,11 @@ fn resolve(
     }
     let provider = provider::registry::find(&spec.provider)
         .ok_or_else(|| unknown_provider(path, &spec.provider))?;
-    let base_url = base_url(around, path, spec, provider)?;
+    let Address { base_url, transport, query } =
+        address::resolve(path, spec, provider, around.input.tenancy)?;
     let keys = keys(around, path, spec, provider, &base_url, notes)?;
-    let model: Option<Arc<str>> = spec.model.as_deref().map(Into::into);
+    let model: Option<Arc<str>> =
+        spec.model.as_deref().map(|model| transport.spelling.spell(model).into());
     let identity = TargetIdentity {
         namespace: around.route.namespace.clone(),
         base_url: base_url.to_string().into(),
@@ -76,7 +79,9 @@ fn resolve(
     let route = around.spec;
     Ok(Upstream {
         provider,
+        transport,
         base_url,
+        query,
         model,
         keys,
         timeouts: policy::timeouts(route.timeouts.as_ref(), spec.timeouts.as_ref()),
@@ -87,6 +92,7 @@ fn resolve(
             api::Compatibility::Strict => Compatibility::Strict,
             api::Compatibility::Lenient => Compatibility::Lenient,
         },
+        corrections: capabilities::corrections(spec.capabilities.as_ref()),
         state: around.input.state.target(&identity),
     })
 }
@@ -99,24 +105,6 @@ fn unknown_provider(path: &str, name: &str) -> Fault {
         known.join(", ")
     );
     Fault::new(Reason::UnknownProvider, format!("{path}.provider"), message)
-}
-
-fn base_url(
-    around: &Surroundings<'_>,
-    path: &str,
-    spec: &TargetSpec,
-    provider: &Provider,
-) -> Result<BaseUrl, Fault> {
-    let path = format!("{path}.baseURL");
-    let Some(text) = spec.base_url.as_deref().or(provider.base_url) else {
-        let message = format!("is required: provider `{}` has no public address", provider.name);
-        return Err(Fault::new(Reason::BaseUrlRequired, path, message));
-    };
-    let url: BaseUrl = text.parse().map_err(|error: BaseUrlError| {
-        Fault::new(Reason::Invalid, path.as_str(), error.to_string())
-    })?;
-    host::check_reachable(&url, &path, around.input.tenancy)?;
-    Ok(url)
 }
 
 fn keys(
@@ -160,6 +148,16 @@ fn keys(
         let message = format!("CredentialStore `{name}` has no usable key: see its status");
         return Err(Fault::new(Reason::NoUsableKey, format!("{path}.name"), message));
     };
+    if let Some(cloud) = pool.cloud.filter(|_| store.hosts.is_empty())
+        && provider.cloud != Some(cloud)
+    {
+        let message = format!(
+            "CredentialStore `{name}` is an identity of {}, which provider `{}` does not take",
+            cloud.title(),
+            provider.name
+        );
+        return Err(Fault::new(Reason::DestinationNotAllowed, path, message));
+    }
     if !host::may_receive(&store.hosts, provider, url, around.input.tenancy) {
         let message = format!(
             "the keys of CredentialStore `{name}` may not be sent to `{}`: list it in the store's \

@@ -16,10 +16,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::dialect::{
-    ClientView, Dialect, DialectId, EventReader, EventWriter, TargetView, Unreadable, Written,
+    ClientView, Dialect, DialectId, EventReader, EventWriter, Quirks, TargetView, Unreadable,
+    Written,
 };
 use super::error::{ErrorFacts, ErrorView};
-use super::neutral::{CannotCross, Crossing, OpaqueState, Reply, Request};
+use super::neutral::{CannotCross, Crossing, MediaKind, OpaqueState, Reply, Request};
 use super::registry::ProtocolId;
 use super::{Malformed, Protocol};
 
@@ -120,6 +121,11 @@ impl Dialect for ConverseDialect {
 
     fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {
         request::read(body)
+    }
+
+    fn wants_bytes(&self, _kind: MediaKind, _quirks: &Quirks) -> bool {
+        // Nothing is fetched there but what is in S3.
+        true
     }
 
     fn write_request(

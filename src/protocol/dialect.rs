@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Malformed;
 use super::model::ModelFacts;
-use super::neutral::{CannotCross, Crossing, Event, Reply, Request, StandIn};
+use super::neutral::{CannotCross, Crossing, Event, MediaKind, Reply, Request, StandIn};
 
 /// One chat-like API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,6 +39,16 @@ pub trait Dialect: Sync {
     /// own providers would refuse: such a request cannot pass as bytes.
     fn holds_foreign_state(&self, _body: &[u8]) -> bool {
         false
+    }
+
+    /// Whether its targets have to be sent the bytes of a picture or document that the client names
+    /// by a URL of the web. Where they fetch it themselves, or take none in any form, they do not.
+    fn wants_bytes(&self, kind: MediaKind, quirks: &Quirks) -> bool;
+
+    /// Members of a client's request that this vendor refuses, although the API has them: such a
+    /// request cannot pass as it is. `betas` are those that it comes with.
+    fn refused(&self, _quirks: &Quirks, _betas: &[String]) -> Vec<Refused> {
+        Vec::new()
     }
 
     /// Writes a request for a target. What is lost on the way goes into `crossing`.
@@ -115,8 +125,11 @@ pub struct Quirks {
     pub reasoning_field: Option<&'static str>,
     /// It fetches pictures from `https:` URLs.
     pub image_urls: bool,
-    /// A cloud that lets fewer fields pass than Anthropic itself does.
+    /// A cloud, where labels and tiers are other ones than at the API's own vendor.
     pub cloud: bool,
+    /// The betas of Anthropic's API that pass; `None` is all of them. Whoever has such a list takes
+    /// members that belong to a beta only with it.
+    pub betas: Option<&'static Betas>,
     /// Members of a chat completion that it refuses, though OpenAI has them.
     pub lacks: &'static [&'static str],
     /// Its word for "at least one tool must be called"; `None` if it cannot be forced to call any.
@@ -132,6 +145,19 @@ pub struct Quirks {
     /// It knows Gemini's thought signatures, as Google's own endpoint carries them in chat
     /// completions (`extra_content.google.thought_signature`).
     pub thought_signatures: bool,
+    /// How it is told to go on with words of the model that end a conversation (prefill).
+    pub continuation: Continuation,
+}
+
+/// How a server is told to go on with words of the model that end a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continuation {
+    /// Not at all: it goes on by itself, or begins anew.
+    Untold,
+    /// By `continue_final_message`, with no new message begun (`add_generation_prompt`).
+    Flag,
+    /// By `prefix` on that message; the answer begins with its words.
+    Prefix,
 }
 
 impl Quirks {
@@ -145,6 +171,7 @@ impl Quirks {
         reasoning_field: None,
         image_urls: true,
         cloud: false,
+        betas: None,
         lacks: &[],
         required_word: Some("required"),
         seed_field: "seed",
@@ -152,7 +179,46 @@ impl Quirks {
         nine_character_ids: false,
         thinking_switch: false,
         thought_signatures: false,
+        continuation: Continuation::Untold,
     };
+}
+
+/// The betas of Anthropic's API that a cloud knows. One that it does not know costs the request: a
+/// 400, or a closed connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Betas {
+    /// Their names, which are Anthropic's.
+    pub known: &'static [&'static str],
+    /// Anthropic's names of those that have another name there.
+    pub renamed: &'static [(&'static str, &'static str)],
+}
+
+impl Betas {
+    /// The name by which the cloud knows it, if it does.
+    pub fn name_of<'b>(&self, beta: &'b str) -> Option<&'b str> {
+        let renamed = self.renamed.iter().find(|(name, _)| *name == beta);
+        renamed.map(|(_, theirs)| *theirs).or_else(|| self.known.contains(&beta).then_some(beta))
+    }
+}
+
+/// A member of a client's body that a vendor refuses, although the API has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// Where it stands; `*` is each element of a list.
+    pub path: &'static [&'static str],
+    /// What it costs to leave it out.
+    pub loss: Loss,
+}
+
+/// What it costs to leave a member out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing of the answer.
+    None,
+    /// The answer may be worse: the client is told.
+    Quality,
+    /// The answer's form: the same has to be said in another way, so the request is written anew.
+    Form,
 }
 
 /// A request as a target gets it.
@@ -173,6 +239,8 @@ pub struct Undo {
     pub tool_names: BTreeMap<String, String>,
     /// A tool by this name stands for the format of the text: what it is called with is the text.
     pub format_tool: Option<FormatTool>,
+    /// The model was given these words to begin with, and its answer may repeat them.
+    pub prefix: Option<String>,
 }
 
 /// A tool that stands for a format.
@@ -187,7 +255,8 @@ pub struct FormatTool {
 /// What a writer of answers must know of the request it answers.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientView<'a> {
-    /// The model that the client asked for, which is named in the answer.
+    /// The model that is named in the answer: the one that the target was asked for, as where
+    /// nothing is translated.
     pub model: &'a str,
     /// The gateway's id of the request, for answers whose provider gives none.
     pub request_id: &'a str,

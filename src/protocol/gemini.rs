@@ -20,10 +20,11 @@ mod wire;
 use bytes::Bytes;
 
 use super::dialect::{
-    ClientView, Dialect, DialectId, EventReader, EventWriter, TargetView, Unreadable, Written,
+    ClientView, Dialect, DialectId, EventReader, EventWriter, Quirks, TargetView, Unreadable,
+    Written,
 };
 use super::error::{ErrorFacts, ErrorView};
-use super::neutral::{CannotCross, Crossing, Reply, Request};
+use super::neutral::{CannotCross, Crossing, MediaKind, Reply, Request};
 use super::registry::ProtocolId;
 use super::{Malformed, Protocol};
 
@@ -62,6 +63,10 @@ impl Dialect for GeminiDialect {
 
     fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {
         request::read(body)
+    }
+
+    fn wants_bytes(&self, _kind: MediaKind, quirks: &Quirks) -> bool {
+        !quirks.image_urls
     }
 
     fn write_request(

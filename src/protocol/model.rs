@@ -3,9 +3,12 @@
 //! The facts themselves are data (see the registry of models in `provider`), which a route can
 //! correct. An unknown model is taken to be able to do whatever its protocol can say.
 
+mod corrections;
+
 use serde::Deserialize;
 
 use super::neutral::Effort;
+pub use corrections::Corrections;
 
 /// What one model takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -50,6 +53,10 @@ pub struct ModelFacts {
     pub media_in_results: bool,
     /// It refuses a format of the text together with tools (Gemini before 3).
     pub refuses_format_with_tools: bool,
+    /// It sees no pictures.
+    pub refuses_images: bool,
+    /// It calls no functions.
+    pub refuses_tools: bool,
 }
 
 /// Which sampling parameters a model takes.

@@ -9,11 +9,13 @@
 
 pub mod crossing;
 pub mod event;
+pub mod media;
 pub mod reply;
 pub mod request;
 
 pub use crossing::{CannotCross, Compatibility, Crossing, Warning};
 pub use event::Event;
+pub use media::{Fetched, MediaKind};
 pub use reply::{Choice, Finish, Output, Reply};
 pub use request::{
     CacheMark, Effort, Format, Media, OpaqueState, Origin, Part, Reasoning, Request, ResultPart,

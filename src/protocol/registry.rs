@@ -13,7 +13,7 @@ use super::openai::{
 };
 use super::{Answers, Protocol};
 
-pub use path::{Called, operation};
+pub use path::{Called, fill, operation};
 
 /// A protocol by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,6 +71,9 @@ pub enum Framing {
     Sse,
     /// AWS's binary event stream.
     AwsEventStream,
+    /// AWS's binary event stream around the events of another API: those of Bedrock's
+    /// `InvokeModelWithResponseStream`, each the JSON that Server-Sent Events would carry.
+    AwsChunks,
 }
 
 impl Framing {
@@ -78,7 +81,7 @@ impl Framing {
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Sse => "text/event-stream",
-            Self::AwsEventStream => "application/vnd.amazon.eventstream",
+            Self::AwsEventStream | Self::AwsChunks => "application/vnd.amazon.eventstream",
         }
     }
 }
@@ -97,6 +100,8 @@ pub struct Operation {
     pub upstream_stream_path: Option<&'static str>,
     /// The protocol it belongs to.
     pub protocol: ProtocolId,
+    /// Only OpenAI itself and Azure have it, and no other server that speaks OpenAI's API.
+    pub openai_alone: bool,
     /// Whether its answers can be streamed.
     pub streams: bool,
     /// How the events of a streamed answer lie in its bytes.
@@ -149,6 +154,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/chat/completions",
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
+        openai_alone: false,
         streams: true,
         framing: Framing::Sse,
         usage_on_request: true,
@@ -175,6 +181,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/completions",
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
+        openai_alone: false,
         streams: true,
         framing: Framing::Sse,
         usage_on_request: true,
@@ -200,6 +207,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/embeddings",
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
+        openai_alone: false,
         streams: false,
         framing: Framing::Sse,
         usage_on_request: false,
@@ -215,6 +223,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/responses",
         upstream_stream_path: None,
         protocol: ProtocolId::OpenAi,
+        openai_alone: false,
         streams: true,
         framing: Framing::Sse,
         usage_on_request: false,
@@ -229,12 +238,30 @@ pub static OPERATIONS: &[Operation] = &[
         ],
     },
     Operation {
+        name: "responses_compact",
+        path: "/v1/responses/compact",
+        stream_path: None,
+        upstream_path: "/responses/compact",
+        upstream_stream_path: None,
+        protocol: ProtocolId::OpenAi,
+        openai_alone: true,
+        streams: false,
+        framing: Framing::Sse,
+        usage_on_request: false,
+        // What it answers with is the provider's secret, which only the provider can read.
+        dialect: None,
+        counts: None,
+        answers: &ResponsesAnswers,
+        parameters: &[],
+    },
+    Operation {
         name: "messages",
         path: "/v1/messages",
         stream_path: Some("/v1/messages-stream"),
         upstream_path: "/v1/messages",
         upstream_stream_path: None,
         protocol: ProtocolId::Anthropic,
+        openai_alone: false,
         streams: true,
         framing: Framing::Sse,
         usage_on_request: false,
@@ -256,6 +283,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/v1/messages/count_tokens",
         upstream_stream_path: None,
         protocol: ProtocolId::Anthropic,
+        openai_alone: false,
         streams: false,
         framing: Framing::Sse,
         usage_on_request: false,
@@ -271,6 +299,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/models/{model}:generateContent",
         upstream_stream_path: Some("/models/{model}:streamGenerateContent?alt=sse"),
         protocol: ProtocolId::Gemini,
+        openai_alone: false,
         streams: true,
         framing: Framing::Sse,
         usage_on_request: false,
@@ -295,6 +324,7 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/model/{model}/converse",
         upstream_stream_path: Some("/model/{model}/converse-stream"),
         protocol: ProtocolId::Bedrock,
+        openai_alone: false,
         streams: true,
         framing: Framing::AwsEventStream,
         usage_on_request: false,

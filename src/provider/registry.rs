@@ -1,6 +1,7 @@
 //! THE table of providers. Facts from the vendors' own API references.
 
-use super::{Auth, Provider};
+use super::transport::Transport;
+use super::{Auth, Dated, Provider, clouds};
 use crate::protocol::dialect::Quirks;
 use crate::protocol::openai::chat::vendor;
 use crate::protocol::registry::ProtocolId;
@@ -11,15 +12,34 @@ const OPENAI_SPEAKING: Provider = Provider {
     title: "",
     protocol: ProtocolId::OpenAi,
     base_url: None,
+    template: None,
     auth: Auth::Bearer,
+    cloud: None,
     key_optional: false,
     hosts: &[],
     quirks: Quirks::COMPATIBLE,
     lacks: &[],
+    transport: &Transport::PLAIN,
+    dated: None,
 };
 
 /// Is not asked for usage in streams.
 const NO_STREAM_USAGE: Quirks = Quirks { stream_usage: false, ..Quirks::COMPATIBLE };
+
+/// Hosts of Bedrock's runtime. Other hosts of AWS belong to its customers.
+const BEDROCK_HOSTS: &[&str] = &[
+    "bedrock-runtime.*.amazonaws.com",
+    "bedrock-runtime-fips.*.amazonaws.com",
+    "bedrock-runtime.*.api.aws",
+];
+
+/// Hosts of Vertex AI. Endpoints that customers deploy have others.
+const VERTEX_HOSTS: &[&str] = &[
+    "aiplatform.googleapis.com",
+    "*-aiplatform.googleapis.com",
+    "aiplatform.us.rep.googleapis.com",
+    "aiplatform.eu.rep.googleapis.com",
+];
 
 /// An OpenAI-speaking server that people run themselves, with or without a key.
 const SELF_HOSTED: Provider = Provider { key_optional: true, ..OPENAI_SPEAKING };
@@ -45,26 +65,71 @@ pub static PROVIDERS: &[Provider] = &[
         ..OPENAI_SPEAKING
     },
     Provider {
+        name: "azure-anthropic",
+        title: "Claude on Microsoft Foundry",
+        protocol: ProtocolId::Anthropic,
+        template: Some("https://{resource}.services.ai.azure.com/anthropic"),
+        hosts: &["*.services.ai.azure.com"],
+        auth: Auth::XApiKey,
+        quirks: clouds::CLAUDE_ON_FOUNDRY,
+        ..OPENAI_SPEAKING
+    },
+    Provider {
         name: "azure-openai",
-        title: "Azure OpenAI and Foundry (v1 API)",
-        // Every resource has its own: `https://RESOURCE.openai.azure.com/openai/v1`.
-        hosts: &["*.openai.azure.com", "*.services.ai.azure.com"],
+        title: "Azure OpenAI and Microsoft Foundry",
+        template: Some("https://{resource}.openai.azure.com/openai/v1"),
+        // Every resource has its own, and all of them are Azure's.
+        hosts: &[
+            "*.openai.azure.com",
+            "*.openai.azure.us",
+            "*.openai.azure.cn",
+            "*.services.ai.azure.com",
+        ],
         auth: Auth::AzureApiKey,
         quirks: vendor::AZURE,
+        dated: Some(Dated {
+            template: "https://{resource}.openai.azure.com",
+            transport: &clouds::AZURE_DATED,
+        }),
         ..OPENAI_SPEAKING
     },
     Provider {
         name: "bedrock",
         title: "Amazon Bedrock (Converse)",
         protocol: ProtocolId::Bedrock,
-        // Bedrock's own API keys; every region has its host.
-        // Other hosts of AWS belong to its customers.
-        hosts: &[
-            "bedrock-runtime.*.amazonaws.com",
-            "bedrock-runtime-fips.*.amazonaws.com",
-            "bedrock-runtime.*.api.aws",
-        ],
+        template: Some("https://bedrock-runtime.{region}.amazonaws.com"),
+        // Bedrock's own API keys.
+        hosts: BEDROCK_HOSTS,
         quirks: NO_STREAM_USAGE,
+        ..OPENAI_SPEAKING
+    },
+    Provider {
+        name: "bedrock-anthropic",
+        title: "Claude on Amazon Bedrock (InvokeModel)",
+        protocol: ProtocolId::Anthropic,
+        template: Some("https://bedrock-runtime.{region}.amazonaws.com"),
+        hosts: BEDROCK_HOSTS,
+        quirks: clouds::CLAUDE_ON_BEDROCK,
+        lacks: &["/v1/messages/count_tokens"],
+        transport: &clouds::BEDROCK_INVOKE,
+        ..OPENAI_SPEAKING
+    },
+    Provider {
+        name: "bedrock-mantle",
+        title: "Claude on Amazon Bedrock (Mantle)",
+        protocol: ProtocolId::Anthropic,
+        template: Some("https://bedrock-mantle.{region}.api.aws/anthropic"),
+        hosts: &["bedrock-mantle.*.api.aws"],
+        quirks: clouds::CLAUDE_ON_MANTLE,
+        lacks: &["/v1/messages/count_tokens"],
+        ..OPENAI_SPEAKING
+    },
+    Provider {
+        name: "bedrock-openai",
+        title: "Amazon Bedrock (OpenAI-compatible)",
+        template: Some("https://bedrock-runtime.{region}.amazonaws.com/openai/v1"),
+        hosts: BEDROCK_HOSTS,
+        lacks: &["/completions", "/embeddings"],
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -184,6 +249,38 @@ pub static PROVIDERS: &[Provider] = &[
         hosts: &["api.together.xyz"],
         ..OPENAI_SPEAKING
     },
+    Provider {
+        name: "vertex",
+        title: "Gemini on Google Vertex AI",
+        protocol: ProtocolId::Gemini,
+        template: Some("https://{host}/v1/projects/{project}/locations/{location}"),
+        hosts: VERTEX_HOSTS,
+        quirks: clouds::GEMINI_ON_VERTEX,
+        transport: &clouds::VERTEX,
+        ..OPENAI_SPEAKING
+    },
+    Provider {
+        name: "vertex-anthropic",
+        title: "Claude on Google Vertex AI",
+        protocol: ProtocolId::Anthropic,
+        template: Some("https://{host}/v1/projects/{project}/locations/{location}"),
+        hosts: VERTEX_HOSTS,
+        quirks: clouds::CLAUDE_ON_VERTEX,
+        transport: &clouds::VERTEX_RAW_PREDICT,
+        ..OPENAI_SPEAKING
+    },
+    Provider {
+        name: "vertex-openai",
+        title: "Google Vertex AI (OpenAI-compatible)",
+        template: Some(
+            "https://{host}/v1/projects/{project}/locations/{location}/endpoints/openapi",
+        ),
+        hosts: VERTEX_HOSTS,
+        quirks: clouds::OPENAI_ON_VERTEX,
+        lacks: &["/completions", "/embeddings", "/responses"],
+        transport: &clouds::VERTEX_OPENAI,
+        ..OPENAI_SPEAKING
+    },
     Provider { name: "vllm", title: "vLLM", quirks: vendor::VLLM, ..SELF_HOSTED },
     Provider {
         name: "xai",
@@ -199,43 +296,4 @@ pub fn find(name: &str) -> Option<&'static Provider> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::table::BaseUrl;
-
-    #[test]
-    fn rows_are_sorted_and_their_urls_are_base_urls() {
-        assert!(PROVIDERS.is_sorted_by(|a, b| a.name < b.name), "binary search needs the order");
-        for row in PROVIDERS {
-            if let Some(url) = row.base_url {
-                let parsed: BaseUrl = url.parse().expect(row.name);
-                assert!(parsed.is_https(), "{}", row.name);
-                assert!(row.owns_host(parsed.host()), "{}", row.name);
-            }
-        }
-    }
-
-    #[test]
-    fn a_key_of_bedrock_goes_to_bedrock_and_to_no_customers_host() {
-        let bedrock = find("bedrock").expect("a row");
-        assert!(bedrock.owns_host("bedrock-runtime.eu-west-1.amazonaws.com"));
-        assert!(bedrock.owns_host("bedrock-runtime-fips.us-east-1.amazonaws.com"));
-        for host in [
-            "evil.execute-api.eu-west-1.amazonaws.com",
-            "bedrock-runtime.evil.s3.amazonaws.com",
-            "bedrock-runtime..amazonaws.com",
-            "bedrock-runtime.amazonaws.com",
-            "bedrock-runtime.eu-west-1.amazonaws.com.evil.example",
-        ] {
-            assert!(!bedrock.owns_host(host), "{host}");
-        }
-    }
-
-    #[test]
-    fn a_suffix_host_does_not_match_a_lookalike() {
-        let openai = find("openai").expect("a row");
-        assert!(openai.owns_host("eu.api.openai.com"));
-        assert!(!openai.owns_host("evilapi.openai.com"));
-        assert!(!openai.owns_host(".api.openai.com.evil.example"));
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! Taking a request in: everything that can be refused is refused before its body is read.
 
+mod coding;
+
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::iter::successors;
@@ -7,13 +9,14 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::budget::{Budget, Exhausted, Reservation};
 use super::error::{ProxyError, Reason};
+use coding::Coding;
 
 /// The longest pause of a body. A client that sends nothing for so long will not go on.
 const BODY_GRACE: Duration = Duration::from_secs(30);
@@ -34,34 +37,35 @@ pub(super) struct TakenBody {
     pub reservation: Reservation,
 }
 
+/// What a head says about the body that follows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Announced {
+    /// Its length, as it comes.
+    length: Option<usize>,
+    /// How it is compressed.
+    coding: Option<Coding>,
+}
+
 /// Checks what the head says about the body.
-pub(super) fn check_head(
-    headers: &HeaderMap,
-    max_body: usize,
-) -> Result<Option<usize>, ProxyError> {
-    let unsupported = |message: String| ProxyError::new(Reason::UnsupportedMediaType, message);
-    if let Some(encoding) = headers.get(CONTENT_ENCODING).filter(|value| *value != "identity") {
-        let message = format!(
-            "request bodies in `content-encoding: {}` are not read: send them uncompressed",
-            encoding.to_str().unwrap_or("?")
-        );
-        return Err(unsupported(message).permanent());
-    }
+pub(super) fn check_head(headers: &HeaderMap, max_body: usize) -> Result<Announced, ProxyError> {
+    let coding = coding::coding(headers)?;
     // No content type at all is what many scripts send; another one than JSON is a mistake.
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if let Some(media_type) = media_type
         && !is_json(media_type)
     {
         let message = format!("the body is `{media_type}`: send `content-type: application/json`");
-        return Err(unsupported(message).permanent());
+        return Err(ProxyError::new(Reason::UnsupportedMediaType, message).permanent());
     }
-    let Some(length) = headers.get(CONTENT_LENGTH) else { return Ok(None) };
+    let Some(length) = headers.get(CONTENT_LENGTH) else {
+        return Ok(Announced { length: None, coding });
+    };
     let length = length.to_str().ok().and_then(|text| text.parse::<u64>().ok());
     let length = length.ok_or_else(|| {
         ProxyError::new(Reason::InvalidRequest, "`content-length` is not a number").permanent()
     })?;
     match usize::try_from(length) {
-        Ok(length) if length <= max_body => Ok(Some(length)),
+        Ok(length) if length <= max_body => Ok(Announced { length: Some(length), coding }),
         _ => Err(too_large(max_body)),
     }
 }
@@ -74,8 +78,25 @@ fn is_json(media_type: &str) -> bool {
         || essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// Reads the body within its limits.
+/// Reads the body within its limits, and unpacks it if it is compressed.
 pub(super) async fn take_body<B>(
+    body: B,
+    announced: Announced,
+    max_body: usize,
+    budget: &Budget,
+) -> Result<TakenBody, ProxyError>
+where
+    B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
+{
+    let taken = read_body(body, announced.length, max_body, budget).await?;
+    match announced.coding {
+        None => Ok(taken),
+        // Boxed: few bodies are compressed, and every request's future would have room for it.
+        Some(coding) => Box::pin(coding::unpack(coding, taken, max_body, budget)).await,
+    }
+}
+
+async fn read_body<B>(
     mut body: B,
     announced: Option<usize>,
     max_body: usize,
@@ -173,7 +194,8 @@ fn too_large(max_body: usize) -> ProxyError {
     ProxyError::new(Reason::RequestTooLarge, message).permanent()
 }
 
-fn full(_: Exhausted) -> ProxyError {
+/// The refusal of what the memory for bodies has no room for.
+pub(super) fn full(_: Exhausted) -> ProxyError {
     let message = "the gateway's memory for bodies is used up (`--max-buffered-bytes`)";
     ProxyError::new(Reason::Overloaded, message).retry_after(Some(RETRY_WHEN_FULL))
 }

@@ -3,6 +3,7 @@
 mod gather;
 mod read;
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use super::prepare::Prepared;
 use super::relay::LongReply;
 use super::resolve::Resolved;
 use super::respond::told;
+use crate::credential::IdentityError;
 use crate::protocol::dialect::Unreadable;
 use crate::protocol::error::{ErrorFacts, ErrorView};
 use crate::protocol::neutral::CannotCross;
@@ -88,6 +90,11 @@ impl Failure {
         Self::new(Class::ClientFault, format!("the request cannot be sent: {error}"))
     }
 
+    /// The gateway has no token for the target, or cannot sign the request.
+    fn unproven(error: &IdentityError) -> Self {
+        Self::new(Class::Unproven, error.to_string())
+    }
+
     fn new(class: Class, detail: impl Into<String>) -> Self {
         Self { class, detail: detail.into(), retry_after: None, param: None, passed_on: None }
     }
@@ -115,7 +122,7 @@ pub(super) struct Attempt<'a> {
     pub limits: Limits,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
     /// Asks the target, and once more without what the gateway added where that was refused.
     pub async fn ask(self) -> Result<Answer, Failure> {
         let add_usage =
@@ -135,8 +142,15 @@ impl Attempt<'_> {
     }
 
     async fn ask_once(self, add_usage: bool) -> Result<Answer, Failure> {
-        let request = self.request(add_usage)?;
+        let mut request = self.request(add_usage)?;
         let upstream = self.upstream;
+        if let Some(key) = self.key {
+            let proof = authorize(&mut request, &upstream.base_url, upstream.provider.auth, key);
+            match timeout_at(self.limits.give_up, proof).await {
+                Ok(proven) => proven.map_err(|error| Failure::unproven(&error))?,
+                Err(_) => return Err(too_slow(self.limits)),
+            }
+        }
         let client = &self.exchange.gateway.client;
         let sending = client.send(&upstream.base_url, request, upstream.timeouts.connect);
         let response = match timeout_at(self.limits.give_up, sending).await {
@@ -147,10 +161,7 @@ impl Attempt<'_> {
         if !response.status().is_success() {
             return Err(self.refused(response).await);
         }
-        match (
-            self.resolved.streams(),
-            is_stream(self.prepared.operation.framing, response.headers()),
-        ) {
+        match (self.resolved.streams(), is_stream(self.framing(), response.headers())) {
             (true, true) => self.stream(response, add_usage).await,
             (false, false) => self.reply(response).await,
             (true, false) => Err(self.not_a_stream(response).await),
@@ -164,19 +175,18 @@ impl Attempt<'_> {
         let Self { upstream, resolved, prepared, .. } = self;
         let body = match &prepared.translated {
             Some(translated) => translated.body.clone(),
-            None => encode(resolved, upstream, add_usage)
-                .map_err(|error| Failure::unsendable(&error))?,
+            None => {
+                let object = prepared.inlined.as_ref().unwrap_or(&resolved.object);
+                encode(object, resolved, upstream, prepared, add_usage)
+                    .map_err(|error| Failure::unsendable(&error))?
+            }
         };
-        let model = upstream.model.as_deref().unwrap_or(&resolved.model);
-        let path = prepared.operation.request_path(model, resolved.streams());
-        // A query belongs to the operation that it was sent to; what the path says by itself is not
-        // said twice.
-        let query = resolved.query.as_deref().filter(|query| {
-            prepared.translated.is_none() && !path.split('?').skip(1).any(|own| own == *query)
-        });
+        let model = upstream.model_for(&resolved.model);
+        let path = upstream.transport.path(prepared.operation, &model, resolved.streams());
+        let query = self.query(&path);
         let target = upstream
             .base_url
-            .request_target(&path, query)
+            .request_target(&path, query.as_deref())
             .ok_or_else(|| Failure::new(Class::ClientFault, "the query is not valid in a URL"))?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
@@ -186,18 +196,43 @@ impl Attempt<'_> {
             self.exchange.caller.as_deref(),
             prepared.operation.protocol,
             prepared.operation.protocol == resolved.operation.protocol,
-            resolved.streams().then_some(prepared.operation.framing),
+            resolved.streams().then(|| self.framing()),
         );
         for (name, value) in prepared.translated.iter().flat_map(|written| &written.headers) {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
+        prepared.fit.change_head(&mut headers, upstream.transport);
         *request.headers_mut() = headers;
-        if let Some(key) = self.key {
-            authorize(request.headers_mut(), upstream.provider.auth, key);
-        }
         Ok(request)
+    }
+
+    /// The query, beside what the path says by itself: the target's own, and the client's where the
+    /// same operation gets it, but for what was said already.
+    fn query(self, path: &str) -> Option<Cow<'a, str>> {
+        let Self { upstream, resolved, prepared, .. } = self;
+        let own = upstream.query.as_deref();
+        // Doors of clouds refuse what they do not know.
+        let passes =
+            prepared.translated.is_none() && upstream.transport.door(prepared.operation).is_none();
+        let client = resolved.query.as_deref().filter(|_| passes);
+        let said = path.split_once('?').map(|(_, query)| query);
+        let said: Vec<&str> = [said, own].into_iter().flatten().flat_map(names_in).collect();
+        let more = client.map(|query| {
+            let pairs = query.split('&').filter(|pair| !names_in(pair).any(|n| said.contains(&n)));
+            pairs.collect::<Vec<_>>().join("&")
+        });
+        match (own, more.filter(|more| !more.is_empty())) {
+            (Some(own), None) => Some(Cow::Borrowed(own)),
+            (Some(own), Some(more)) => Some(Cow::Owned(format!("{own}&{more}"))),
+            (None, more) => more.map(Cow::Owned),
+        }
+    }
+
+    /// How the events of a streamed answer lie in its bytes.
+    fn framing(self) -> Framing {
+        self.upstream.transport.framing(self.prepared.operation)
     }
 
     /// Reads what a target says that does not answer.
@@ -208,11 +243,15 @@ impl Attempt<'_> {
             Ok(Ok(Collected::Whole(text) | Collected::Beginning(text))) => text,
             Ok(Err(_)) | Err(_) => Bytes::new(),
         };
-        let facts = self.prepared.operation.protocol.protocol().read_error(&text);
-        let Upstream { model, breaker, .. } = self.upstream;
+        let Upstream { model, breaker, transport, .. } = self.upstream;
+        let errors = transport.errors.unwrap_or(self.prepared.operation.protocol);
+        let mut facts = errors.protocol().read_error(&text);
+        if facts.kind.is_empty() {
+            headers::error_type(&head.headers).unwrap_or_default().clone_into(&mut facts.kind);
+        }
         let class = classify(head.status, &facts, model.as_deref(), breaker);
         let headers = headers::from_target(&head.headers);
-        let passed_on = if self.prepared.translated.is_some() {
+        let passed_on = if self.prepared.translated.is_some() || transport.errors.is_some() {
             self.in_clients_words(class, head.status, &facts, headers)
         } else {
             (head.status, headers, text)
@@ -255,6 +294,11 @@ impl Attempt<'_> {
         headers.remove(CONTENT_ENCODING);
         (status, headers, body)
     }
+}
+
+/// The names in a query.
+fn names_in(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name))
 }
 
 /// 529 is Anthropic's own word for 503.

@@ -21,6 +21,8 @@ pub enum Class {
     Throttled,
     /// The target refuses the gateway's key.
     CredentialFault,
+    /// The gateway has no token that it could show the target, which was not asked.
+    Unproven,
     /// The target does not have the model that the route configured, or fails in a way that the
     /// route calls permanent.
     Permanent,
@@ -48,6 +50,7 @@ impl Class {
             Self::TimedOut => "timeout",
             Self::Throttled => "throttled",
             Self::CredentialFault => "credential_fault",
+            Self::Unproven => "unproven",
             Self::Permanent => "permanent_failure",
             Self::ClientFault => "client_fault",
             Self::TooLong => "too_long",
@@ -70,6 +73,7 @@ impl Class {
             | Self::TimedOut
             | Self::Throttled
             | Self::CredentialFault
+            | Self::Unproven
             | Self::Exhausted
             | Self::Untranslatable
             | Self::Permanent => true,
@@ -95,9 +99,9 @@ const BAD_KEY: &[&str] = &["invalid_api_key", "authentication_error"];
 /// How messages of that kind begin where there is no code: Anthropic's, Gemini's.
 const ACCOUNT_MESSAGES: &[&str] = &["your credit balance is too low", "api key not valid"];
 /// ... that the model or deployment does not exist, or not for this account.
-const NO_MODEL: &[&str] = &["model_not_found", "deploymentnotfound"];
+const NO_MODEL: &[&str] = &["model_not_found", "deploymentnotfound", "resourcenotfoundexception"];
 /// How messages begin that name a missing model.
-const MODEL_MESSAGES: &[&str] = &["model", "the model"];
+const MODEL_MESSAGES: &[&str] = &["model", "the model", "publisher model"];
 /// ... that the prompt is too long.
 const TOO_LONG: &[&str] = &[
     "context_length_exceeded",
@@ -200,12 +204,13 @@ pub fn classify_in_band(
 ) -> Class {
     let status = match &*facts.kind {
         "overloaded_error" => 529,
-        "rate_limit_error" | "rate_limit_exceeded" => 429,
+        "rate_limit_error" | "rate_limit_exceeded" | "throttlingException" => 429,
         "authentication_error" => 401,
         "billing_error" => 402,
         "permission_error" => 403,
         "not_found_error" => 404,
-        "invalid_request_error" => 400,
+        "invalid_request_error" | "validationException" => 400,
+        "serviceUnavailableException" => 503,
         _ => match &*facts.code {
             "rate_limit_exceeded" | "slow_down" => 429,
             "insufficient_quota" => 402,
@@ -277,6 +282,8 @@ mod tests {
             (404, "model_not_found", "", Class::Permanent),
             (404, "", "model: gpt-x", Class::Permanent),
             (404, "", "The model `gpt-x` does not exist.", Class::Permanent),
+            (404, "", "Publisher Model `projects/p/models/gpt-x` was not found", Class::Permanent),
+            (404, "ResourceNotFoundException", "", Class::Permanent),
             (404, "not_found", "No vector store `gpt-x`", Class::ClientFault),
             (404, "", "{\"detail\":\"Not Found\"}", Class::Failure),
             (400, "context_length_exceeded", "", Class::TooLong),
@@ -325,6 +332,9 @@ mod tests {
         assert_eq!(class("", "429"), Class::Throttled);
         assert_eq!(class("invalid_request_error", ""), Class::ClientFault);
         assert_eq!(class("api_error", ""), Class::Failure);
+        assert_eq!(class("throttlingException", ""), Class::Throttled);
+        assert_eq!(class("validationException", ""), Class::ClientFault);
+        assert_eq!(class("modelStreamErrorException", ""), Class::Failure);
     }
 
     #[test]

@@ -12,7 +12,6 @@ use super::resolve::Resolved;
 use super::respond;
 use crate::protocol::dialect::DialectId;
 use crate::protocol::estimate::prompt_tokens;
-use crate::provider::models;
 
 /// The dialect of the prompt, if this asks for a count and no target of the route can give one.
 pub(super) fn to_estimate(resolved: &Resolved) -> Option<DialectId> {
@@ -46,7 +45,10 @@ fn estimate(resolved: &Resolved, dialect: DialectId) -> Result<u64, ProxyError> 
         .read_request(resolved.object.text())
         .map_err(|error| invalid(error.to_string()).about(Some(error.param)))?;
     let first = resolved.route.targets.iter().find_map(|target| target.upstream());
-    let model = first.and_then(|upstream| upstream.model.as_deref()).unwrap_or(&resolved.model);
-    let percent = models::facts(model).token_percent.unwrap_or(100);
+    let percent = first.and_then(|upstream| {
+        let model = upstream.model.as_deref().unwrap_or(&resolved.model);
+        upstream.facts(model).token_percent
+    });
+    let percent = percent.unwrap_or(100);
     Ok(prompt_tokens(&request).saturating_mul(u64::from(percent)) / 100)
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::prepare::Prepared;
 use super::resolve::Resolved;
 use crate::protocol::registry::Operation;
 use crate::table::Upstream;
@@ -17,15 +18,18 @@ pub(super) fn adds_usage(resolved: &Resolved, upstream: &Upstream) -> bool {
         && !upstream.state.refuses_stream_options()
 }
 
-/// Writes the body for `upstream`; `add_usage` asks for usage in the stream.
+/// Writes the body for `upstream` from `object`, which is the client's; `add_usage` asks for usage in
+/// the stream.
 pub(super) fn encode(
+    object: &Object,
     resolved: &Resolved,
     upstream: &Upstream,
+    prepared: &Prepared,
     add_usage: bool,
 ) -> Result<Bytes, JsonError> {
-    let Resolved { object, operation, .. } = resolved;
+    let operation = resolved.operation;
     let mut edit = object.edit();
-    let wanted = upstream.model.as_deref().unwrap_or(&resolved.model);
+    let wanted = &*upstream.model_for(&resolved.model);
     let in_path = operation.model_in_path();
     if resolved.facts.model != wanted && !in_path {
         edit.set("model", &Value::from(wanted))?;
@@ -36,6 +40,8 @@ pub(super) fn encode(
     if !upstream.parameters.is_empty() {
         apply_parameters(&mut edit, object, operation, upstream)?;
     }
+    prepared.fit.change_body(&mut edit, upstream.transport, operation)?;
+    edit.merge(&upstream.parameters.raw)?;
     if add_usage {
         edit.set_in("stream_options", "include_usage", &Value::Bool(true))?;
     }
@@ -66,7 +72,7 @@ fn apply_parameters(
         }
         set_preferred(edit, operation, upstream, name, value)?;
     }
-    edit.merge(&parameters.raw)
+    Ok(())
 }
 
 fn remove(edit: &mut ObjectEdit<'_>, field: &str) -> Result<(), JsonError> {

@@ -24,7 +24,7 @@ pub enum Reason {
     MethodNotAllowed,
     /// The body is larger than the gateway accepts.
     RequestTooLarge,
-    /// The body is compressed or of a type that is not read.
+    /// The body is compressed in a way or of a type that is not read.
     UnsupportedMediaType,
     /// Websockets are not spoken.
     UpgradeRequired,
@@ -116,12 +116,21 @@ pub struct ProxyError {
     pub retry_after: Option<Duration>,
     /// Set where trying again cannot help, so that SDKs do not.
     pub permanent: bool,
+    /// The encodings of bodies that are understood, where the request's is not.
+    pub accept_encoding: Option<&'static str>,
 }
 
 impl ProxyError {
     /// An error of that reason.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), param: None, retry_after: None, permanent: false }
+        Self {
+            reason,
+            message: message.into(),
+            param: None,
+            retry_after: None,
+            permanent: false,
+            accept_encoding: None,
+        }
     }
 
     /// With the field that is at fault.
@@ -139,6 +148,12 @@ impl ProxyError {
     /// Marked as one that trying again will not help.
     pub fn permanent(mut self) -> Self {
         self.permanent = true;
+        self
+    }
+
+    /// With the encodings that are understood (RFC 9110, section 15.5.16).
+    pub fn accepts(mut self, encodings: &'static str) -> Self {
+        self.accept_encoding = Some(encodings);
         self
     }
 }

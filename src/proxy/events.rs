@@ -1,6 +1,7 @@
 //! A provider's stream as a sequence of batches: what it means, and the bytes to pass on.
 
 mod batch;
+mod chunk;
 mod framing;
 mod passage;
 

@@ -235,7 +235,7 @@ fn protocol<B>(request: &Request<B>) -> ProtocolId {
     let stable = path.strip_prefix("/v1/models").is_some_and(|rest| {
         rest.ends_with("enerateContent") || request.headers().contains_key(names::GOOGLE_API_KEY)
     });
-    if stable || path.starts_with("/v1beta/") {
+    if stable || path.starts_with("/v1beta/") || path.starts_with("/v1alpha/") {
         ProtocolId::Gemini
     } else if path.starts_with("/model/") {
         ProtocolId::Bedrock

@@ -1,25 +1,30 @@
 //! Target after target, until one answers.
 
+mod exhausted;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode};
 
 use super::attempt::{Answer, Attempt, Failure, Limits};
-use super::choose::{self, Chosen, Spared, can_serve, eligible};
+use super::choose::{self, Chosen, can_serve, eligible};
 use super::classify::Class;
+use super::deadline::Deadline;
 use super::error::{ProxyError, Reason};
 use super::exchange::Exchange;
+use super::fetch;
 use super::guard::AttemptGuard;
 use super::prepare::{Prepared, prepare};
 use super::resolve::Resolved;
 use crate::table::{Key, Upstream};
+use exhausted::exhausted;
 
 /// A throttled key or target that does not say for how long rests this long: providers count
 /// requests by the minute, and a few tries in any few seconds find out when it is over.
 const UNTOLD_REST: Duration = Duration::from_secs(5);
 /// A refused key stays refused until a person does something; one request in a while finds out. A
-/// key that is replaced starts afresh at once.
+/// key that is replaced starts afresh at once. Whoever grants tokens may be back sooner.
 const FAULT_REST: Duration = Duration::from_secs(60);
 const LONGEST_FAULT_REST: Duration = Duration::from_secs(3600);
 
@@ -42,12 +47,13 @@ pub(super) async fn answer(
     exchange: &mut Exchange,
     resolved: &Resolved,
 ) -> Result<Answered, Unanswered> {
-    let deadline = exchange.started + resolved.route.request_timeout;
+    let deadline =
+        Deadline::new(exchange.started, resolved.route.request_timeout, &resolved.headers);
     let mut tried: Vec<usize> = Vec::new();
     let mut failed: Vec<Class> = Vec::new();
     let mut untranslatable = None;
     while let Some(chosen) = next(resolved, &tried) {
-        if Instant::now() >= deadline {
+        if deadline.is_over() {
             break;
         }
         tried.push(chosen.index);
@@ -56,6 +62,10 @@ pub(super) async fn answer(
         exchange.target = Some(Arc::clone(&chosen.target));
         let target = Arc::clone(&chosen.target);
         let Some(upstream) = target.upstream() else { continue };
+        // Boxed: few requests need it, and every one would have room for it.
+        Box::pin(fetch::fetch(&exchange.gateway, resolved, upstream, deadline))
+            .await
+            .map_err(Unanswered::Error)?;
         let prepared = match prepare(resolved, upstream) {
             Ok(prepared) => prepared,
             Err(failure) => {
@@ -78,7 +88,14 @@ pub(super) async fn answer(
                 exchange.provider_time = Some(guard.elapsed());
                 return Ok(Answered { answer, guard });
             }
-            Err(failure) => {
+            Err(mut failure) => {
+                let gone =
+                    failure.class == Class::TimedOut && deadline.is_clients && deadline.is_over();
+                if gone {
+                    // A target is not slow because a client waits for a second only, or every
+                    // caller could open its breaker.
+                    failure.class = Class::Cancelled;
+                }
                 guard.record(failure.class);
                 drop(guard);
                 exchange.failures.push(format!("{}: {}", target.name, failure.detail));
@@ -89,6 +106,10 @@ pub(super) async fn answer(
                     detail = %failure.detail,
                     "a try failed"
                 );
+                if gone {
+                    failed.push(failure.class);
+                    break;
+                }
                 if !failure.class.fails_over() {
                     return Err(passed_on(failure, exchange, resolved));
                 }
@@ -96,8 +117,7 @@ pub(super) async fn answer(
             }
         }
     }
-    let out_of_time = Instant::now() >= deadline;
-    let error = exhausted(exchange, resolved, &tried, &failed, out_of_time);
+    let error = exhausted(exchange, resolved, &tried, &failed, deadline);
     Err(Unanswered::Error(error.about(untranslatable)))
 }
 
@@ -132,7 +152,7 @@ fn limits(
     resolved: &Resolved,
     upstream: &Upstream,
     tried: &[usize],
-    deadline: Instant,
+    deadline: Deadline,
 ) -> Limits {
     let now = Instant::now();
     let (own, name) = if !resolved.streams() {
@@ -140,11 +160,11 @@ fn limits(
     } else if has_alternative(resolved, tried, now) {
         (Some(now + upstream.timeouts.first_token), "timeouts.firstToken")
     } else {
-        (None, "timeouts.request")
+        (None, deadline.name)
     };
     let (give_up, name) = match own {
-        Some(own) if own < deadline => (own, name),
-        _ => (deadline, "timeouts.request"),
+        Some(own) if own < deadline.at => (own, name),
+        _ => (deadline.at, deadline.name),
     };
     Limits {
         give_up: give_up.into(),
@@ -172,16 +192,19 @@ async fn try_target(
 ) -> Result<Answer, Failure> {
     let mut tried_keys: Vec<Arc<str>> = Vec::new();
     let mut failure: Option<Failure> = None;
+    // A key to be asked with once more, whose proof is another one by now.
+    let mut renewed: Option<Arc<Key>> = None;
+    let mut may_renew = true;
     loop {
         let key = match &upstream.keys {
             None => None,
+            Some(_) if renewed.is_some() => renewed.take(),
             Some(pool) => {
                 let rested = pool.pick(upstream.limited_model(), Instant::now(), &tried_keys);
-                match (rested, failure) {
-                    (Some(key), _) => Some(key),
-                    (None, Some(failure)) => return Err(failure),
-                    (None, None) => return Err(Failure::keys_resting()),
+                if rested.is_none() {
+                    return Err(failure.unwrap_or_else(Failure::keys_resting));
                 }
+                rested
             }
         };
         let key_used = key.as_deref();
@@ -194,9 +217,17 @@ async fn try_target(
                 return Ok(answer);
             }
             Err(failed) => {
+                if failed.class == Class::CredentialFault && std::mem::take(&mut may_renew) {
+                    renewed = key.clone().filter(|key| key.refused());
+                    if renewed.is_some() {
+                        continue;
+                    }
+                }
                 rest(upstream, key.as_deref(), &failed);
-                let key_is_at_fault =
-                    matches!(failed.class, Class::Throttled | Class::CredentialFault);
+                let key_is_at_fault = matches!(
+                    failed.class,
+                    Class::Throttled | Class::CredentialFault | Class::Unproven
+                );
                 match key {
                     Some(key) if key_is_at_fault => tried_keys.push(Arc::clone(&key.name)),
                     _ => return Err(failed),
@@ -219,6 +250,9 @@ fn rest(upstream: &Upstream, key: Option<&Key>, failure: &Failure) {
         (Class::CredentialFault, Some(key)) => {
             key.state.fault(FAULT_REST, LONGEST_FAULT_REST, now);
         }
+        (Class::Unproven, Some(key)) => {
+            key.state.fault(UNTOLD_REST, FAULT_REST, now);
+        }
         (Class::CredentialFault, None) => upstream.state.rest(now + FAULT_REST),
         _ => {}
     }
@@ -240,134 +274,4 @@ fn passed_on(failure: Failure, exchange: &Exchange, resolved: &Resolved) -> Unan
 
 fn summary(exchange: &Exchange) -> String {
     exchange.failures.join("; ")
-}
-
-/// The error of a request that no target answered, although the ones in `tried` were asked and
-/// failed as `failed` says.
-fn exhausted(
-    exchange: &Exchange,
-    resolved: &Resolved,
-    tried: &[usize],
-    failed: &[Class],
-    out_of_time: bool,
-) -> ProxyError {
-    let route = &resolved.route;
-    let spared = spared(resolved, tried);
-    let soonest = soonest(&spared);
-    if failed.is_empty() {
-        return unasked(resolved, &spared, soonest);
-    }
-    let asked = summary(exchange);
-    if failed.iter().all(|class| *class == Class::Untranslatable) {
-        let message = format!("no target of route `{}` can be asked this: {asked}", route.label);
-        return ProxyError::new(Reason::InvalidRequest, message).permanent();
-    }
-    if out_of_time {
-        let message =
-            format!("route `{}` had no answer within `timeouts.request`: {asked}", route.label);
-        return ProxyError::new(Reason::ProviderTimeout, message);
-    }
-    let reason = verdict(failed);
-    let message = format!("no target of route `{}` answered: {asked}", route.label);
-    let error = ProxyError::new(reason, message);
-    let others_may_return =
-        spared.iter().any(|(index, reason)| !tried.contains(index) && !reason.is_lasting());
-    let hopeless = failed.iter().all(|class| class.is_lasting()) && !others_may_return;
-    match reason {
-        Reason::Throttled => error.retry_after(soonest),
-        _ if hopeless => error.permanent(),
-        _ => error,
-    }
-}
-
-/// What several failures come to: what a target did wrong outweighs what only takes time, and that
-/// outweighs what takes a person.
-fn verdict(failed: &[Class]) -> Reason {
-    if failed.iter().all(|class| *class == Class::Exhausted) {
-        Reason::Overloaded
-    } else if failed.contains(&Class::Failure) {
-        Reason::ProviderFailed
-    } else if failed.contains(&Class::TimedOut) {
-        Reason::ProviderTimeout
-    } else if failed.contains(&Class::Throttled) {
-        Reason::Throttled
-    } else if failed.iter().all(|class| *class == Class::CredentialFault) {
-        Reason::ProviderCredential
-    } else {
-        Reason::ProviderFailed
-    }
-}
-
-/// Why each target of the route cannot be asked now, by its index.
-fn spared<'r>(resolved: &'r Resolved, tried: &[usize]) -> Vec<(usize, Spared<'r>)> {
-    let now = Instant::now();
-    let all = resolved.route.targets.iter().enumerate();
-    all.filter(|(index, target)| match resolved.backend {
-        Some(picked) => picked == *index,
-        None => target.weight > 0,
-    })
-    .filter_map(|(index, target)| match eligible(target, resolved.operation, now) {
-        Err(reason) => Some((index, reason)),
-        Ok(_) if tried.contains(&index) => None,
-        // It could be asked and was not: its breaker lets one request at a time find out.
-        Ok(_) => Some((index, Spared::Open(None))),
-    })
-    .collect()
-}
-
-fn soonest(spared: &[(usize, Spared<'_>)]) -> Option<Duration> {
-    let now = Instant::now();
-    let times = spared.iter().filter_map(|(_, reason)| reason.until());
-    times.min().map(|until| until.saturating_duration_since(now))
-}
-
-/// The error of a request for which no target could even be asked.
-fn unasked(
-    resolved: &Resolved,
-    spared: &[(usize, Spared<'_>)],
-    soonest: Option<Duration>,
-) -> ProxyError {
-    let route = &resolved.route.label;
-    if let Some(fault) = &resolved.route.unreadable {
-        let message = format!("route `{route}` cannot be served: {fault}");
-        return ProxyError::new(Reason::NoTargetAvailable, message).permanent();
-    }
-    if spared.iter().all(|(_, reason)| *reason == Spared::CannotServe) && !spared.is_empty() {
-        let message = format!(
-            "no target of route `{route}` offers `{}`: its providers speak another protocol or lack \
-             this operation",
-            resolved.operation.path
-        );
-        return ProxyError::new(Reason::InvalidRequest, message).permanent();
-    }
-    let reasons: Vec<String> = spared
-        .iter()
-        .map(|(index, reason)| {
-            format!("{}: {}", resolved.route.targets[*index].name, describe(*reason))
-        })
-        .collect();
-    let resting = spared.iter().any(|(_, reason)| matches!(reason, Spared::Resting(_)));
-    let only_resting = spared
-        .iter()
-        .all(|(_, reason)| matches!(reason, Spared::Resting(_)) || reason.is_lasting());
-    let reason =
-        if resting && only_resting { Reason::Throttled } else { Reason::NoTargetAvailable };
-    let message = if reasons.is_empty() {
-        format!("route `{route}` has no target that may be asked")
-    } else {
-        format!("no target of route `{route}` may be asked now: {}", reasons.join("; "))
-    };
-    let error = ProxyError::new(reason, message).retry_after(soonest);
-    let hopeless = spared.iter().all(|(_, reason)| reason.is_lasting());
-    if hopeless { error.permanent() } else { error }
-}
-
-fn describe(reason: Spared<'_>) -> String {
-    match reason {
-        Spared::Unresolved(message) => message.to_owned(),
-        Spared::CannotServe => "does not offer this operation".into(),
-        Spared::Resting(_) => "was asked to be left alone (429)".into(),
-        Spared::Open(Some(_)) => "its circuit breaker is open".into(),
-        Spared::Open(None) => "another request finds out whether it is back".into(),
-    }
 }

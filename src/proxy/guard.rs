@@ -107,6 +107,7 @@ impl AttemptGuard {
             // The target did its part, or was never to blame; a probe that ends so proves nothing.
             Class::Throttled
             | Class::CredentialFault
+            | Class::Unproven
             | Class::ClientFault
             | Class::TooLong
             | Class::Refused

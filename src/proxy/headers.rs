@@ -7,6 +7,7 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT,
 };
 
+use crate::protocol::bedrock::error_kind;
 use crate::protocol::registry::{Framing, ProtocolId};
 use crate::table::Caller;
 
@@ -49,7 +50,8 @@ const FORWARDED: &[&str] = &["traceparent", "tracestate", "user-agent", "x-pilot
 const ANTHROPIC_DEFAULT_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const AGENT: HeaderValue =
+/// What the gateway calls itself.
+pub(super) const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("pilothouse/", env!("CARGO_PKG_VERSION")));
 
 /// The headers of a request to a target, without its key.
@@ -135,6 +137,12 @@ pub(super) fn from_target(target: &HeaderMap) -> HeaderMap {
         }
     }
     headers
+}
+
+/// The type of an error that AWS tells in the head alone.
+pub(super) fn error_type(target: &HeaderMap) -> Option<&str> {
+    let value = target.get(names::AMAZON_ERROR_TYPE)?.to_str().ok()?;
+    Some(error_kind(value))
 }
 
 /// The query that may go to a target: everything but a key of ours.

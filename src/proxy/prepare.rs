@@ -6,13 +6,15 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::attempt::Failure;
-use super::resolve::Resolved;
-use crate::protocol::dialect::{Dialect, DialectId, TargetView, Undo};
+use super::fetch::{pass_with_bytes, wanting};
+use super::fit::{self, Fit, Fitted};
+use super::resolve::{Resolved, betas};
+use crate::protocol::abilities::hold_to;
+use crate::protocol::dialect::{Dialect, DialectId, TargetView, Undo, Written};
 use crate::protocol::neutral::{Crossing, Effort, Request, Warning};
 use crate::protocol::registry::Operation;
-use crate::provider::models;
 use crate::table::{Parameters, Upstream};
-use crate::wire::json::Object;
+use crate::wire::json::{JsonError, Object};
 
 /// What one target is asked.
 #[derive(Debug)]
@@ -21,6 +23,13 @@ pub(super) struct Prepared {
     pub operation: &'static Operation,
     /// Set where that is not the client's.
     pub translated: Option<Translated>,
+    /// The client's request with bytes in the place of URLs, for a vendor that fetches nothing.
+    pub inlined: Option<Object>,
+    /// What the vendor's own door changes in the head; in the body of a translated request it was
+    /// changed already.
+    pub fit: Fit,
+    /// What is lost on the way.
+    pub warnings: Vec<Warning>,
 }
 
 /// A request in the target's protocol.
@@ -29,7 +38,6 @@ pub(super) struct Translated {
     pub body: Bytes,
     pub headers: Vec<(&'static str, String)>,
     pub undo: Undo,
-    pub warnings: Vec<Warning>,
     /// How the target's answer is read, and how the client's is written.
     pub provider: &'static dyn Dialect,
     pub client: &'static dyn Dialect,
@@ -43,23 +51,74 @@ impl std::fmt::Debug for dyn Dialect {
 
 /// Prepares the request for `upstream`.
 pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepared, Failure> {
-    let operation = upstream.provider.operation_for(resolved.operation);
-    let operation = operation.ok_or_else(Failure::not_offered)?;
+    let operation = operation(resolved, upstream).ok_or_else(Failure::not_offered)?;
     let dialect = operation.dialect.map(DialectId::dialect);
     let foreign =
         dialect.is_some_and(|dialect| dialect.holds_foreign_state(resolved.object.text()));
-    if std::ptr::eq(operation, resolved.operation) && !foreign {
-        return Ok(Prepared { operation, translated: None });
+    let mut crossing = Crossing::new(upstream.compatibility);
+    if std::ptr::eq(operation, resolved.operation)
+        && !foreign
+        && let Fitted::Fits(fit) = as_it_came(resolved, upstream, operation, &mut crossing)?
+    {
+        let inlined = pass_with_bytes(resolved.object.text(), &resolved.files)
+            .filter(|_| wanting(resolved, upstream).is_some())
+            .map(Object::parse)
+            .transpose()
+            .map_err(|error| Failure::unsendable(&error))?;
+        let warnings = crossing.into_warnings();
+        return Ok(Prepared { operation, translated: None, inlined, fit, warnings });
     }
-    let translated = translate(resolved, upstream, operation)?;
-    Ok(Prepared { operation, translated: Some(translated) })
+    let mut crossing = Crossing::new(upstream.compatibility);
+    let (translated, fit) = translate(resolved, upstream, operation, &mut crossing)?;
+    let warnings = crossing.into_warnings();
+    Ok(Prepared { operation, translated: Some(translated), inlined: None, fit, warnings })
+}
+
+/// The operation by which a target is asked this.
+pub(super) fn operation(resolved: &Resolved, upstream: &Upstream) -> Option<&'static Operation> {
+    let usual = upstream.provider.operation_for(resolved.operation)?;
+    // What passes as it came is the client's own choice.
+    let translated = !std::ptr::eq(usual, resolved.operation);
+    let by_chat = translated && usual.dialect == Some(DialectId::OpenAiChat);
+    Some(by_chat.then(|| by_responses(resolved, upstream)).flatten().unwrap_or(usual))
+}
+
+/// The Responses API, for a request to a model that does not think in chat completions where it may
+/// call functions.
+fn by_responses(resolved: &Resolved, upstream: &Upstream) -> Option<&'static Operation> {
+    let model = upstream.model_for(&resolved.model);
+    // A door with paths of its own (Azure's dated API) need not lead there.
+    let plain = upstream.transport.doors.is_empty() && upstream.provider.quirks.openai_itself;
+    if !plain || !upstream.facts(&model).tools_need_responses {
+        return None;
+    }
+    let request = resolved.neutral()?.as_ref().ok()?;
+    let effort = request.reasoning.as_ref().and_then(|reasoning| reasoning.effort);
+    let may_think = effort != Some(Effort::None) && !request.tools.is_empty();
+    may_think.then(|| upstream.provider.operation_in(DialectId::OpenAiResponses)).flatten()
+}
+
+/// What the door of `upstream` changes in the client's own request.
+fn as_it_came(
+    resolved: &Resolved,
+    upstream: &Upstream,
+    operation: &Operation,
+    crossing: &mut Crossing,
+) -> Result<Fitted, Failure> {
+    let dialect = operation.dialect.or(operation.counts).map(DialectId::dialect);
+    let Some(dialect) = dialect.filter(|_| !fit::is_plain(upstream, operation)) else {
+        return Ok(Fitted::Fits(Fit::default()));
+    };
+    fit::fit(&resolved.object, betas(&resolved.headers), upstream.provider, dialect, crossing)
+        .map_err(|lost| Failure::untranslatable(&lost))
 }
 
 fn translate(
     resolved: &Resolved,
     upstream: &Upstream,
     operation: &Operation,
-) -> Result<Translated, Failure> {
+    crossing: &mut Crossing,
+) -> Result<(Translated, Fit), Failure> {
     let dialect = |operation: &Operation| operation.dialect.map(DialectId::dialect);
     let provider = dialect(operation).ok_or_else(Failure::not_offered)?;
     let client = dialect(resolved.operation).ok_or_else(Failure::not_offered)?;
@@ -70,32 +129,38 @@ fn translate(
     if !parameters.is_empty() {
         apply(parameters, request.to_mut());
     }
-    let model = upstream.model.as_deref().unwrap_or(&resolved.model);
-    let target =
-        TargetView { model, facts: models::facts(model), quirks: &upstream.provider.quirks };
-    let mut crossing = Crossing::new(upstream.compatibility);
-    let written = provider
-        .write_request(&request, &target, &mut crossing)
+    let quirks = &upstream.provider.quirks;
+    if !resolved.files.is_empty() {
+        resolved.files.inline(request.to_mut(), |kind| provider.wants_bytes(kind, quirks));
+    }
+    let model = &*upstream.model_for(&resolved.model);
+    let facts = upstream.facts(model);
+    let target = TargetView { model, facts: &facts, quirks };
+    let written = hold_to(&facts, &mut request, client.id(), crossing)
+        .and_then(|()| provider.write_request(&request, &target, crossing))
         .map_err(|lost| Failure::untranslatable(&lost))?;
-    let body = if parameters.raw.is_empty() {
-        written.body
-    } else {
-        merged(written.body, parameters).map_err(|error| Failure::unsendable(&error))?
-    };
-    Ok(Translated {
-        body,
-        headers: written.headers,
-        undo: written.undo,
-        warnings: crossing.into_warnings(),
-        provider,
-        client,
-    })
+    let fit = Fit::of_written(&written.headers, upstream.provider);
+    let body = finished(written.body, upstream, operation, &fit)
+        .map_err(|error| Failure::unsendable(&error))?;
+    let Written { headers, undo, .. } = written;
+    Ok((Translated { body, headers, undo, provider, client }, fit))
 }
 
-fn merged(body: Bytes, parameters: &Parameters) -> Result<Bytes, crate::wire::json::JsonError> {
+/// A written body as it goes through the door.
+fn finished(
+    body: Bytes,
+    upstream: &Upstream,
+    operation: &Operation,
+    fit: &Fit,
+) -> Result<Bytes, JsonError> {
+    let raw = &upstream.parameters.raw;
+    if raw.is_empty() && fit::is_plain(upstream, operation) {
+        return Ok(body);
+    }
     let object = Object::parse(body)?;
     let mut edit = object.edit();
-    edit.merge(&parameters.raw)?;
+    fit.change_body(&mut edit, upstream.transport, operation)?;
+    edit.merge(raw)?;
     Ok(edit.finish())
 }
 

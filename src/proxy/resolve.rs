@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
 use super::error::{ProxyError, Reason};
+use super::fetch::Files;
 use super::headers::{names, query_to_target};
 use crate::protocol::dialect::Unreadable;
 use crate::protocol::neutral::Request;
@@ -31,6 +32,8 @@ pub(super) struct Resolved {
     pub backend: Option<usize>,
     /// The request in the neutral form, once a target of another protocol is to be asked.
     neutral: OnceLock<Result<Request, Unreadable>>,
+    /// What was fetched of the URLs that it names.
+    pub files: Files,
 }
 
 impl Resolved {
@@ -46,7 +49,7 @@ impl Resolved {
         Some(self.neutral.get_or_init(|| {
             let mut request = dialect.read_request(self.object.text())?;
             request.stream = self.streams();
-            request.betas = betas(&self.headers);
+            request.betas.extend(betas(&self.headers));
             Ok(request)
         }))
     }
@@ -145,11 +148,12 @@ pub(super) fn resolve(
         forced_stream: taken.called.streamed,
         backend,
         neutral: OnceLock::new(),
+        files: Files::default(),
     })
 }
 
 /// The values of `anthropic-beta`, which may be repeated and hold several each.
-fn betas(headers: &HeaderMap) -> Vec<String> {
+pub(super) fn betas(headers: &HeaderMap) -> Vec<String> {
     let values = headers.get_all(names::ANTHROPIC_BETA).iter().filter_map(|v| v.to_str().ok());
     let betas = values.flat_map(|value| value.split(',')).map(str::trim);
     betas.filter(|beta| !beta.is_empty()).map(str::to_owned).collect()

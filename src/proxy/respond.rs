@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use http::{Response, StatusCode};
 
 use super::attempt::Answer;
@@ -102,6 +104,9 @@ pub(super) fn refused(mut exchange: Exchange, error: &ProxyError) -> Response<Ga
     if let Some(after) = error.retry_after {
         say_retry_after(&mut headers, after);
     }
+    if let Some(encodings) = error.accept_encoding {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encodings));
+    }
     if error.permanent {
         headers.insert(names::SHOULD_RETRY, HeaderValue::from_static("false"));
     }
@@ -127,6 +132,7 @@ pub(super) fn told(class: Class) -> Told {
         Class::CredentialFault => {
             (Reason::ProviderCredential, ": the gateway's credential was refused")
         }
+        Class::Unproven => (Reason::ProviderCredential, ": the gateway has no token for it"),
         Class::TimedOut => (Reason::ProviderTimeout, ": it was too slow"),
         Class::ClientFault | Class::Untranslatable => {
             (Reason::InvalidRequest, ": the request is not valid there")

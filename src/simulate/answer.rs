@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{bedrock, frames::Frames};
+use super::{bedrock, cloud, frames::Frames};
 
 /// The API whose shapes an answer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,12 @@ pub(super) enum Speech {
     Bedrock,
     /// Google's.
     Gemini,
+    /// Bedrock's invoke: its errors, and Anthropic's events in its frames.
+    Invoke,
+    /// Vertex AI's door to Claude: Google's errors and Anthropic's events.
+    RawPredict,
+    /// Vertex AI's OpenAI-compatible door: Google's errors, in a list, and OpenAI's events.
+    OpenApi,
 }
 
 /// A healthy answer.
@@ -83,8 +89,9 @@ impl Speech {
             }
             Self::Anthropic => to_json(&json!({"type": "error",
                 "error": {"type": kind, "message": message}, "request_id": request_id})),
-            Self::Bedrock => to_json(&json!({"message": message})),
-            Self::Gemini => {
+            Self::Bedrock | Self::Invoke => to_json(&json!({"message": message})),
+            Self::OpenApi => [b"[", &*Self::Gemini.error(refusal, request_id), b"]"].concat(),
+            Self::Gemini | Self::RawPredict => {
                 let info = |reason: &String| {
                     json!({"@type": "type.googleapis.com/google.rpc.ErrorInfo",
                     "reason": reason, "domain": "googleapis.com"})
@@ -100,6 +107,8 @@ impl Speech {
     pub(super) fn error_event(self, refusal: &Refusal, request_id: &str, after: usize) -> Vec<u8> {
         match self {
             Self::OpenAi | Self::Gemini => event("", &self.error(refusal, request_id)),
+            Self::OpenApi => Self::OpenAi.error_event(refusal, request_id, after),
+            Self::RawPredict => Self::Anthropic.error_event(refusal, request_id, after),
             Self::Responses => {
                 let code = refusal.code.as_deref().or_else(|| code(refusal.status));
                 let error = json!({"type": "error", "code": code.unwrap_or("server_error"),
@@ -107,7 +116,7 @@ impl Speech {
                 event("event: error\n", &to_json(&error))
             }
             Self::Anthropic => event("event: error\n", &self.error(refusal, request_id)),
-            Self::Bedrock => bedrock::frame::exception(
+            Self::Bedrock | Self::Invoke => bedrock::frame::exception(
                 bedrock::exception(refusal.status),
                 &self.error(refusal, request_id),
             ),
@@ -118,9 +127,10 @@ impl Speech {
     pub(super) fn garbage_event(self) -> Vec<u8> {
         let garbage = b"{\"garbage\": <<<";
         match self {
-            Self::OpenAi | Self::Gemini => event("", garbage),
+            Self::OpenAi | Self::Gemini | Self::OpenApi => event("", garbage),
             Self::Responses => event("event: response.output_text.delta\n", garbage),
-            Self::Anthropic => event("event: content_block_delta\n", garbage),
+            Self::Anthropic | Self::RawPredict => event("event: content_block_delta\n", garbage),
+            Self::Invoke => cloud::chunk(garbage),
             Self::Bedrock => bedrock::frame::event("contentBlockDelta", garbage),
         }
     }
@@ -129,7 +139,7 @@ impl Speech {
     pub(super) fn huge_event(self, bytes: usize) -> Vec<u8> {
         let padding = "x".repeat(bytes);
         match self {
-            Self::OpenAi => event(
+            Self::OpenAi | Self::OpenApi => event(
                 "",
                 &to_json(&json!({
                 "id": "chatcmpl-huge", "object": "chat.completion.chunk", "created": 0,
@@ -140,11 +150,12 @@ impl Speech {
                 &to_json(&json!({
                 "type": "keepalive", "sequence_number": 0, "obfuscation": padding})),
             ),
-            Self::Anthropic => event(
+            Self::Anthropic | Self::RawPredict => event(
                 "event: ping\n",
                 &to_json(&json!({
                 "type": "ping", "padding": padding})),
             ),
+            Self::Invoke => cloud::chunk(&to_json(&json!({"type": "ping", "padding": padding}))),
             Self::Bedrock => bedrock::frame::event(
                 "contentBlockDelta",
                 &to_json(&json!({"contentBlockIndex": 0, "delta": {"text": ""}, "p": padding})),
@@ -160,7 +171,8 @@ impl Speech {
     /// The type of an error with this status.
     pub(super) fn kind(self, status: StatusCode) -> &'static str {
         match (self, status.as_u16()) {
-            (Self::Bedrock, _) => bedrock::error_type(status),
+            (Self::Bedrock | Self::Invoke, _) => bedrock::error_type(status),
+            (Self::RawPredict | Self::OpenApi, _) => Self::Gemini.kind(status),
             (Self::Anthropic, 401) => "authentication_error",
             (Self::Anthropic, 402) => "billing_error",
             (Self::Anthropic, 403) => "permission_error",

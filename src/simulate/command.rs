@@ -24,7 +24,7 @@ const SAID: &str = r#""messages": [{"role": "user", "content": "hello"}]"#;
 /// The whole body of an example for Bedrock.
 const CONVERSED: &str = r#"{"messages": [{"role": "user", "content": [{"text": "hello"}]}]}"#;
 
-/// Run simulated providers: HTTP servers that speak the APIs of OpenAI, Anthropic, Google and Bedrock, and fail as told
+/// Run simulated providers: HTTP servers that speak the APIs of OpenAI, Anthropic, Google and Bedrock, at their own doors or at those of clouds, and fail as told
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = help())]
 pub struct SimulateArgs {
@@ -214,6 +214,7 @@ fn examples(url: &str, args: &SimulateArgs) -> String {
             key = secret("authorization: Bearer "),
         )
     };
+    let curl = |target: &str, members: &str| format!("  curl -sN {target} -d '{{{members}}}'\n");
     let mut text = String::new();
     let generate = |model: &str, method: &str| {
         format!(
@@ -234,6 +235,17 @@ fn examples(url: &str, args: &SimulateArgs) -> String {
     if speaks(Flavor::Bedrock) {
         text += &converse("claude-sim", "converse");
         text += &converse("claude-sim%3Bstatus=429%3Btimes=1", "converse-stream");
+    }
+    if args.provider == Flavor::Azure {
+        let dated = "openai/deployments/gpt-sim/chat/completions?api-version=2024-10-21";
+        text += &curl(&format!("'{url}/{dated}'{}", secret("api-key: ")), SAID);
+    }
+    if args.provider == Flavor::Vertex {
+        let model = "v1/projects/p/locations/global/publishers/anthropic/models/claude-sim";
+        let said =
+            format!("\"anthropic_version\": \"vertex-2023-10-16\", \"max_tokens\": 100, {SAID}");
+        let key = secret("authorization: Bearer ");
+        text += &curl(&format!("{url}/{model}:rawPredict{key}"), &said);
     }
     if speaks(Flavor::Gemini) {
         text += &generate("gemini-sim", "generateContent");

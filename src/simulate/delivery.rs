@@ -60,7 +60,8 @@ pub(super) fn deliver(
             (StatusCode::OK, Score::plain(body.into()))
         }
         (Ok(Answer::Events(mut frames)), None) => {
-            let kind = if speech == Speech::Bedrock { FRAMES } else { EVENTS };
+            let binary = matches!(speech, Speech::Bedrock | Speech::Invoke);
+            let kind = if binary { FRAMES } else { EVENTS };
             headers.insert(header::CONTENT_TYPE, kind);
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             spoil(&mut frames, speech, fault, request_id);
@@ -68,7 +69,7 @@ pub(super) fn deliver(
         }
         (Err(refusal), None) => {
             headers.insert(header::CONTENT_TYPE, JSON);
-            if speech == Speech::Bedrock {
+            if matches!(speech, Speech::Bedrock | Speech::Invoke) {
                 let kind = refusal.kind.as_deref().unwrap_or_else(|| speech.kind(refusal.status));
                 headers.extend(HeaderValue::from_str(kind).ok().map(|kind| (ERROR_TYPE, kind)));
             }

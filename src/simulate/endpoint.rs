@@ -5,7 +5,7 @@ use http::{HeaderMap, Method, StatusCode, request::Parts};
 use super::{
     Flavor,
     answer::{Answer, Refusal, Speech},
-    anthropic, bedrock,
+    anthropic, bedrock, cloud,
     fault::Fault,
     gemini, openai,
     provider::Provider,
@@ -48,6 +48,7 @@ pub(super) enum Endpoint {
     CountTokens,
     Converse { model: String, stream: bool },
     Gemini(gemini::Path),
+    Cloud(cloud::Path),
     Models(Speech),
     Model(Speech, String),
 }
@@ -62,23 +63,29 @@ pub(super) struct Lost {
 impl Endpoint {
     pub(super) fn of(flavor: Flavor, head: &Parts) -> Result<Self, Lost> {
         let path = head.uri.path();
-        let google = matches!(flavor, Flavor::Gemini | Flavor::Both);
+        let cloud = cloud::Path::read(flavor, path);
+        let google = matches!(flavor, Flavor::Gemini | Flavor::Vertex | Flavor::Both);
         // Lists of models have the same path in Google's stable version and at OpenAI.
         let keyed = flavor == Flavor::Gemini || head.headers.contains_key("x-goog-api-key");
         let google = google.then(|| gemini::Path::read(path, keyed)).flatten();
-        let speech = match flavor {
-            Flavor::Gemini => Speech::Gemini,
-            Flavor::Both if google.is_some() => Speech::Gemini,
-            Flavor::Anthropic => Speech::Anthropic,
-            Flavor::Bedrock => Speech::Bedrock,
-            Flavor::Both if path.starts_with(CONVERSE) => Speech::Bedrock,
-            Flavor::Both if path.starts_with("/v1/messages") => Speech::Anthropic,
-            Flavor::Both if head.headers.contains_key("anthropic-version") => Speech::Anthropic,
-            Flavor::OpenAi | Flavor::Both => Speech::OpenAi,
+        let google = google.filter(|google| flavor != Flavor::Vertex || google.is_vertex());
+        let speech = match (&cloud, flavor) {
+            (Some(cloud), _) => cloud.speech(),
+            (None, Flavor::Gemini | Flavor::Vertex) => Speech::Gemini,
+            (None, Flavor::Both) if google.is_some() => Speech::Gemini,
+            (None, Flavor::Anthropic) => Speech::Anthropic,
+            (None, Flavor::Bedrock) => Speech::Bedrock,
+            (None, Flavor::Both) if path.starts_with(CONVERSE) => Speech::Bedrock,
+            (None, Flavor::Both) if path.starts_with("/v1/messages") => Speech::Anthropic,
+            (None, Flavor::Both) if head.headers.contains_key("anthropic-version") => {
+                Speech::Anthropic
+            }
+            (None, Flavor::OpenAi | Flavor::Azure | Flavor::Both) => Speech::OpenAi,
         };
         let lost = |status, message| Lost { speech, refusal: Refusal::new(status, message) };
         let google = google.map(|path| (path.http_method(), Self::Gemini(path)));
-        let Some((method, endpoint)) = google.or_else(|| Self::at(flavor, path, speech)) else {
+        let cloud = cloud.map(|path| (Method::POST, Self::Cloud(path))).or(google);
+        let Some((method, endpoint)) = cloud.or_else(|| Self::at(flavor, path, speech)) else {
             let message = format!("Unknown request URL: {} {path}.", head.method);
             let mut lost = lost(StatusCode::NOT_FOUND, message);
             lost.refusal.code = Some("unknown_url".to_owned());
@@ -128,6 +135,7 @@ impl Endpoint {
         match self {
             Self::Converse { model, .. } => Some(model),
             Self::Gemini(path) => Some(&path.model),
+            Self::Cloud(path) => path.model.as_deref(),
             _ => None,
         }
     }
@@ -139,6 +147,7 @@ impl Endpoint {
             Self::Messages | Self::CountTokens => Speech::Anthropic,
             Self::Converse { .. } => Speech::Bedrock,
             Self::Gemini(_) => Speech::Gemini,
+            Self::Cloud(path) => path.speech(),
             Self::Models(speech) | Self::Model(speech, _) => *speech,
         }
     }
@@ -153,6 +162,7 @@ impl Endpoint {
             Self::CountTokens => anthropic::messages::count_tokens(ask),
             Self::Converse { stream, .. } => bedrock::converse::answer(ask, *stream),
             Self::Gemini(path) => gemini::answer(ask, path),
+            Self::Cloud(path) => cloud::answer(ask, path),
             Self::Models(Speech::Anthropic) => anthropic::models::list(ask),
             Self::Models(_) => Ok(openai::models::list(ask)),
             Self::Model(Speech::Anthropic, id) => anthropic::models::one(ask, id),

@@ -164,8 +164,11 @@ fn check_key(provider: &Provider, head: &Parts, speech: Speech) -> Result<(), Re
             )),
         };
     }
-    let Some(key) = text("x-api-key").filter(|_| speech != Speech::Bedrock).or(bearer) else {
-        if speech == Speech::Bedrock {
+    let amazon = matches!(speech, Speech::Bedrock | Speech::Invoke);
+    let google = matches!(speech, Speech::RawPredict | Speech::OpenApi);
+    let plain = text("x-api-key").or_else(|| text("api-key")).filter(|_| !amazon && !google);
+    let Some(key) = plain.or(bearer) else {
+        if amazon {
             return Err(bedrock::unsigned());
         }
         return Err(Refusal::new(
@@ -175,7 +178,7 @@ fn check_key(provider: &Provider, head: &Parts, speech: Speech) -> Result<(), Re
     };
     if known(key) {
         Ok(())
-    } else if speech == Speech::Bedrock {
+    } else if amazon {
         Err(bedrock::wrong_key())
     } else {
         Err(Refusal::new(StatusCode::UNAUTHORIZED, "Incorrect API key provided."))
@@ -207,9 +210,9 @@ async fn keep_silent(
 /// Adds who answered, unless the fault has set these headers itself.
 fn sign(delivery: &mut Delivery, provider: &Provider, speech: Speech, request_id: &str) {
     let id = match speech {
-        Speech::OpenAi | Speech::Responses | Speech::Gemini => "x-request-id",
-        Speech::Anthropic => "request-id",
-        Speech::Bedrock => "x-amzn-requestid",
+        Speech::OpenAi | Speech::Responses | Speech::Gemini | Speech::OpenApi => "x-request-id",
+        Speech::Anthropic | Speech::RawPredict => "request-id",
+        Speech::Bedrock | Speech::Invoke => "x-amzn-requestid",
     };
     for (name, value) in [(id, request_id), (NAME_HEADER, &provider.name)] {
         if let Ok(value) = HeaderValue::from_str(value) {

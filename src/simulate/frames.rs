@@ -83,6 +83,18 @@ impl Frames {
         self.marker = self.marker.map(|marker| marker + usize::from(marker >= index));
     }
 
+    /// The same events in other words.
+    pub(super) fn map(self, write: impl Fn(&[u8]) -> Vec<u8>) -> Self {
+        let mut mapped = Self::for_events(self.ends.len());
+        mapped.marker = self.marker;
+        let mut start = 0;
+        for end in self.ends {
+            mapped.raw(&write(&self.bytes[start..end]));
+            start = end;
+        }
+        mapped
+    }
+
     /// The bytes, and where each event ends.
     pub(super) fn into_parts(self) -> (Bytes, Vec<usize>) {
         (Bytes::from(self.bytes), self.ends)

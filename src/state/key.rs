@@ -6,13 +6,14 @@
 //! nothing about the pause, since under a rate limit successes and refusals come side by side.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::rest::Rest;
+use crate::credential::Identity;
 
 /// A key is known by where it came from and by a digest of its value, so a rotated key starts fresh.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -23,7 +24,7 @@ pub struct KeyIdentity {
     pub store: Arc<str>,
     /// Name of the key in the store's pool.
     pub key: Arc<str>,
-    /// SHA-256 of the key's value.
+    /// SHA-256 of the key's value, or of everything that makes an identity of a cloud what it is.
     pub digest: [u8; 32],
 }
 
@@ -64,6 +65,8 @@ pub struct KeyState {
     refused: Rest,
     /// Credential faults since the last success.
     faults: AtomicU32,
+    /// The identity of a cloud that the key stands for, with the tokens it has.
+    proves: OnceLock<Arc<dyn Identity>>,
 }
 
 impl KeyState {
@@ -75,12 +78,19 @@ impl KeyState {
             longest: Rest::default(),
             refused: Rest::default(),
             faults: AtomicU32::default(),
+            proves: OnceLock::new(),
         }
     }
 
     /// Which key it is.
     pub fn identity(&self) -> &KeyIdentity {
         &self.identity
+    }
+
+    /// The identity of a cloud that this key stands for, made by `make` the first time: its tokens
+    /// outlive tables.
+    pub fn proves(&self, make: impl FnOnce() -> Arc<dyn Identity>) -> Arc<dyn Identity> {
+        Arc::clone(self.proves.get_or_init(make))
     }
 
     /// Until when it rests for `model`, if it does.

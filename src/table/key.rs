@@ -9,6 +9,8 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ObjectName;
+use crate::credential::Identity;
+use crate::provider::Cloud;
 use crate::state::KeyState;
 
 /// A secret text: no `Display`, a `Debug` that says nothing, memory wiped on drop.
@@ -41,12 +43,24 @@ pub struct Key {
     pub name: Arc<str>,
     /// Lower is used first under [`KeySelection::InOrder`].
     pub priority: i32,
-    /// `Bearer KEY`, marked sensitive.
-    pub bearer: HeaderValue,
-    /// The key alone, marked sensitive.
-    pub plain: HeaderValue,
+    /// How it proves a request.
+    pub proof: Proof,
     /// Its cool-down, which outlives tables.
     pub state: Arc<KeyState>,
+}
+
+/// How a key proves a request.
+#[derive(Debug)]
+pub enum Proof {
+    /// By standing in a header.
+    Header {
+        /// `Bearer KEY`, marked sensitive.
+        bearer: HeaderValue,
+        /// The key alone, marked sensitive.
+        plain: HeaderValue,
+    },
+    /// By what an identity of a cloud makes of it.
+    Identity(Arc<dyn Identity>),
 }
 
 impl Key {
@@ -61,7 +75,25 @@ impl Key {
         let mut plain = HeaderValue::from_str(value.expose()).ok()?;
         bearer.set_sensitive(true);
         plain.set_sensitive(true);
-        Some(Self { name: name.into(), priority, bearer, plain, state })
+        let proof = Proof::Header { bearer, plain };
+        Some(Self { name: name.into(), priority, proof, state })
+    }
+
+    /// A key that stands for an identity of a cloud.
+    pub fn of_identity(
+        name: impl Into<Arc<str>>,
+        identity: Arc<dyn Identity>,
+        state: Arc<KeyState>,
+    ) -> Self {
+        Self { name: name.into(), priority: 0, proof: Proof::Identity(identity), state }
+    }
+
+    /// The provider did not accept it. Says whether it is worth another try at once.
+    pub fn refused(&self) -> bool {
+        match &self.proof {
+            Proof::Header { .. } => false,
+            Proof::Identity(identity) => identity.refused(),
+        }
     }
 }
 
@@ -79,6 +111,8 @@ pub enum KeySelection {
 pub struct KeyPool {
     /// The store the keys come from.
     pub store: ObjectName,
+    /// Whose identities they are; `None` if they are plain keys.
+    pub cloud: Option<Cloud>,
     /// Sorted by priority, then by their place in the store. Never empty.
     pub keys: Vec<Arc<Key>>,
     /// How to choose among them.

@@ -1,5 +1,6 @@
 //! One compiled target of a route.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,8 +9,10 @@ use std::time::Instant;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
 use super::{KeyPool, Parameters, Timeouts};
+use crate::protocol::model::{Corrections, ModelFacts};
 use crate::protocol::neutral::Compatibility;
-use crate::provider::Provider;
+use crate::provider::transport::Transport;
+use crate::provider::{Provider, models};
 use crate::state::{BreakerPolicy, TargetState};
 
 /// One target of a route.
@@ -45,9 +48,13 @@ pub enum Resolution {
 pub struct Upstream {
     /// The vendor's row in the registry.
     pub provider: &'static Provider,
+    /// How the vendor's door differs from the API that is spoken through it.
+    pub transport: &'static Transport,
     /// Where requests go.
     pub base_url: BaseUrl,
-    /// The model to ask for; `None` asks for the name that the client used.
+    /// What the query of every request holds, such as `api-version=2024-10-21`.
+    pub query: Option<Arc<str>>,
+    /// The model to ask for, as the vendor spells it; `None` asks for the name that the client used.
     pub model: Option<Arc<str>>,
     /// The keys to ask with; `None` asks without authentication.
     pub keys: Option<Arc<KeyPool>>,
@@ -59,11 +66,31 @@ pub struct Upstream {
     pub parameters: Parameters,
     /// What becomes of fields that its protocol has no place for.
     pub compatibility: Compatibility,
+    /// What the route knows better of its models than the data does.
+    pub corrections: Corrections,
     /// What is remembered of it across tables.
     pub state: Arc<TargetState>,
 }
 
 impl Upstream {
+    /// What a model takes there.
+    pub fn facts(&self, model: &str) -> Cow<'static, ModelFacts> {
+        let known = models::facts(model);
+        if self.corrections == Corrections::default() {
+            Cow::Borrowed(known)
+        } else {
+            Cow::Owned(self.corrections.apply(known))
+        }
+    }
+
+    /// The model to ask for, where the client's name for it is `asked`.
+    pub fn model_for<'a>(&'a self, asked: &'a str) -> Cow<'a, str> {
+        match &self.model {
+            Some(model) => Cow::Borrowed(model),
+            None => self.transport.spelling.spell(asked),
+        }
+    }
+
     /// Until when it, or every key of its, was asked to be left alone; `None` if it may be asked.
     pub fn resting_until(&self, now: Instant) -> Option<Instant> {
         let keys = self.keys.as_ref();

@@ -107,6 +107,12 @@ impl Connector {
         Self { addresses, tls: TlsConnector::from(Arc::new(config)) }
     }
 
+    /// One that trusts the same authorities and connects to other addresses.
+    #[must_use]
+    pub fn with_addresses(&self, addresses: AddressPolicy) -> Self {
+        Self { addresses, tls: self.tls.clone() }
+    }
+
     pub(super) async fn connect(
         &self,
         base: &BaseUrl,

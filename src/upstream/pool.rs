@@ -45,6 +45,13 @@ impl Default for PoolLimits {
     }
 }
 
+impl PoolLimits {
+    /// For many origins of which each is asked now and then: strangers name them, and none may take
+    /// up the process's connections.
+    pub const OCCASIONAL: Self =
+        Self { per_origin: 64, idle_per_origin: 4, idle_timeout: Duration::from_secs(5) };
+}
+
 /// Streams opened on one HTTP/2 connection before another is made: the value that servers commonly
 /// announce as their maximum (RFC 9113 recommends no less than 100).
 const STREAMS_PER_CONNECTION: usize = 100;

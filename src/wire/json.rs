@@ -11,6 +11,7 @@
 //! then it is an error, because the two sides might believe different ones.
 
 mod edit;
+mod list;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -57,6 +57,31 @@ enum Case {
     OneConnection,
     /// Requests at a fixed rate.
     FixedRate,
+    /// As [`Case::Requests`], from clients that speak another protocol than the upstream.
+    Translated,
+    /// As [`Case::Events`], likewise.
+    TranslatedEvents,
+}
+
+impl Case {
+    const ALL: [Self; 6] = [
+        Self::Requests,
+        Self::Events,
+        Self::OneConnection,
+        Self::FixedRate,
+        Self::Translated,
+        Self::TranslatedEvents,
+    ];
+
+    /// Only the gateway translates.
+    fn concerns(self, subject: Subject, plan: &Plan) -> bool {
+        match self {
+            Self::Translated | Self::TranslatedEvents => {
+                subject == Subject::Gateway && plan.gateway.is_some()
+            }
+            _ => true,
+        }
+    }
 }
 
 /// Runs the plan. Pins the calling thread.
@@ -91,8 +116,11 @@ async fn run_round(plan: &Plan, round: usize) -> Result<Vec<Sample>> {
         .collect();
 
     memory(&subjects, &mut samples, Figure::IdleMemory)?;
-    for case in [Case::Requests, Case::Events, Case::OneConnection, Case::FixedRate] {
-        for ((_, running), sample) in subjects.iter().zip(&mut samples) {
+    for case in Case::ALL {
+        let concerned = subjects.iter().zip(&mut samples);
+        for ((_, running), sample) in
+            concerned.filter(|((subject, _), _)| case.concerns(*subject, plan))
+        {
             measure(plan, case, running, &upstream, sample).await?;
         }
     }
@@ -168,6 +196,8 @@ impl Measured {
             ],
             Case::Events => vec![(Figure::EventCpu, each), (Figure::EventGapP99, p99)],
             Case::OneConnection => vec![(Figure::OneP50, p50), (Figure::OneP99, p99)],
+            Case::Translated => vec![(Figure::TranslatedCpu, each)],
+            Case::TranslatedEvents => vec![(Figure::TranslatedEventCpu, each)],
             Case::FixedRate => vec![(Figure::RateP50, p50), (Figure::RateP99, p99)],
         }
     }
@@ -179,17 +209,14 @@ fn drive(
     window: Window,
 ) -> impl Future<Output = Result<Seen>> + Send + use<> {
     let address = running.address;
-    let load = |connections, stream, every| Load {
-        address,
-        request: request::chat(stream),
-        connections,
-        every,
-    };
+    let load = |connections, request, every| Load { address, request, connections, every };
     let (load, streams) = match case {
-        Case::Requests => (load(CONNECTIONS, false, None), false),
-        Case::Events => (load(STREAMS, true, None), true),
-        Case::OneConnection => (load(1, false, None), false),
-        Case::FixedRate => (load(RATE_CONNECTIONS, false, Some(RATE_PERIOD)), false),
+        Case::Requests => (load(CONNECTIONS, request::chat(false), None), false),
+        Case::Events => (load(STREAMS, request::chat(true), None), true),
+        Case::OneConnection => (load(1, request::chat(false), None), false),
+        Case::FixedRate => (load(RATE_CONNECTIONS, request::chat(false), Some(RATE_PERIOD)), false),
+        Case::Translated => (load(CONNECTIONS, request::messages(false), None), false),
+        Case::TranslatedEvents => (load(STREAMS, request::messages(true), None), true),
     };
     async move {
         Ok(if streams {

@@ -16,6 +16,8 @@ pub(crate) enum Figure {
     OneP99,
     RateP50,
     RateP99,
+    TranslatedCpu,
+    TranslatedEventCpu,
     IdleMemory,
     LoadedMemory,
 }
@@ -25,6 +27,8 @@ pub(crate) enum Figure {
 pub(crate) enum Reading {
     /// The gateway's value as a multiple of the baseline's.
     Ratio,
+    /// The gateway's value as a multiple of its own where nothing is translated.
+    RatioTo(Figure),
     /// Both values less what there is without a proxy.
     Added,
     /// The value by itself.
@@ -40,7 +44,7 @@ pub(crate) enum Target {
 }
 
 impl Figure {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::RequestRate,
         Self::RequestCpu,
         Self::RequestCores,
@@ -50,6 +54,8 @@ impl Figure {
         Self::OneP99,
         Self::RateP50,
         Self::RateP99,
+        Self::TranslatedCpu,
+        Self::TranslatedEventCpu,
         Self::IdleMemory,
         Self::LoadedMemory,
     ];
@@ -65,6 +71,8 @@ impl Figure {
             Self::OneP99 => "µs added, one connection, p99",
             Self::RateP50 => "µs added, 5,000 requests a second, p50",
             Self::RateP99 => "µs added, 5,000 requests a second, p99",
+            Self::TranslatedCpu => "CPU µs for each request, Messages to chat completions",
+            Self::TranslatedEventCpu => "CPU µs for each event, Messages from chat completions",
             Self::IdleMemory => "MiB resident, idle",
             Self::LoadedMemory => "MiB resident, after the load",
         }
@@ -73,6 +81,8 @@ impl Figure {
     pub(crate) fn reading(self) -> Reading {
         match self {
             Self::RequestRate | Self::RequestCpu | Self::EventCpu => Reading::Ratio,
+            Self::TranslatedCpu => Reading::RatioTo(Self::RequestCpu),
+            Self::TranslatedEventCpu => Reading::RatioTo(Self::EventCpu),
             Self::OneP50 | Self::OneP99 | Self::RateP50 | Self::RateP99 => Reading::Added,
             Self::RequestCores | Self::EventGapP99 | Self::IdleMemory | Self::LoadedMemory => {
                 Reading::Plain

@@ -37,7 +37,7 @@ struct Line {
     direct: Option<Spread>,
     baseline: Option<Spread>,
     gateway: Option<Spread>,
-    /// Gateway to baseline, of the same round.
+    /// Gateway to baseline, or to what it is read against, of the same round.
     ratio: Option<Spread>,
     target: Option<String>,
     met: Option<bool>,
@@ -66,11 +66,17 @@ impl Line {
         let of = |subject| {
             Spread::of((0..rounds).filter_map(|round| shown(samples, figure, subject, round)))
         };
-        let ratio = Spread::of((0..rounds).filter_map(|round| {
-            let gateway = shown(samples, figure, Subject::Gateway, round)?;
-            Some(gateway / shown(samples, figure, Subject::Baseline, round)?)
-        }));
-        let ratio = ratio.filter(|_| figure.reading() == Reading::Ratio);
+        let against = match figure.reading() {
+            Reading::Ratio => Some((figure, Subject::Baseline)),
+            Reading::RatioTo(other) => Some((other, Subject::Gateway)),
+            Reading::Added | Reading::Plain => None,
+        };
+        let ratio = against.and_then(|(other, subject)| {
+            Spread::of((0..rounds).filter_map(|round| {
+                let gateway = shown(samples, figure, Subject::Gateway, round)?;
+                Some(gateway / shown(samples, other, subject, round)?)
+            }))
+        });
         let gateway = of(Subject::Gateway);
         Self {
             figure,

@@ -225,7 +225,7 @@ async fn bodies_that_are_no_requests_are_refused_with_the_reason() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
         assert!(answer.text().contains(part), "{body}: {}", answer.text());
     }
-    for header in [("content-encoding", "br"), ("content-type", "text/plain")] {
+    for header in [("content-encoding", "compress"), ("content-type", "text/plain")] {
         let answer = chat(&rig, &[key, header], "chat").await;
         assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{header:?}");
     }

@@ -79,6 +79,9 @@ pub struct Options {
     pub anonymous: bool,
     /// How the gateway connects to its upstreams.
     pub connector: Connector,
+    /// Whether it fetches what clients name by URL, and how it connects for that.
+    pub fetches: bool,
+    pub fetcher: Connector,
     /// The gateway's own certificate.
     pub tls: Option<CertificateFiles>,
 }
@@ -92,6 +95,8 @@ impl Default for Options {
             drain_timeout: Duration::from_secs(5),
             anonymous: false,
             connector: connector(AddressPolicy::Any),
+            fetches: false,
+            fetcher: connector(AddressPolicy::Any),
             tls: None,
         }
     }
@@ -142,14 +147,19 @@ impl Rig {
         let access_log =
             Arc::new(AccessLog::start(pilothouse::telemetry::log::LogFormat::Json, log.clone()));
         let (stop_accepting, cut) = (CancellationToken::new(), CancellationToken::new());
-        let gateway = Arc::new(Gateway::new(
+        let fetcher = Client::new(options.fetcher, PoolLimits::OCCASIONAL);
+        let mut gateway = Gateway::new(
             Arc::clone(&cell),
             Client::new(options.connector, PoolLimits::default()),
             Arc::clone(&metrics),
             Arc::clone(&access_log),
             BodyLimits { max_body: options.max_body, max_buffered: options.max_buffered },
             cut.clone(),
-        ));
+        );
+        if options.fetches {
+            gateway = gateway.fetching(fetcher);
+        }
+        let gateway = Arc::new(gateway);
         let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let drain =

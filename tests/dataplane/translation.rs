@@ -40,6 +40,21 @@ async fn a_loss_that_changes_the_answer_is_refused_by_field_and_nobody_is_asked(
 }
 
 #[tokio::test]
+async fn an_answer_names_the_model_that_gave_it_translated_or_not() {
+    let alpha = simulator("alpha").await;
+    for api in [Api::Chat, Api::Messages] {
+        let target = api.target("alpha", &alpha.url(), "model: the-real-one");
+        let rig = Rig::start(&route_of("chat", &[target], "")).await;
+        let answer = rig.post("/v1/chat/completions", chat(r#""n":1"#)).await;
+        assert_eq!(answer.json()["model"], "the-real-one", "{answer:?}");
+        let stream = rig.post("/v1/chat/completions", chat(r#""stream":true"#)).await;
+        let models = stream.text().matches(r#""model":"the-real-one""#).count();
+        assert!(models > 0, "{stream:?}");
+        assert!(!stream.text().contains(r#""model":"chat""#), "{stream:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_strict_target_refuses_every_loss() {
     let (answer, alpha) = ask("Strict", r#""seed":7"#).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");

@@ -109,7 +109,7 @@ fn told(
 }
 
 fn undo(vector: &Vector) -> Undo {
-    Undo { tool_names: vector.undo.clone(), format_tool: None }
+    Undo { tool_names: vector.undo.clone(), ..Undo::default() }
 }
 
 fn view(vector: &Vector) -> ClientView<'static> {
@@ -195,7 +195,7 @@ fn read(framing: Framing, bytes: &[u8]) -> Vec<Value> {
             }
             assert_eq!(parser.held(), 0, "only whole frames are written");
         }
-        Framing::AwsEventStream => {
+        Framing::AwsEventStream | Framing::AwsChunks => {
             let mut parser = EventStreamParser::new(usize::MAX);
             parser.feed(bytes);
             while let Some(frame) = parser.next_frame().unwrap() {

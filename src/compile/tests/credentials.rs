@@ -6,7 +6,7 @@ use super::world::{Outcome, object};
 use super::{World, consumer, key_store, route};
 use crate::api::{ConditionType, Kind, Reason};
 use crate::compile::{AmbientSource, Details};
-use crate::table::KeySelection;
+use crate::table::{KeySelection, Proof};
 
 fn with_keys(store: &str) -> Value {
     let (namespace, name) = store.split_once('/').expect("namespace/name");
@@ -32,8 +32,9 @@ fn a_store_of_the_own_namespace_is_used() {
     assert_eq!(outcome.errors(), Vec::<String>::new());
     let upstream = outcome.target("a/r", "t").upstream().expect("resolved");
     let key = upstream.keys.as_ref().expect("keys").keys[0].clone();
-    assert_eq!(key.bearer.as_bytes(), b"Bearer sk-test", "without the newline");
-    assert!(key.plain.is_sensitive());
+    let Proof::Header { bearer, plain } = &key.proof else { panic!("{key:?}") };
+    assert_eq!(bearer.as_bytes(), b"Bearer sk-test", "without the newline");
+    assert!(plain.is_sensitive());
 }
 
 #[test]

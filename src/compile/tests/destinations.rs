@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::world::Outcome;
 use super::{World, key_store, route};
 use crate::api::Reason;
 
@@ -116,5 +117,108 @@ fn a_base_url_that_is_none_stays_with_its_target() {
         spec["targets"][0]["baseURL"] = bad;
         world.route("a/r", spec);
         world.compile().tells("a/r", "spec.targets[0].baseURL", Reason::Invalid, message);
+    }
+}
+
+/// What becomes of a route of one target with these fields beside its name; its base URL and query
+/// if it has one.
+fn address(fields: &Value) -> (Outcome, Option<(String, Option<String>)>) {
+    let mut world = World::new();
+    let mut target = json!({"name": "t"});
+    for (name, value) in fields.as_object().expect("fields") {
+        target[name] = value.clone();
+    }
+    world.route("a/r", json!({ "targets": [target] }));
+    let outcome = world.compile();
+    let found = outcome.target("a/r", "t").upstream().map(|upstream| {
+        (upstream.base_url.to_string(), upstream.query.as_deref().map(str::to_owned))
+    });
+    (outcome, found)
+}
+
+#[test]
+fn a_place_at_a_cloud_is_an_address() {
+    let vertex = json!({"project": "my-project", "location": "europe-west1"});
+    let in_project = "https://europe-west1-aiplatform.googleapis.com/v1/projects/my-project\
+                      /locations/europe-west1";
+    let openapi = format!("{in_project}/endpoints/openapi");
+    let cases = [
+        (
+            json!({"provider": "bedrock", "aws": {"region": "eu-central-1"}}),
+            "https://bedrock-runtime.eu-central-1.amazonaws.com",
+        ),
+        (
+            json!({"provider": "bedrock-openai", "aws": {"region": "us-east-1"}}),
+            "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1",
+        ),
+        (json!({"provider": "vertex", "google": vertex}), in_project),
+        (json!({"provider": "vertex-anthropic", "google": vertex}), in_project),
+        (json!({"provider": "vertex-openai", "google": vertex}), &openapi),
+        (
+            json!({"provider": "azure-openai", "azure": {"resource": "res"}}),
+            "https://res.openai.azure.com/openai/v1",
+        ),
+        (
+            json!({"provider": "azure-anthropic", "azure": {"resource": "res"}}),
+            "https://res.services.ai.azure.com/anthropic",
+        ),
+    ];
+    for (fields, url) in cases {
+        let (_, found) = address(&fields);
+        assert_eq!(found, Some((url.to_owned(), None)), "{fields}");
+    }
+}
+
+#[test]
+fn a_version_of_azure_is_sent_and_a_date_chooses_the_form() {
+    let of = |fields: Value| address(&fields).1.expect("an address");
+    let query = |version: &str| Some(format!("api-version={version}"));
+    let dated = json!({"provider": "azure-openai",
+        "azure": {"resource": "res", "apiVersion": "2024-10-21"}});
+    let endpoint = "https://res.openai.azure.com".to_owned();
+    assert_eq!(of(dated), (endpoint.clone(), query("2024-10-21")));
+    let dated = json!({"provider": "azure-openai", "baseURL": endpoint,
+        "azure": {"apiVersion": "2025-04-01-preview"}});
+    assert_eq!(of(dated), (endpoint, query("2025-04-01-preview")));
+    let preview = json!({"provider": "azure-openai",
+        "azure": {"resource": "res", "apiVersion": "preview"}});
+    let v1 = "https://res.openai.azure.com/openai/v1".to_owned();
+    assert_eq!(of(preview), (v1, query("preview")));
+}
+
+#[test]
+fn an_address_that_does_not_fit_the_provider_is_told() {
+    let version = json!({"apiVersion": "2024-10-21"});
+    let cases = [
+        (
+            json!({"provider": "openai", "aws": {"region": "us-east-1"}}),
+            ("aws", Reason::UnsupportedValue, "provider `openai` is not at this cloud"),
+        ),
+        (
+            json!({"provider": "azure-openai", "google": {"project": "p", "location": "us"}}),
+            ("google", Reason::UnsupportedValue, "provider `azure-openai` is not at this cloud"),
+        ),
+        (
+            json!({"provider": "azure-anthropic", "azure": version}),
+            ("azure.apiVersion", Reason::UnsupportedValue, "has no such versions"),
+        ),
+        (
+            json!({"provider": "azure-openai", "azure": version,
+                "baseURL": "https://res.openai.azure.com/openai/v1"}),
+            ("baseURL", Reason::Invalid, "must be the resource's endpoint"),
+        ),
+        (
+            json!({"provider": "azure-openai", "baseURL": "https://res.openai.azure.com"}),
+            ("baseURL", Reason::Invalid, "must end in `/openai/v1`"),
+        ),
+        (
+            json!({"provider": "vertex"}),
+            ("baseURL", Reason::BaseUrlRequired, "or `google.project` and `google.location`"),
+        ),
+    ];
+    for (fields, (path, reason, message)) in cases {
+        let (outcome, found) = address(&fields);
+        assert_eq!(found, None, "{fields}");
+        outcome.tells("a/r", &format!("spec.targets[0].{path}"), reason, message);
     }
 }

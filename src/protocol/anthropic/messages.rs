@@ -5,6 +5,7 @@
 //! every model and every compatible server knows, and which alone has sampling parameters.
 
 mod fields;
+mod gates;
 mod read;
 mod reply;
 mod stop;
@@ -17,9 +18,10 @@ use memchr::memmem;
 
 use crate::protocol::Malformed;
 use crate::protocol::dialect::{
-    ClientView, Dialect, DialectId, EventReader, EventWriter, TargetView, Unreadable, Written,
+    ClientView, Dialect, DialectId, EventReader, EventWriter, Quirks, Refused, TargetView,
+    Unreadable, Written,
 };
-use crate::protocol::neutral::{CannotCross, Crossing, OpaqueState, Reply, Request};
+use crate::protocol::neutral::{CannotCross, Crossing, MediaKind, OpaqueState, Reply, Request};
 
 /// `POST /v1/messages`.
 #[derive(Debug)]
@@ -36,6 +38,14 @@ impl Dialect for MessagesDialect {
 
     fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {
         read::read_request(body)
+    }
+
+    fn wants_bytes(&self, _kind: MediaKind, quirks: &Quirks) -> bool {
+        !quirks.image_urls
+    }
+
+    fn refused(&self, quirks: &Quirks, betas: &[String]) -> Vec<Refused> {
+        gates::refused(quirks, betas)
     }
 
     fn write_request(

@@ -64,6 +64,9 @@ struct Body<'a> {
 struct Members<'a> {
     code: Option<u64>,
     status: Option<String>,
+    /// Of errors of the partners' whose models Vertex AI has.
+    #[serde(rename = "type")]
+    kind: Option<String>,
     message: Option<String>,
     #[serde(borrow)]
     details: Option<Vec<&'a RawValue>>,
@@ -104,7 +107,7 @@ pub(super) fn read_object(error: &RawValue) -> ErrorFacts {
     }
     let code = members.code.map(|code| code.to_string());
     let facts = ErrorFacts {
-        kind: members.status.unwrap_or_default(),
+        kind: members.status.or(members.kind).unwrap_or_default(),
         code: reason.or(code).unwrap_or_default(),
         message: members.message.unwrap_or_default(),
         retry_after,
@@ -137,6 +140,9 @@ mod tests {
         assert_eq!(read(key).code, "API_KEY_INVALID");
         assert_eq!(read(b"<html>bad gateway</html>").message, "<html>bad gateway</html>");
         assert_eq!(read(br#"{"error":"no"}"#).message, "\"no\"");
+        let partners =
+            br#"{"type":"error","error":{"type":"invalid_request_error","message":"m"}}"#;
+        assert_eq!(read(partners).kind, "invalid_request_error");
     }
 
     #[test]

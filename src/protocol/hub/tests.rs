@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::*;
-use crate::protocol::dialect::{DialectId, FormatTool, TargetView, Unreadable, Written};
+use crate::protocol::dialect::{DialectId, FormatTool, Quirks, TargetView, Unreadable, Written};
 use crate::protocol::error::ErrorFacts;
-use crate::protocol::neutral::{CannotCross, Choice, Crossing, Finish, Output, Reply, Request};
+use crate::protocol::neutral::{
+    CannotCross, Choice, Crossing, Finish, MediaKind, Output, Reply, Request,
+};
 
 /// Reads events given by their number in a script, and writes them as they print.
 struct Scripted(Vec<Event>);
@@ -44,6 +46,10 @@ impl Dialect for Scripted {
 
     fn read_request(&self, _body: &[u8]) -> Result<Request, Unreadable> {
         Ok(Request::default())
+    }
+
+    fn wants_bytes(&self, _kind: MediaKind, _quirks: &Quirks) -> bool {
+        false
     }
 
     fn write_request(
@@ -93,6 +99,7 @@ fn undo(wrapped_in: Option<&str>) -> Undo {
     Undo {
         tool_names: BTreeMap::from([("short".into(), "a long name".into())]),
         format_tool: Some(FormatTool { name: "format".into(), wrapped_in }),
+        ..Undo::default()
     }
 }
 

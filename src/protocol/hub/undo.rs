@@ -12,6 +12,12 @@ use crate::protocol::neutral::{Event, Finish, Output, Reply};
 pub(super) fn undo_in_reply(undo: &Undo, reply: &mut Reply) {
     for choice in &mut reply.choices {
         let mut stood_in = false;
+        if let (Some(prefix), Some(Output::Text(text))) =
+            (&undo.prefix, choice.output.iter_mut().find(|piece| matches!(piece, Output::Text(_))))
+            && let Some(new) = text.strip_prefix(&**prefix)
+        {
+            *text = new.to_owned();
+        }
         for piece in &mut choice.output {
             let Output::ToolCall { name, arguments, .. } = piece else { continue };
             match &undo.format_tool {
@@ -55,11 +61,20 @@ pub(super) struct Undoing {
     standing_in: Vec<(u32, u32, String)>,
     /// Choices that called another tool.
     called: Vec<u32>,
+    /// What each choice began with, as long as it may be a repetition of words that it was given.
+    beginnings: Vec<Beginning>,
+}
+
+#[derive(Debug)]
+struct Beginning {
+    choice: u32,
+    /// `None` once that is decided.
+    held: Option<String>,
 }
 
 impl Undoing {
     pub fn new(undo: Undo) -> Self {
-        Self { undo, standing_in: Vec::new(), called: Vec::new() }
+        Self { undo, standing_in: Vec::new(), called: Vec::new(), beginnings: Vec::new() }
     }
 
     /// Hands on what an event comes to.
@@ -93,8 +108,43 @@ impl Undoing {
             {
                 pass(Event::Finish { choice, reason: Finish::Stop });
             }
+            Event::Text { choice, text } if self.undo.prefix.is_some() => {
+                if let Some(text) = self.without_prefix(choice, text) {
+                    pass(Event::Text { choice, text });
+                }
+            }
+            Event::Finish { choice, reason } => {
+                // An answer that is cut short within the words it repeats has said nothing else.
+                if let Some(text) = self.rest_of_beginning(choice) {
+                    pass(Event::Text { choice, text });
+                }
+                pass(Event::Finish { choice, reason });
+            }
             other => pass(other),
         }
+    }
+
+    /// What is new of a text, as far as it is known yet.
+    fn without_prefix(&mut self, choice: u32, text: String) -> Option<String> {
+        let prefix = self.undo.prefix.as_ref()?;
+        if !self.beginnings.iter().any(|beginning| beginning.choice == choice) {
+            self.beginnings.push(Beginning { choice, held: Some(String::new()) });
+        }
+        let beginning = self.beginnings.iter_mut().find(|beginning| beginning.choice == choice)?;
+        let Some(held) = &mut beginning.held else { return Some(text) };
+        held.push_str(&text);
+        if held.len() < prefix.len() && prefix.starts_with(&**held) {
+            return None;
+        }
+        let held = beginning.held.take()?;
+        let new = held.strip_prefix(&**prefix).map(str::to_owned).unwrap_or(held);
+        Some(new).filter(|new| !new.is_empty())
+    }
+
+    /// What is still held of a choice that ends.
+    fn rest_of_beginning(&mut self, choice: u32) -> Option<String> {
+        let beginning = self.beginnings.iter_mut().find(|beginning| beginning.choice == choice)?;
+        beginning.held.take().filter(|held| !held.is_empty())
     }
 
     /// The call, if it stands in for the format: the tool if its text has to be unwrapped, and what

@@ -14,9 +14,10 @@ use bytes::Bytes;
 use super::chat::{ChunkReader, read_chat_reply};
 use crate::protocol::Malformed;
 use crate::protocol::dialect::{
-    ClientView, Dialect, DialectId, EventReader, EventWriter, TargetView, Unreadable, Written,
+    ClientView, Dialect, DialectId, EventReader, EventWriter, Quirks, TargetView, Unreadable,
+    Written,
 };
-use crate::protocol::neutral::{CannotCross, Crossing, Reply, Request};
+use crate::protocol::neutral::{CannotCross, Crossing, MediaKind, Reply, Request};
 use stream::TextWriter;
 
 /// Legacy completions.
@@ -30,6 +31,11 @@ impl Dialect for CompletionsDialect {
 
     fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {
         request::read(body)
+    }
+
+    fn wants_bytes(&self, _kind: MediaKind, _quirks: &Quirks) -> bool {
+        // It takes text alone.
+        false
     }
 
     fn write_request(

@@ -27,15 +27,16 @@ impl PartialEq for Operation {
 
 impl Eq for Operation {}
 
-/// Google's versions of its API: the beta, by which the operations go, and the stable one, which
-/// its SDKs call unless told otherwise.
+/// Google's versions of its API: the beta, by which the operations go, and those that its SDKs call
+/// where they are told so, the stable one and the preview.
 const BETA: &str = "/v1beta/models/";
-const STABLE: &str = "/v1/models/";
+const OTHERS: [&str; 2] = ["/v1/models/", "/v1alpha/models/"];
 
 /// The operation of a path.
 pub fn operation(path: &str) -> Option<Called> {
     // OpenAI has models there too, but calls none of them.
-    let beta = path.strip_prefix(STABLE).map(|rest| format!("{BETA}{rest}"));
+    let other = OTHERS.iter().find_map(|version| path.strip_prefix(version));
+    let beta = other.map(|rest| format!("{BETA}{rest}"));
     let path = beta.as_deref().unwrap_or(path);
     OPERATIONS.iter().find_map(|operation| {
         let called = |template, streamed| {
@@ -61,7 +62,7 @@ fn find(template: &str, path: &str) -> Option<Found> {
 }
 
 /// A template with the model in its place.
-pub(super) fn fill(template: &'static str, model: &str) -> Cow<'static, str> {
+pub fn fill(template: &'static str, model: &str) -> Cow<'static, str> {
     match template.split_once(MODEL) {
         None => Cow::Borrowed(template),
         Some((before, after)) => Cow::Owned(format!("{before}{}{after}", as_segment(model))),
@@ -69,11 +70,12 @@ pub(super) fn fill(template: &'static str, model: &str) -> Cow<'static, str> {
 }
 
 /// A name as one segment of a path: everything but unreserved characters is percent-encoded
-/// (RFC 3986, section 2.3), slashes and colons of ARNs included.
+/// (RFC 3986, section 2.3), slashes and colons of ARNs included. `@` may stand in a segment as it is
+/// (section 3.3), and stands so in the names that Google gives to others' models.
 fn as_segment(name: &str) -> String {
     let mut segment = String::with_capacity(name.len() + 8);
     for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
             segment.push(char::from(byte));
         } else {
             // Writing to a string does not fail.
@@ -115,8 +117,8 @@ mod tests {
     }
 
     #[test]
-    fn googles_stable_version_is_its_beta() {
-        for version in ["v1", "v1beta"] {
+    fn googles_other_versions_are_its_beta() {
+        for version in ["v1", "v1beta", "v1alpha"] {
             let called = |method| operation(&format!("/{version}/models/gemini-x{method}"));
             let plain = called(":generateContent").expect("an operation");
             assert_eq!((plain.operation.name, plain.streamed), ("generate_content", false));
@@ -152,5 +154,6 @@ mod tests {
             "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Aapplication-inference-profile%2Fabc/converse"
         );
         assert_eq!(fill("/chat/completions", arn), "/chat/completions");
+        assert_eq!(fill("/{model}:rawPredict", "claude@20250929"), "/claude@20250929:rawPredict");
     }
 }

@@ -37,7 +37,7 @@ fn pieces(count: usize, size: usize) -> Vec<Bytes> {
 async fn an_announced_body_takes_memory_only_as_it_arrives() {
     let budget = budget(2 * MIB);
     let announced = body(pieces(1, MIB), Duration::from_secs(3600));
-    let mut waiting = Box::pin(take_body(announced, Some(MIB), MIB, &budget));
+    let mut waiting = Box::pin(read_body(announced, Some(MIB), MIB, &budget));
     assert!(futures::poll!(&mut waiting).is_pending());
     budget.reserve(2 * MIB).expect("nothing has arrived, so nothing is held");
 }
@@ -46,7 +46,7 @@ async fn an_announced_body_takes_memory_only_as_it_arrives() {
 async fn a_body_that_trickles_is_given_up_although_it_never_stops() {
     let started = Instant::now();
     let trickling = body(pieces(10_000, 1), Duration::from_secs(1));
-    let refused = take_body(trickling, Some(10_000), MIB, &budget(MIB)).await;
+    let refused = read_body(trickling, Some(10_000), MIB, &budget(MIB)).await;
     assert_eq!(refused.expect_err("too slow").reason, Reason::RequestTimeout);
     assert!(started.elapsed() < BODY_GRACE + Duration::from_secs(2));
 }
@@ -60,7 +60,7 @@ async fn what_came_fast_does_not_buy_time_to_trickle() {
     });
     let started = Instant::now();
     let body = StreamBody::new(Box::pin(fast.chain(trickle)));
-    let refused = take_body(body, Some(MIB), MIB, &budget(MIB)).await;
+    let refused = read_body(body, Some(MIB), MIB, &budget(MIB)).await;
     assert_eq!(refused.expect_err("too slow").reason, Reason::RequestTimeout);
     assert!(started.elapsed() < BODY_GRACE + Duration::from_secs(2));
 }
@@ -71,7 +71,7 @@ async fn a_slow_body_that_keeps_the_least_rate_is_taken_whole() {
     let pieces = pieces(200, rate);
     let slow = body(pieces, Duration::from_millis(1050));
     let budget = budget(8 * MIB);
-    let taken = take_body(slow, None, 7 * MIB, &budget).await.expect("slow but steady");
+    let taken = read_body(slow, None, 7 * MIB, &budget).await.expect("slow but steady");
     assert_eq!(taken.bytes.len(), 200 * rate);
 }
 
@@ -80,7 +80,7 @@ async fn a_body_of_all_the_budget_is_taken_and_gives_it_back() {
     for announced in [Some(MIB), None] {
         let budget = budget(MIB);
         let whole = body(pieces(64, MIB / 64), Duration::ZERO);
-        let taken = take_body(whole, announced, MIB, &budget).await.expect("it fits");
+        let taken = read_body(whole, announced, MIB, &budget).await.expect("it fits");
         assert_eq!(taken.bytes.len(), MIB);
         budget.reserve(1).expect_err("all of it is held");
         drop(taken);
@@ -91,7 +91,7 @@ async fn a_body_of_all_the_budget_is_taken_and_gives_it_back() {
 #[tokio::test(start_paused = true)]
 async fn what_is_larger_than_allowed_is_refused_as_soon_as_it_is() {
     let endless = body(pieces(1000, MIB), Duration::ZERO);
-    let refused = take_body(endless, None, 3 * MIB, &budget(64 * MIB)).await;
+    let refused = read_body(endless, None, 3 * MIB, &budget(64 * MIB)).await;
     assert_eq!(refused.expect_err("too large").reason, Reason::RequestTooLarge);
 }
 

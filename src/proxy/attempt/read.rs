@@ -43,7 +43,8 @@ impl Attempt<'_> {
 
     pub(super) async fn reply(self, response: Response<UpstreamBody>) -> Result<Answer, Failure> {
         let (head, mut body) = response.into_parts();
-        let headers = headers::from_target(&head.headers);
+        let mut headers = headers::from_target(&head.headers);
+        warn(&mut headers, &self.prepared.warnings);
         let answers = self.prepared.operation.answers;
         let translated = self.prepared.translated.as_ref();
         let limit = if translated.is_some() { HELD_TRANSLATED } else { HELD_REPLY };
@@ -99,7 +100,6 @@ impl Attempt<'_> {
         let translated = translate_reply(how.provider, how.client, &how.undo, &view, text)
             .map_err(|_| of_another_protocol())?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        warn(&mut headers, &how.warnings);
         Ok(Answer::Reply { status, headers, body: translated.body, usage: translated.usage })
     }
 
@@ -108,7 +108,7 @@ impl Attempt<'_> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let request = self.resolved.neutral().and_then(|request| request.as_ref().ok());
         ClientView {
-            model: &facts.model,
+            model: self.upstream.model.as_deref().unwrap_or(&facts.model),
             request_id: &self.exchange.request_id,
             created: now.unwrap_or_default().as_secs(),
             include_usage: facts.include_usage,
@@ -119,12 +119,14 @@ impl Attempt<'_> {
     /// How the events of the stream reach the client; what the head has to say about that.
     fn passage(self, hide_usage: bool, headers: &mut HeaderMap) -> Passage {
         let choices = self.resolved.facts.choices;
+        warn(headers, &self.prepared.warnings);
+        let framing = self.resolved.operation.framing;
+        if self.prepared.translated.is_some() || framing != self.framing() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(framing.media_type()));
+        }
         let Some(how) = &self.prepared.translated else {
             return Passage::direct(self.prepared.operation, choices, hide_usage);
         };
-        let media_type = self.resolved.operation.framing.media_type();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-        warn(headers, &how.warnings);
         let (view, undo) = (self.client_view(), how.undo.clone());
         let translator = StreamTranslator::new(how.provider, how.client, undo, &view, choices);
         Passage::Translated(Box::new(translator))
@@ -140,7 +142,7 @@ impl Attempt<'_> {
         let budget = &self.exchange.gateway.budget;
         let passage = self.passage(hide_usage, &mut headers);
         let structured = self.resolved.facts.structured;
-        let framing = self.prepared.operation.framing;
+        let framing = self.framing();
         let mut events =
             Box::new(EventStream::new(body, framing, passage, structured, budget.clone()));
         let mut held = Gathered::new(budget);

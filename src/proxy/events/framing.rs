@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::StreamFault;
+use super::chunk::Chunk;
 use crate::protocol::registry::Framing;
 use crate::wire::event_stream::{self, BrokenStream, EventStreamParser, MessageKind};
 use crate::wire::sse::{self, FrameKind, SseParser};
@@ -11,12 +12,14 @@ use crate::wire::sse::{self, FrameKind, SseParser};
 pub(super) enum Frames {
     Sse(SseParser),
     Aws(EventStreamParser),
+    Chunks(EventStreamParser),
 }
 
 /// One event as it came.
 pub(super) enum Frame {
     Sse(sse::Frame),
     Aws(event_stream::Frame),
+    Chunk(Chunk),
 }
 
 impl Frames {
@@ -25,13 +28,14 @@ impl Frames {
         match framing {
             Framing::Sse => Self::Sse(SseParser::new(max_event)),
             Framing::AwsEventStream => Self::Aws(EventStreamParser::new(max_event)),
+            Framing::AwsChunks => Self::Chunks(EventStreamParser::new(max_event)),
         }
     }
 
     pub fn feed(&mut self, chunk: Bytes) {
         match self {
             Self::Sse(parser) => parser.feed(chunk),
-            Self::Aws(parser) => parser.feed(chunk),
+            Self::Aws(parser) | Self::Chunks(parser) => parser.feed(chunk),
         }
     }
 
@@ -41,11 +45,10 @@ impl Frames {
                 Ok(frame) => Ok(frame.map(Frame::Sse)),
                 Err(_) => Err(StreamFault::TooLarge),
             },
-            Self::Aws(parser) => match parser.next_frame() {
-                Ok(frame) => Ok(frame.map(Frame::Aws)),
-                Err(BrokenStream::TooLarge { .. }) => Err(StreamFault::TooLarge),
-                Err(BrokenStream::Malformed(_)) => Err(StreamFault::Garbled),
-            },
+            Self::Aws(parser) => Ok(next_binary(parser)?.map(Frame::Aws)),
+            Self::Chunks(parser) => {
+                Ok(next_binary(parser)?.map(|frame| Frame::Chunk(Chunk::unwrap(&frame))))
+            }
         }
     }
 
@@ -53,7 +56,7 @@ impl Frames {
     pub fn held(&self) -> usize {
         match self {
             Self::Sse(parser) => parser.held(),
-            Self::Aws(parser) => parser.held(),
+            Self::Aws(parser) | Self::Chunks(parser) => parser.held(),
         }
     }
 
@@ -61,9 +64,16 @@ impl Frames {
     pub fn finish(&mut self) -> Option<Frame> {
         match self {
             Self::Sse(parser) => parser.finish().map(Frame::Sse),
-            Self::Aws(_) => None,
+            Self::Aws(_) | Self::Chunks(_) => None,
         }
     }
+}
+
+fn next_binary(parser: &mut EventStreamParser) -> Result<Option<event_stream::Frame>, StreamFault> {
+    parser.next_frame().map_err(|broken| match broken {
+        BrokenStream::TooLarge { .. } => StreamFault::TooLarge,
+        BrokenStream::Malformed(_) => StreamFault::Garbled,
+    })
 }
 
 impl Frame {
@@ -72,6 +82,7 @@ impl Frame {
         match self {
             Self::Sse(frame) => frame.kind() == FrameKind::Comment,
             Self::Aws(frame) => frame.kind() == MessageKind::Other,
+            Self::Chunk(chunk) => chunk.is_silent(),
         }
     }
 
@@ -79,6 +90,7 @@ impl Frame {
         match self {
             Self::Sse(frame) => frame.event(),
             Self::Aws(frame) => frame.event(),
+            Self::Chunk(chunk) => chunk.event(),
         }
     }
 
@@ -86,13 +98,16 @@ impl Frame {
         match self {
             Self::Sse(frame) => frame.data(),
             Self::Aws(frame) => frame.data(),
+            Self::Chunk(chunk) => chunk.data(),
         }
     }
 
+    /// The bytes to pass on: those that it came in, unless they are a cloud's wrapping.
     pub fn into_raw(self) -> Bytes {
         match self {
             Self::Sse(frame) => frame.into_raw(),
             Self::Aws(frame) => frame.into_raw(),
+            Self::Chunk(chunk) => chunk.to_event(),
         }
     }
 }

@@ -5,7 +5,7 @@ mod stream;
 
 use serde_json::{Value, json};
 
-use self::request::Request;
+pub(in crate::simulate) use self::request::Request;
 use super::read;
 use crate::simulate::{
     answer::{Answer, Refusal},
@@ -16,8 +16,18 @@ use crate::simulate::{
 pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
     let request: Request = read(ask)?;
     request.check()?;
+    respond(ask, request, None)
+}
+
+/// Answers a request that was checked; `stream` says whether in a stream, where the request cannot.
+pub(in crate::simulate) fn respond(
+    ask: &Ask<'_>,
+    request: Request,
+    stream: Option<bool>,
+) -> Result<Answer, Refusal> {
     request.check_limit()?;
-    let (stream, shows_thinking) = (request.streams(), request.shows_thinking());
+    let stream = stream.unwrap_or_else(|| request.streams());
+    let shows_thinking = request.shows_thinking();
     let prompt = request.into_prompt();
     let mut reply = Reply::to(&prompt, ask.fault, &ask.provider.name, 0);
     let signature = signature(&reply);
@@ -36,7 +46,12 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
 pub(in crate::simulate) fn count_tokens(ask: &Ask<'_>) -> Result<Answer, Refusal> {
     let request: Request = read(ask)?;
     request.check()?;
-    Ok(Answer::json(&json!({"input_tokens": request.into_prompt().tokens})))
+    Ok(count(request))
+}
+
+/// Counts the tokens of a request that was checked.
+pub(in crate::simulate) fn count(request: Request) -> Answer {
+    Answer::json(&json!({"input_tokens": request.into_prompt().tokens}))
 }
 
 /// A block of the answer's content.

@@ -51,6 +51,11 @@ impl Path {
         Self { method, model: decoded(model), vertex }
     }
 
+    /// Whether it is one of Vertex AI's.
+    pub(in crate::simulate) fn is_vertex(&self) -> bool {
+        self.vertex
+    }
+
     /// The method of HTTP that it takes.
     pub(in crate::simulate) fn http_method(&self) -> http::Method {
         match self.method {

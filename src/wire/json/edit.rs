@@ -4,6 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memchr;
 use serde_json::{Map, Value};
 
+use super::list::without;
 use super::{JsonError, Object, nested};
 
 /// Changes to an [`Object`], in the order in which they are made: each sees what the ones before it
@@ -82,6 +83,20 @@ impl<'o> ObjectEdit<'o> {
         let mut edit = object.edit();
         edit.remove(name).map_err(|error| error.inside(outer))?;
         self.put(outer, Some(edit.finish()))
+    }
+
+    /// Takes out the member at the end of `path`, everywhere the path leads: `*` stands for each
+    /// element of a list. What has another shape than the path says is left alone.
+    pub fn remove_at(&mut self, path: &[&str]) -> Result<(), JsonError> {
+        let Some((name, rest)) = path.split_first() else { return Ok(()) };
+        if rest.is_empty() {
+            return self.remove(name);
+        }
+        let Some(current) = self.current(name)? else { return Ok(()) };
+        match without(&current, rest).map_err(|error| error.inside(name))? {
+            Some(changed) => self.put(name, Some(changed)),
+            None => Ok(()),
+        }
     }
 
     /// Applies a JSON merge patch (RFC 7396): `null` takes a member out, an object is merged into

@@ -326,3 +326,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_member_is_taken_out_wherever_its_path_leads() {
+    let removed = |text: &'static str, path: &[&str]| {
+        let object = Object::parse(Bytes::from_static(text.as_bytes())).expect("an object");
+        let mut edit = object.edit();
+        edit.remove_at(path).expect("it can be read");
+        String::from_utf8(edit.finish().to_vec()).expect("text")
+    };
+    let path = ["system", "*", "cache", "scope"];
+    assert_eq!(
+        removed(
+            r#"{"a": 1.0, "system": [ {"cache":{"x":1, "scope":"s"}} , {"cache":{}}, 3]}"#,
+            &path
+        ),
+        r#"{"a": 1.0, "system": [ {"cache":{"x":1}} , {"cache":{}}, 3]}"#,
+    );
+    for alone in [
+        r#"{"system":"text"}"#,
+        r#"{"system":[{"cache":"scope"},["scope"],{"scope":1}]}"#,
+        r#"{"system":{"cache":{"scope":1}}}"#,
+        "{}",
+    ] {
+        assert_eq!(removed(alone, &path), alone);
+    }
+    assert_eq!(
+        removed(r#"{"x":[[{"y":1}],[{"y":2,"z":3}]]}"#, &["x", "*", "*", "y"]),
+        r#"{"x":[[{}],[{"z":3}]]}"#
+    );
+    let twice = Object::parse(Bytes::from_static(br#"{"x":[{"y":1,"y":2}]}"#)).expect("an object");
+    let error = twice.edit().remove_at(&["x", "*", "y"]).expect_err("which of them?");
+    assert_eq!(error.to_string(), "`x.y` must not be given twice");
+}

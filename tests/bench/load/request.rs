@@ -7,9 +7,23 @@ pub(crate) const CLIENT_KEY: &str = "bench-key-0123456789abcdef0123456789abcdef"
 
 /// A chat completion with about 2 KB of body: a system prompt, a turn and a question.
 pub(crate) fn chat(stream: bool) -> Bytes {
+    post("/v1/chat/completions", &body(stream))
+}
+
+/// The same for a client of Anthropic's Messages.
+pub(crate) fn messages(stream: bool) -> Bytes {
     let body = body(stream);
+    // The system prompt stands beside the messages there.
+    let system = r#"{"role":"system","content":"#;
+    let (head, rest) = body.split_once(system).expect("the body begins with a system prompt");
+    let (text, rest) = rest.split_once("},").expect("more messages follow");
+    let head = head.replacen(r#""messages":["#, "", 1);
+    post("/v1/messages", &format!(r#"{head}"max_tokens":1024,"system":{text},"messages":[{rest}"#))
+}
+
+fn post(path: &str, body: &str) -> Bytes {
     format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer \
+        "POST {path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer \
          {CLIENT_KEY}\r\ncontent-type: application/json\r\naccept: */*\r\nuser-agent: \
          bench/1\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()

@@ -88,6 +88,10 @@ impl Client for Chat {
         let mut finishes = 0;
         for chunk in chunks {
             let chunk = &chunk.data;
+            // The first of Azure's is about the prompt alone.
+            if chunk["prompt_filter_results"].is_array() {
+                continue;
+            }
             assert_eq!(text(chunk, "/object"), "chat.completion.chunk", "{chunk}");
             if chunk["usage"].is_object() {
                 whole["usage"] = chunk["usage"].clone();

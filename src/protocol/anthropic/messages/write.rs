@@ -140,10 +140,11 @@ pub(super) fn write_request(
     let body = serde_json::to_vec(&body).expect("these types are always JSON");
     Ok(Written {
         body: Bytes::from(body),
-        headers: beyond::headers(request, target.quirks),
+        headers: beyond::headers(request, target.quirks, crossing)?,
         undo: Undo {
             tool_names: names.into_undo(),
             format_tool: format.tool.map(|tool| tool.undo),
+            ..Undo::default()
         },
     })
 }

@@ -52,7 +52,10 @@ pub(super) fn write(
         Some(How::Budget(budget)) => config.put("thinkingBudget", &budget),
     }
     let silent = reasoning.effort == Some(Effort::None);
-    if reasoning.visible == Some(true) && !silent {
+    // Who gives a budget (messages, Converse) is shown the thoughts unless it says otherwise; who
+    // gives a word for effort has to ask for them.
+    let shown = reasoning.visible.unwrap_or(reasoning.budget.is_some_and(|budget| budget > 0));
+    if shown && !silent {
         config.put("includeThoughts", &true);
     }
     Ok((!config.is_empty()).then_some(config))

@@ -6,9 +6,10 @@ use super::stream::{ChunkReader, ChunkWriter};
 use super::{reply, request, write};
 use crate::protocol::Malformed;
 use crate::protocol::dialect::{
-    ClientView, Dialect, DialectId, EventReader, EventWriter, TargetView, Unreadable, Written,
+    ClientView, Dialect, DialectId, EventReader, EventWriter, Quirks, TargetView, Unreadable,
+    Written,
 };
-use crate::protocol::neutral::{CannotCross, Crossing, Reply, Request};
+use crate::protocol::neutral::{CannotCross, Crossing, MediaKind, Reply, Request};
 
 /// Chat completions.
 #[derive(Debug)]
@@ -21,6 +22,11 @@ impl Dialect for ChatDialect {
 
     fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {
         request::read(body)
+    }
+
+    fn wants_bytes(&self, kind: MediaKind, quirks: &Quirks) -> bool {
+        // Documents have no place for a URL.
+        kind == MediaKind::Document || !quirks.image_urls
     }
 
     fn write_request(

@@ -1,6 +1,6 @@
 //! How the servers that speak chat completions deviate from OpenAI, from their own references.
 
-use crate::protocol::dialect::Quirks;
+use crate::protocol::dialect::{Continuation, Quirks};
 
 /// OpenAI itself.
 pub const OPENAI: Quirks = Quirks {
@@ -59,6 +59,7 @@ pub const MISTRAL: Quirks = Quirks {
     seed_field: "random_seed",
     nine_character_ids: true,
     lacks: &["logit_bias"],
+    continuation: Continuation::Prefix,
     ..Quirks::COMPATIBLE
 };
 
@@ -69,8 +70,15 @@ pub const MOONSHOT: Quirks = Quirks { max_temperature: 1.0, ..Quirks::COMPATIBLE
 pub const LOCAL: Quirks = Quirks { image_urls: false, ..Quirks::COMPATIBLE };
 
 /// SGLang.
-pub const SGLANG: Quirks =
-    Quirks { reasoning_field: Some("reasoning_content"), ..Quirks::COMPATIBLE };
+pub const SGLANG: Quirks = Quirks {
+    reasoning_field: Some("reasoning_content"),
+    continuation: Continuation::Flag,
+    ..Quirks::COMPATIBLE
+};
 
 /// vLLM and what has it inside: reasoning goes back under the name it is given with.
-pub const VLLM: Quirks = Quirks { reasoning_field: Some("reasoning"), ..Quirks::COMPATIBLE };
+pub const VLLM: Quirks = Quirks {
+    reasoning_field: Some("reasoning"),
+    continuation: Continuation::Flag,
+    ..Quirks::COMPATIBLE
+};

@@ -95,11 +95,14 @@ pub(super) fn write(
     write_account(&mut draft)?;
     write_beyond(&mut draft, OWN)?;
     write_stream(&mut draft);
-    let messages = Some(message::write(&mut draft, addition)?);
+    let mut messages = message::write(&mut draft, addition)?;
+    let prefix = message::go_on(&mut draft, &mut messages);
+    let messages = Some(messages);
     let body = Body { model: target.model, messages, prompt: None, members: draft.members };
     let mut written = Written { body: body.to_json(), ..Written::default() };
     written.undo.tool_names = draft.names.into_changed();
     written.undo.format_tool = format_tool;
+    written.undo.prefix = prefix;
     Ok(written)
 }
 

@@ -5,9 +5,10 @@ use bytes::Bytes;
 use super::{body, request, sealed, stream};
 use crate::protocol::Malformed;
 use crate::protocol::dialect::{
-    ClientView, Dialect, DialectId, EventReader, EventWriter, TargetView, Unreadable, Written,
+    ClientView, Dialect, DialectId, EventReader, EventWriter, Quirks, TargetView, Unreadable,
+    Written,
 };
-use crate::protocol::neutral::{CannotCross, Crossing, OpaqueState, Reply, Request};
+use crate::protocol::neutral::{CannotCross, Crossing, MediaKind, OpaqueState, Reply, Request};
 
 /// `POST /v1/responses`, without memory: whatever needs a response that was stored is refused.
 #[derive(Debug)]
@@ -24,6 +25,10 @@ impl Dialect for ResponsesDialect {
 
     fn read_request(&self, body: &[u8]) -> Result<Request, Unreadable> {
         request::read(body)
+    }
+
+    fn wants_bytes(&self, _kind: MediaKind, quirks: &Quirks) -> bool {
+        !quirks.image_urls
     }
 
     fn write_request(

@@ -11,7 +11,7 @@ use crate::simulate::{
 };
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Request {
+pub(in crate::simulate) struct Request {
     #[serde(default)]
     messages: Vec<Message>,
     max_tokens: Option<usize>,
@@ -46,7 +46,7 @@ struct Thinking {
 }
 
 impl Request {
-    pub(super) fn check(&self) -> Result<(), Refusal> {
+    pub(in crate::simulate) fn check(&self) -> Result<(), Refusal> {
         if self.messages.is_empty() {
             return Err(Refusal::invalid("messages: at least one message is required"));
         }
@@ -67,7 +67,7 @@ impl Request {
         }
     }
 
-    pub(super) fn streams(&self) -> bool {
+    pub(in crate::simulate) fn streams(&self) -> bool {
         self.stream == Some(true)
     }
 

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::protocol::dialect::Betas;
 use crate::protocol::model::Sampling;
 use crate::protocol::neutral::request::Beyond;
 use crate::protocol::neutral::{CacheMark, SystemText, ToolChoice};
@@ -175,16 +176,22 @@ fn vector_26_there_is_always_a_limit() {
 
 #[test]
 fn vector_28_and_29_clouds_get_what_they_take() {
+    const BETAS: Betas = Betas {
+        known: &["interleaved-thinking-2025-05-14", "tool-search-tool-2025-10-19"],
+        renamed: &[("advanced-tool-use-2025-11-20", "tool-search-tool-2025-10-19")],
+    };
     let mut request = question();
     request.betas = vec!["interleaved-thinking-2025-05-14".into(), "unknown-x".into()];
     let value = Some(raw("{}"));
     request.beyond = vec![Beyond { field: "context_management".into(), essential: false, value }];
     let facts = ModelFacts::default();
-    let cloud = Quirks { cloud: true, ..Quirks::COMPATIBLE };
+    request.betas.push("advanced-tool-use-2025-11-20".into());
+    let cloud = Quirks { cloud: true, betas: Some(&BETAS), ..Quirks::COMPATIBLE };
     let sent = send_as(&request, &facts, &cloud, Compatibility::Standard).expect("can be said");
     assert_eq!(sent.body.get("context_management"), None);
-    assert_eq!(sent.warnings, ["code=dropped;param=context_management"]);
-    let betas = "interleaved-thinking-2025-05-14".to_owned();
+    let lost = ["context_management", "anthropic-beta"];
+    assert_eq!(sent.warnings, lost.map(|param| format!("code=dropped;param={param}")));
+    let betas = "interleaved-thinking-2025-05-14,tool-search-tool-2025-10-19".to_owned();
     assert_eq!(sent.written.headers[1], ("anthropic-beta", betas));
     assert_eq!(send(&request).body["context_management"], json!({}), "Anthropic itself");
 }

@@ -4,38 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use crate::protocol::anthropic::messages::gates;
 use crate::protocol::dialect::Quirks;
 use crate::protocol::neutral::{CannotCross, Crossing, Request};
 
 /// Members of the top level that are written as the client sent them.
 pub(super) type Own<'a> = BTreeMap<&'a str, &'a RawValue>;
-
-/// Members that only Anthropic itself takes.
-const OWN: &[&str] = &[
-    "container",
-    "context_management",
-    "diagnostics",
-    "fallbacks",
-    "inference_geo",
-    "mcp_servers",
-    "speed",
-    "user_profile_id",
-];
-
-/// Betas that change nothing but what a model does with members that pass clouds too. An unknown
-/// one costs the request there: a 400, or a closed connection.
-const CLOUD_BETAS: &[&str] = &[
-    "computer-use-2025-01-24",
-    "computer-use-2025-11-24",
-    "context-1m-2025-08-07",
-    "dev-full-thinking-2025-05-14",
-    "effort-2025-11-24",
-    "interleaved-thinking-2025-05-14",
-    "output-128k-2025-02-19",
-    "token-efficient-tools-2025-02-19",
-    "tool-examples-2025-10-29",
-    "tool-search-tool-2025-10-19",
-];
 
 /// What can be written back.
 #[derive(Default)]
@@ -67,7 +41,7 @@ pub(super) fn sort<'a>(
         let value = beyond.value.as_deref();
         match (&*beyond.field, value) {
             ("max_tokens", Some(value)) if value.get() == "0" => sorted.warm_up = true,
-            (field, Some(value)) if OWN.contains(&field) && !quirks.cloud => {
+            (field, Some(value)) if gates::is_open(field, quirks, &request.betas) => {
                 sorted.own.insert(field, value);
             }
             (field, Some(value)) if tool_place(field).is_some() && is_dated(value) => {
@@ -100,12 +74,22 @@ fn is_dated(tool: &RawValue) -> bool {
 }
 
 /// The version that the body is written for, and the client's betas.
-pub(super) fn headers(request: &Request, quirks: &Quirks) -> Vec<(&'static str, String)> {
+pub(super) fn headers(
+    request: &Request,
+    quirks: &Quirks,
+    crossing: &mut Crossing,
+) -> Result<Vec<(&'static str, String)>, CannotCross> {
     let mut headers = vec![("anthropic-version", "2023-06-01".to_owned())];
-    let passes = |beta: &&str| !quirks.cloud || CLOUD_BETAS.contains(beta);
-    let betas: Vec<&str> = request.betas.iter().map(String::as_str).filter(passes).collect();
+    let name = |beta: &'_ String| match quirks.betas {
+        None => Some(beta.clone()),
+        Some(betas) => betas.name_of(beta).map(str::to_owned),
+    };
+    let betas: Vec<String> = request.betas.iter().filter_map(name).collect();
+    if betas.len() < request.betas.len() {
+        crossing.dropped("anthropic-beta")?;
+    }
     if !betas.is_empty() {
         headers.push(("anthropic-beta", betas.join(",")));
     }
-    headers
+    Ok(headers)
 }

@@ -69,7 +69,7 @@ impl Names {
     }
 
     pub(super) fn into_undo(self) -> Undo {
-        Undo { tool_names: self.tools, format_tool: None }
+        Undo { tool_names: self.tools, ..Undo::default() }
     }
 }
 

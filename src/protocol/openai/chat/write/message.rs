@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::super::reasoning::{ExtraContent, call_extra};
 use super::Draft;
 use super::media::{Piece, audio, document, image};
+use crate::protocol::dialect::Continuation;
 use crate::protocol::neutral::{CannotCross, OpaqueState, Origin, Part, ResultPart, Role, Turn};
 
 #[derive(Serialize, Default)]
@@ -27,6 +28,9 @@ pub(super) struct Message<'a> {
     tool_calls: Vec<ToolCall<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<Cow<'a, str>>,
+    /// These words are the beginning of the answer (Mistral).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -78,6 +82,28 @@ pub(super) fn write<'a>(
         return Err(CannotCross::new("messages", message));
     }
     Ok(messages)
+}
+
+/// Tells the target to go on with the words that end the conversation, if they are the model's.
+/// Gives them where the answer will repeat them.
+pub(super) fn go_on(draft: &mut Draft<'_, '_>, messages: &mut [Message<'_>]) -> Option<String> {
+    let last = messages.last_mut()?;
+    let Some(Content::Text(text)) = &last.content else { return None };
+    if last.role != "assistant" || !last.tool_calls.is_empty() {
+        return None;
+    }
+    match draft.target.quirks.continuation {
+        Continuation::Untold => None,
+        Continuation::Flag => {
+            draft.set("add_generation_prompt", &false);
+            draft.set("continue_final_message", &true);
+            None
+        }
+        Continuation::Prefix => {
+            last.prefix = Some(true);
+            Some(text.clone().into_owned())
+        }
+    }
 }
 
 fn system<'a>(draft: &Draft<'a, '_>, addition: Option<&'static str>) -> Option<Message<'a>> {

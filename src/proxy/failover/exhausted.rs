@@ -1,0 +1,141 @@
+//! Why no target answered, in words for the client and a status that tells it what to do.
+
+use std::time::{Duration, Instant};
+
+use super::summary;
+use crate::proxy::choose::{Spared, eligible};
+use crate::proxy::classify::Class;
+use crate::proxy::deadline::Deadline;
+use crate::proxy::error::{ProxyError, Reason};
+use crate::proxy::exchange::Exchange;
+use crate::proxy::resolve::Resolved;
+
+/// The error of a request that no target answered, although the ones in `tried` were asked and
+/// failed as `failed` says.
+pub(super) fn exhausted(
+    exchange: &Exchange,
+    resolved: &Resolved,
+    tried: &[usize],
+    failed: &[Class],
+    deadline: Deadline,
+) -> ProxyError {
+    let route = &resolved.route;
+    let spared = spared(resolved, tried);
+    let soonest = soonest(&spared);
+    if failed.is_empty() && !deadline.is_over() {
+        return unasked(resolved, &spared, soonest);
+    }
+    let asked = summary(exchange);
+    if !failed.is_empty() && failed.iter().all(|class| *class == Class::Untranslatable) {
+        let message = format!("no target of route `{}` can be asked this: {asked}", route.label);
+        return ProxyError::new(Reason::InvalidRequest, message).permanent();
+    }
+    if deadline.is_over() {
+        let limit = deadline.name;
+        let message = format!("route `{}` had no answer within `{limit}`: {asked}", route.label);
+        return ProxyError::new(Reason::ProviderTimeout, message);
+    }
+    let reason = verdict(failed);
+    let message = format!("no target of route `{}` answered: {asked}", route.label);
+    let error = ProxyError::new(reason, message);
+    let others_may_return =
+        spared.iter().any(|(index, reason)| !tried.contains(index) && !reason.is_lasting());
+    let hopeless = failed.iter().all(|class| class.is_lasting()) && !others_may_return;
+    match reason {
+        Reason::Throttled => error.retry_after(soonest),
+        _ if hopeless => error.permanent(),
+        _ => error,
+    }
+}
+
+/// What several failures come to: what a target did wrong outweighs what only takes time, and that
+/// outweighs what takes a person.
+fn verdict(failed: &[Class]) -> Reason {
+    if failed.iter().all(|class| *class == Class::Exhausted) {
+        Reason::Overloaded
+    } else if failed.contains(&Class::Failure) {
+        Reason::ProviderFailed
+    } else if failed.contains(&Class::TimedOut) {
+        Reason::ProviderTimeout
+    } else if failed.contains(&Class::Throttled) {
+        Reason::Throttled
+    } else if failed.iter().all(|class| matches!(class, Class::CredentialFault | Class::Unproven)) {
+        Reason::ProviderCredential
+    } else {
+        Reason::ProviderFailed
+    }
+}
+
+/// Why each target of the route cannot be asked now, by its index.
+fn spared<'r>(resolved: &'r Resolved, tried: &[usize]) -> Vec<(usize, Spared<'r>)> {
+    let now = Instant::now();
+    let all = resolved.route.targets.iter().enumerate();
+    all.filter(|(index, target)| match resolved.backend {
+        Some(picked) => picked == *index,
+        None => target.weight > 0,
+    })
+    .filter_map(|(index, target)| match eligible(target, resolved.operation, now) {
+        Err(reason) => Some((index, reason)),
+        Ok(_) if tried.contains(&index) => None,
+        // It could be asked and was not: its breaker lets one request at a time find out.
+        Ok(_) => Some((index, Spared::Open(None))),
+    })
+    .collect()
+}
+
+fn soonest(spared: &[(usize, Spared<'_>)]) -> Option<Duration> {
+    let now = Instant::now();
+    let times = spared.iter().filter_map(|(_, reason)| reason.until());
+    times.min().map(|until| until.saturating_duration_since(now))
+}
+
+/// The error of a request for which no target could even be asked.
+fn unasked(
+    resolved: &Resolved,
+    spared: &[(usize, Spared<'_>)],
+    soonest: Option<Duration>,
+) -> ProxyError {
+    let route = &resolved.route.label;
+    if let Some(fault) = &resolved.route.unreadable {
+        let message = format!("route `{route}` cannot be served: {fault}");
+        return ProxyError::new(Reason::NoTargetAvailable, message).permanent();
+    }
+    if spared.iter().all(|(_, reason)| *reason == Spared::CannotServe) && !spared.is_empty() {
+        let message = format!(
+            "no target of route `{route}` offers `{}`: its providers speak another protocol or lack \
+             this operation",
+            resolved.operation.path
+        );
+        return ProxyError::new(Reason::InvalidRequest, message).permanent();
+    }
+    let reasons: Vec<String> = spared
+        .iter()
+        .map(|(index, reason)| {
+            format!("{}: {}", resolved.route.targets[*index].name, describe(*reason))
+        })
+        .collect();
+    let resting = spared.iter().any(|(_, reason)| matches!(reason, Spared::Resting(_)));
+    let only_resting = spared
+        .iter()
+        .all(|(_, reason)| matches!(reason, Spared::Resting(_)) || reason.is_lasting());
+    let reason =
+        if resting && only_resting { Reason::Throttled } else { Reason::NoTargetAvailable };
+    let message = if reasons.is_empty() {
+        format!("route `{route}` has no target that may be asked")
+    } else {
+        format!("no target of route `{route}` may be asked now: {}", reasons.join("; "))
+    };
+    let error = ProxyError::new(reason, message).retry_after(soonest);
+    let hopeless = spared.iter().all(|(_, reason)| reason.is_lasting());
+    if hopeless { error.permanent() } else { error }
+}
+
+fn describe(reason: Spared<'_>) -> String {
+    match reason {
+        Spared::Unresolved(message) => message.to_owned(),
+        Spared::CannotServe => "does not offer this operation".into(),
+        Spared::Resting(_) => "was asked to be left alone (429)".into(),
+        Spared::Open(Some(_)) => "its circuit breaker is open".into(),
+        Spared::Open(None) => "another request finds out whether it is back".into(),
+    }
+}
