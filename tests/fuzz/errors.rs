@@ -36,7 +36,9 @@ pub fn run(input: &[u8]) {
             let in_band = Pieces::whole(&operation.answers.in_band_error(&view));
             match operation.framing {
                 Framing::Sse => assert_eq!(frames::read_sse(in_band).1, None, "half a frame"),
-                Framing::AwsEventStream => assert_eq!(frames::read_aws(in_band).1, Ok(())),
+                Framing::AwsEventStream | Framing::AwsChunks => {
+                    assert_eq!(frames::read_aws(in_band).1, Ok(()));
+                }
             }
         }
     }

@@ -161,7 +161,9 @@ fn change_text(text: &mut String, random: &mut Random) {
         2 if at < letters.len() => {
             letters.remove(at);
         }
-        _ => letters.insert(at, *random.one(&['"', '\\', '\0', '\n', '/', '.', ':', ' ', '🦀', 'é'])),
+        _ => {
+            letters.insert(at, *random.one(&['"', '\\', '\0', '\n', '/', '.', ':', ' ', '🦀', 'é']))
+        }
     }
     *text = letters.into_iter().collect();
 }

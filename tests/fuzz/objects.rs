@@ -86,6 +86,11 @@ pub fn run(input: &[u8]) {
         check(&before, &edit.finish(), name, None);
     }
     let mut edit = object.edit();
+    let paths = [&[&**name, inner][..], &[name, "*", inner], &[name, "*", "*", inner]];
+    if paths.iter().all(|path| edit.remove_at(path).is_ok()) {
+        check(&before, &edit.finish(), name, None);
+    }
+    let mut edit = object.edit();
     let mut patch = serde_json::Map::new();
     patch.insert(name.clone(), json!({inner.clone(): {"x": null, "y": 1}}));
     if edit.set_default(name, &Value::Null).is_ok() && edit.merge(&patch).is_ok() {
@@ -95,7 +100,8 @@ pub fn run(input: &[u8]) {
 
 /// Every other member is what it was, in its order. Whether the member that was changed is there.
 fn check(before: &[(&str, &str)], after: &Bytes, changed: &str, value: Option<&str>) -> bool {
-    let is_changed = |key: &str| serde_json::from_str::<String>(key).is_ok_and(|key| key == changed);
+    let is_changed =
+        |key: &str| serde_json::from_str::<String>(key).is_ok_and(|key| key == changed);
     let after = members(after).unwrap_or_else(|| panic!("no object: {}", shown(after)));
     let kept = |members: &[(&str, &str)]| -> Vec<(String, String)> {
         let kept = members.iter().filter(|(key, _)| !is_changed(key));

@@ -45,8 +45,7 @@ pub fn run(id: DialectId, input: &[u8]) {
     }
     let Ok(request) = dialect.read_request(body) else { return };
     prompt_tokens(&request);
-    let compatibilities =
-        [Compatibility::Standard, Compatibility::Lenient, Compatibility::Strict];
+    let compatibilities = [Compatibility::Standard, Compatibility::Lenient, Compatibility::Strict];
     let (compatibility, first) = super::one_of(&compatibilities, first);
     let (model, _) = super::one_of(&MODELS, first);
     let (target, second) = super::one_of(&dialects(), second);
@@ -91,8 +90,8 @@ fn write_again(target: DialectId, view: &TargetView<'_>, body: &Bytes) -> Bytes 
         panic!("{target:?}: what was written {error}: {text}");
     }
     let request = target.dialect().read_request(body);
-    let request = request
-        .unwrap_or_else(|error| panic!("{target:?}: what was written: {error}: {text}"));
+    let request =
+        request.unwrap_or_else(|error| panic!("{target:?}: what was written: {error}: {text}"));
     let mut crossing = Crossing::new(Compatibility::Lenient);
     let written = target.dialect().write_request(&request, view, &mut crossing);
     let written = written

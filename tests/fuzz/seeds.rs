@@ -77,7 +77,11 @@ static WORDS: LazyLock<Vec<String>> = LazyLock::new(|| {
             Value::String(text) if text.len() <= LONGEST => {
                 words.insert(text.clone());
             }
-            Value::Array(items) => items.iter().for_each(|item| collect(item, words)),
+            Value::Array(items) => {
+                for item in items {
+                    collect(item, words);
+                }
+            }
             Value::Object(members) => {
                 for (name, member) in members {
                     words.insert(name.clone());
@@ -89,7 +93,9 @@ static WORDS: LazyLock<Vec<String>> = LazyLock::new(|| {
     }
 
     let mut words = BTreeSet::new();
-    EXAMPLES.iter().for_each(|example| collect(&example.value, &mut words));
+    for example in EXAMPLES.iter() {
+        collect(&example.value, &mut words);
+    }
     words.into_iter().collect()
 });
 
@@ -108,9 +114,8 @@ fn chosen(bodies: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
 fn for_each_api(bodies: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
     let apis = u8::try_from(dialects().len()).expect("a few");
     let numbered = bodies.into_iter().zip((0_u8..=255).cycle());
-    let crossed = numbered.flat_map(|(body, at)| {
-        (0..apis).map(move |api| [&[at, api], &body[..]].concat())
-    });
+    let crossed =
+        numbered.flat_map(|(body, at)| (0..apis).map(move |api| [&[at, api], &body[..]].concat()));
     crossed.collect()
 }
 
@@ -207,6 +212,19 @@ pub(super) fn errors() -> Vec<Vec<u8>> {
     chosen(BODIES.map(|body| body.as_bytes().to_vec()).into_iter().chain(ours))
 }
 
+/// `{"model":"m"}`, packed by the usual tools.
+const PACKED: [(&str, &[u8]); 5] = [
+    (
+        "gzip",
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV\xca\xcdOI\xcdQ\xb2R\xcaU\xaa\x05\x00\x9bl\xba\xaa\
+          \x0d\x00\x00\x00",
+    ),
+    ("deflate", b"x\x9c\xabV\xca\xcdOI\xcdQ\xb2R\xcaU\xaa\x05\x00\x1f\x07\x049"),
+    ("deflate", b"\xabV\xca\xcdOI\xcdQ\xb2R\xcaU\xaa\x05\x00"),
+    ("br", b"\x0b\x06\x80{\"model\":\"m\"}\x03"),
+    ("zstd", b"\x28\xb5\x2f\xfd\x04\x58\x69\x00\x00{\"model\":\"m\"}'\x8b|d"),
+];
+
 /// Requests for every operation, as `heads` reads them.
 pub(super) fn heads() -> Vec<Vec<u8>> {
     const HEADS: [&str; 6] = [
@@ -230,7 +248,13 @@ pub(super) fn heads() -> Vec<Vec<u8>> {
             }
         }
     }
-    for path in ["/", "/health", "/health/detailed", "/v1/models?limit=2&after_id=m", "/v1/models/m"] {
+    for (coding, packed) in PACKED {
+        let head = format!("POST /v1/chat/completions\ncontent-encoding: {coding}\n\n");
+        seeds.push([head.as_bytes(), packed].concat());
+    }
+    for path in
+        ["/", "/health", "/health/detailed", "/v1/models?limit=2&after_id=m", "/v1/models/m"]
+    {
         seeds.push(format!("GET {path}\n{}\n\n", HEADS[1]).into_bytes());
     }
     seeds
@@ -245,9 +269,8 @@ pub(super) fn manifests() -> Vec<Vec<u8>> {
     files.sort();
     let texts = files.iter().map(|path| fs::read_to_string(path).expect("a text"));
     // One document each: small inputs are changed faster.
-    let documents = texts.flat_map(|text| {
-        text.split("\n---\n").map(str::to_owned).collect::<Vec<_>>()
-    });
+    let documents =
+        texts.flat_map(|text| text.split("\n---\n").map(str::to_owned).collect::<Vec<_>>());
     chosen(documents.map(String::into_bytes))
 }
 

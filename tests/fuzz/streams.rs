@@ -50,7 +50,7 @@ fn framed(id: DialectId, pieces: Pieces) -> Vec<Framed> {
             frames.retain(|frame| frame.kind == FrameKind::Event);
             frames
         }
-        Framing::AwsEventStream => frames::read_aws(pieces).0,
+        Framing::AwsEventStream | Framing::AwsChunks => frames::read_aws(pieces).0,
     }
 }
 
@@ -77,7 +77,9 @@ fn assert_well_formed(id: DialectId, events: &[Event]) {
             wrong("comes after the end of its answer");
         }
         match event {
-            Event::Text { text, .. } | Event::Refusal { text, .. } | Event::Thinking { text, .. }
+            Event::Text { text, .. }
+            | Event::Refusal { text, .. }
+            | Event::Thinking { text, .. }
                 if text.is_empty() =>
             {
                 wrong("is empty")
@@ -143,8 +145,7 @@ fn translate(from: DialectId, to: DialectId, frames: &[Framed], choices: u8) {
         // A provider that gives several answers where one was asked for has no right way.
         return;
     }
-    let mut translator =
-        StreamTranslator::new(provider, client, Undo::default(), &CLIENT, choices);
+    let mut translator = StreamTranslator::new(provider, client, Undo::default(), &CLIENT, choices);
     let mut out = Vec::new();
     let mut taken = 0;
     let mut over = false;
@@ -195,7 +196,7 @@ fn written(to: DialectId, out: &[u8]) -> Vec<Framed> {
             assert!(rest.is_none(), "{to:?}: half a frame: {}", shown(out));
             frames.into_iter().filter(|frame| frame.kind == FrameKind::Event).collect()
         }
-        Framing::AwsEventStream => {
+        Framing::AwsEventStream | Framing::AwsChunks => {
             let (frames, end) = frames::read_aws(bytes);
             assert_eq!(end, Ok(()), "{to:?}: {}", shown(out));
             frames

@@ -41,9 +41,9 @@ pub fn run(input: &[u8]) {
     }
     path(text);
     let _ = (models::facts(text), find(text), text.parse::<Fault>());
-    PROVIDERS.iter().for_each(|row| {
+    for row in PROVIDERS {
         row.owns_host(text);
-    });
+    }
 }
 
 /// Any name of a model survives its way through a path.
