@@ -7,7 +7,9 @@
 pub mod abilities;
 pub mod anthropic;
 pub mod bedrock;
+pub mod counting;
 pub mod dialect;
+pub mod embeddings;
 pub mod error;
 pub mod estimate;
 pub mod gemini;

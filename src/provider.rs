@@ -9,7 +9,9 @@ pub mod place;
 pub mod registry;
 pub mod transport;
 
+use crate::protocol::counting::CountingId;
 use crate::protocol::dialect::{DialectId, Quirks};
+use crate::protocol::embeddings::{ClientApi, EmbeddingsId};
 use crate::protocol::registry::{OPERATIONS, Operation, ProtocolId};
 use transport::Transport;
 
@@ -77,6 +79,10 @@ pub struct Provider {
     pub quirks: Quirks,
     /// API paths (below the base URL) that it does not have.
     pub lacks: &'static [&'static str],
+    /// How it is asked for embeddings, where that is not OpenAI's way.
+    pub embeddings: Option<EmbeddingsId>,
+    /// How it counts the tokens of a prompt, if it does.
+    pub counts: Option<CountingId>,
     /// How its door differs from the API's own.
     pub transport: &'static Transport,
     /// Set where it has an API of another form beside, chosen by a dated version.
@@ -112,6 +118,16 @@ impl Provider {
         operation.protocol == self.protocol
             && !self.lacks.contains(&operation.upstream_path)
             && (self.quirks.openai_itself || !operation.openai_alone)
+    }
+
+    /// Whether it can be asked for what a client asks with `wanted`.
+    pub fn serves(&self, wanted: &'static Operation) -> bool {
+        self.operation_for(wanted).is_some() || self.embeddings_for(wanted).is_some()
+    }
+
+    /// How it is asked for embeddings by a client of another API.
+    pub fn embeddings_for(&self, wanted: &Operation) -> Option<EmbeddingsId> {
+        self.embeddings.filter(|_| wanted.embeds == Some(ClientApi::OpenAi))
     }
 
     /// Whether a key of this vendor may go to `host` although its CredentialStore lists no hosts.

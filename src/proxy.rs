@@ -161,8 +161,8 @@ where
         Err(error) => return respond::refused(exchange, &error),
     };
     exchange.route = Some(Arc::clone(&resolved.route));
-    if let Some(dialect) = count::to_estimate(&resolved) {
-        return count::answer(exchange, &resolved, dialect);
+    if let Some(counting) = resolved.operation.counts {
+        return Box::pin(count::answer(exchange, &resolved, counting)).await;
     }
     let answer = tokio::select! {
         biased;

@@ -85,6 +85,7 @@ mod reply;
 mod server;
 mod socket;
 mod tokens;
+mod vector;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

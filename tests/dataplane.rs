@@ -30,8 +30,12 @@ mod compact;
 mod compressed;
 #[path = "dataplane/connections.rs"]
 mod connections;
+#[path = "dataplane/counting.rs"]
+mod counting;
 #[path = "dataplane/drain.rs"]
 mod drain;
+#[path = "dataplane/embeddings.rs"]
+mod embeddings;
 #[path = "dataplane/failover.rs"]
 mod failover;
 #[path = "dataplane/fetching.rs"]

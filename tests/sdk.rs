@@ -80,7 +80,7 @@ async fn run(script: Script, mut described: Value) {
 async fn against_the_simulator(script: Script) {
     let simulator = target::simulator(KEY).start().await.expect("a free port");
     let api = script.api();
-    let mut models = json!({ "chat": api.model() });
+    let mut models = json!({ "chat": api.model(), "embed": api.embedding_model() });
     for (name, fault) in FAULTS {
         models[name] = format!("{};{fault}", api.model()).into();
     }
@@ -94,7 +94,7 @@ async fn against_the_simulator(script: Script) {
 async fn against_the_gateway(script: Script, target: Api) {
     let simulator = target::simulator(PROVIDER_KEY).start().await.expect("a free port");
     let gateway = Gateway::start(&simulator.url(), target, KEY).await;
-    let cases = FAULTS.iter().map(|(case, _)| *case).chain(["chat", "cut", "failover"]);
+    let cases = FAULTS.iter().map(|(case, _)| *case).chain(["chat", "cut", "embed", "failover"]);
     let models: Map<String, Value> =
         cases.map(|case| (case.to_owned(), gateway::model(case).into())).collect();
     let described = json!({
@@ -135,6 +135,17 @@ macro_rules! scripts {
             }
         }
     )*};
+}
+
+/// Clients of clouds are no clients of the gateway's: they show that the simulated clouds, which the
+/// gateway is tried with, are asked in the same way.
+mod clouds_python {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn against_the_simulator() {
+        super::against_the_simulator(Script::CloudsPython).await;
+    }
 }
 
 scripts! {

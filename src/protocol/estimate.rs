@@ -45,6 +45,11 @@ pub fn prompt_tokens(request: &Request) -> u64 {
     (system + turns + tools) as u64
 }
 
+/// About how many tokens a text has by itself.
+pub fn text_tokens(said: &str) -> u64 {
+    text(said) as u64
+}
+
 fn of_part(part: &Part) -> usize {
     match part {
         Part::Text { text: said, .. } | Part::Refusal(said) => text(said),

@@ -5,7 +5,7 @@
 
 pub mod chat;
 mod completions;
-mod member;
+pub(super) mod member;
 mod responses;
 
 use bytes::Bytes;

@@ -6,7 +6,9 @@ use std::borrow::Cow;
 
 use super::anthropic::{Anthropic, MessagesAnswers, MessagesDialect};
 use super::bedrock::{Bedrock, ConverseAnswers, ConverseDialect};
+use super::counting::CountingId;
 use super::dialect::{Dialect, DialectId};
+use super::embeddings::ClientApi;
 use super::gemini::{Gemini, GeminiAnswers, GeminiDialect};
 use super::openai::{
     ChatAnswers, ChatDialect, CompletionsDialect, OpenAi, ResponsesAnswers, ResponsesDialect,
@@ -110,8 +112,10 @@ pub struct Operation {
     pub usage_on_request: bool,
     /// How it is read and written, where it can be translated.
     pub dialect: Option<DialectId>,
-    /// Set where it asks how many tokens a prompt has: how that prompt is read.
-    pub counts: Option<DialectId>,
+    /// Set where it asks how many tokens a prompt has.
+    pub counts: Option<CountingId>,
+    /// Set where it asks for embeddings.
+    pub embeds: Option<ClientApi>,
     /// How its answers are read.
     pub answers: &'static dyn Answers,
     /// Its field for each neutral parameter that it has, dotted where it stands in another member;
@@ -145,6 +149,25 @@ impl Operation {
     }
 }
 
+/// An operation without streams; rows change what differs.
+const PLAIN: Operation = Operation {
+    name: "",
+    path: "",
+    stream_path: None,
+    upstream_path: "",
+    upstream_stream_path: None,
+    protocol: ProtocolId::OpenAi,
+    openai_alone: false,
+    streams: false,
+    framing: Framing::Sse,
+    usage_on_request: false,
+    dialect: None,
+    counts: None,
+    embeds: None,
+    answers: &ChatAnswers,
+    parameters: &[],
+};
+
 /// Every operation, by path.
 pub static OPERATIONS: &[Operation] = &[
     Operation {
@@ -152,15 +175,9 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/v1/chat/completions",
         stream_path: Some("/v1/chat/completions-stream"),
         upstream_path: "/chat/completions",
-        upstream_stream_path: None,
-        protocol: ProtocolId::OpenAi,
-        openai_alone: false,
         streams: true,
-        framing: Framing::Sse,
         usage_on_request: true,
         dialect: Some(DialectId::OpenAiChat),
-        counts: None,
-        answers: &ChatAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
             ("topP", &["top_p"]),
@@ -173,21 +190,15 @@ pub static OPERATIONS: &[Operation] = &[
             ("reasoningEffort", &["reasoning_effort"]),
             ("user", &["user"]),
         ],
+        ..PLAIN
     },
     Operation {
         name: "completions",
         path: "/v1/completions",
-        stream_path: None,
         upstream_path: "/completions",
-        upstream_stream_path: None,
-        protocol: ProtocolId::OpenAi,
-        openai_alone: false,
         streams: true,
-        framing: Framing::Sse,
         usage_on_request: true,
         dialect: Some(DialectId::OpenAiCompletions),
-        counts: None,
-        answers: &ChatAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
             ("topP", &["top_p"]),
@@ -199,36 +210,22 @@ pub static OPERATIONS: &[Operation] = &[
             ("frequencyPenalty", &["frequency_penalty"]),
             ("user", &["user"]),
         ],
+        ..PLAIN
     },
     Operation {
         name: "embeddings",
         path: "/v1/embeddings",
-        stream_path: None,
         upstream_path: "/embeddings",
-        upstream_stream_path: None,
-        protocol: ProtocolId::OpenAi,
-        openai_alone: false,
-        streams: false,
-        framing: Framing::Sse,
-        usage_on_request: false,
-        dialect: None,
-        counts: None,
-        answers: &ChatAnswers,
+        embeds: Some(ClientApi::OpenAi),
         parameters: &[("user", &["user"])],
+        ..PLAIN
     },
     Operation {
         name: "responses",
         path: "/v1/responses",
-        stream_path: None,
         upstream_path: "/responses",
-        upstream_stream_path: None,
-        protocol: ProtocolId::OpenAi,
-        openai_alone: false,
         streams: true,
-        framing: Framing::Sse,
-        usage_on_request: false,
         dialect: Some(DialectId::OpenAiResponses),
-        counts: None,
         answers: &ResponsesAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
@@ -236,37 +233,33 @@ pub static OPERATIONS: &[Operation] = &[
             ("maxOutputTokens", &["max_output_tokens"]),
             ("user", &["user"]),
         ],
+        ..PLAIN
     },
     Operation {
         name: "responses_compact",
         path: "/v1/responses/compact",
-        stream_path: None,
         upstream_path: "/responses/compact",
-        upstream_stream_path: None,
-        protocol: ProtocolId::OpenAi,
         openai_alone: true,
-        streams: false,
-        framing: Framing::Sse,
-        usage_on_request: false,
         // What it answers with is the provider's secret, which only the provider can read.
-        dialect: None,
-        counts: None,
         answers: &ResponsesAnswers,
-        parameters: &[],
+        ..PLAIN
+    },
+    Operation {
+        name: "input_tokens",
+        path: "/v1/responses/input_tokens",
+        upstream_path: "/responses/input_tokens",
+        counts: Some(CountingId::OpenAi),
+        answers: &ResponsesAnswers,
+        ..PLAIN
     },
     Operation {
         name: "messages",
         path: "/v1/messages",
         stream_path: Some("/v1/messages-stream"),
         upstream_path: "/v1/messages",
-        upstream_stream_path: None,
         protocol: ProtocolId::Anthropic,
-        openai_alone: false,
         streams: true,
-        framing: Framing::Sse,
-        usage_on_request: false,
         dialect: Some(DialectId::AnthropicMessages),
-        counts: None,
         answers: &MessagesAnswers,
         parameters: &[
             ("temperature", &["temperature"]),
@@ -275,22 +268,16 @@ pub static OPERATIONS: &[Operation] = &[
             ("maxOutputTokens", &["max_tokens"]),
             ("stop", &["stop_sequences"]),
         ],
+        ..PLAIN
     },
     Operation {
         name: "count_tokens",
         path: "/v1/messages/count_tokens",
-        stream_path: None,
         upstream_path: "/v1/messages/count_tokens",
-        upstream_stream_path: None,
         protocol: ProtocolId::Anthropic,
-        openai_alone: false,
-        streams: false,
-        framing: Framing::Sse,
-        usage_on_request: false,
-        dialect: None,
-        counts: Some(DialectId::AnthropicMessages),
+        counts: Some(CountingId::Anthropic),
         answers: &MessagesAnswers,
-        parameters: &[],
+        ..PLAIN
     },
     Operation {
         name: "generate_content",
@@ -299,12 +286,8 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/models/{model}:generateContent",
         upstream_stream_path: Some("/models/{model}:streamGenerateContent?alt=sse"),
         protocol: ProtocolId::Gemini,
-        openai_alone: false,
         streams: true,
-        framing: Framing::Sse,
-        usage_on_request: false,
         dialect: Some(DialectId::Gemini),
-        counts: None,
         answers: &GeminiAnswers,
         parameters: &[
             ("temperature", &["generationConfig.temperature"]),
@@ -316,6 +299,34 @@ pub static OPERATIONS: &[Operation] = &[
             ("presencePenalty", &["generationConfig.presencePenalty"]),
             ("frequencyPenalty", &["generationConfig.frequencyPenalty"]),
         ],
+        ..PLAIN
+    },
+    Operation {
+        name: "gemini_count_tokens",
+        path: "/v1beta/models/{model}:countTokens",
+        upstream_path: "/models/{model}:countTokens",
+        protocol: ProtocolId::Gemini,
+        counts: Some(CountingId::Gemini),
+        answers: &GeminiAnswers,
+        ..PLAIN
+    },
+    Operation {
+        name: "embed_content",
+        path: "/v1beta/models/{model}:embedContent",
+        upstream_path: "/models/{model}:embedContent",
+        protocol: ProtocolId::Gemini,
+        embeds: Some(ClientApi::GeminiOne),
+        answers: &GeminiAnswers,
+        ..PLAIN
+    },
+    Operation {
+        name: "batch_embed_contents",
+        path: "/v1beta/models/{model}:batchEmbedContents",
+        upstream_path: "/models/{model}:batchEmbedContents",
+        protocol: ProtocolId::Gemini,
+        embeds: Some(ClientApi::GeminiBatch),
+        answers: &GeminiAnswers,
+        ..PLAIN
     },
     Operation {
         name: "converse",
@@ -324,12 +335,9 @@ pub static OPERATIONS: &[Operation] = &[
         upstream_path: "/model/{model}/converse",
         upstream_stream_path: Some("/model/{model}/converse-stream"),
         protocol: ProtocolId::Bedrock,
-        openai_alone: false,
         streams: true,
         framing: Framing::AwsEventStream,
-        usage_on_request: false,
         dialect: Some(DialectId::BedrockConverse),
-        counts: None,
         answers: &ConverseAnswers,
         parameters: &[
             ("temperature", &["inferenceConfig.temperature"]),
@@ -337,5 +345,15 @@ pub static OPERATIONS: &[Operation] = &[
             ("maxOutputTokens", &["inferenceConfig.maxTokens"]),
             ("stop", &["inferenceConfig.stopSequences"]),
         ],
+        ..PLAIN
+    },
+    Operation {
+        name: "bedrock_count_tokens",
+        path: "/model/{model}/count-tokens",
+        upstream_path: "/model/{model}/count-tokens",
+        protocol: ProtocolId::Bedrock,
+        counts: Some(CountingId::Bedrock),
+        answers: &ConverseAnswers,
+        ..PLAIN
     },
 ];

@@ -29,8 +29,14 @@ pub const AZURE_DATED: Transport = Transport {
             stream_path: None,
             drops: &[],
         },
-        // Alone among them it has the deployment in the body.
+        // Alone among them these have the deployment in the body.
         Door { operation: "responses", path: "/openai/responses", stream_path: None, drops: &[] },
+        Door {
+            operation: "responses_compact",
+            path: "/openai/responses/compact",
+            stream_path: None,
+            drops: &[],
+        },
     ],
     ..Transport::PLAIN
 };

@@ -2,7 +2,9 @@
 
 use super::transport::Transport;
 use super::{Auth, Dated, Provider, clouds};
+use crate::protocol::counting::CountingId;
 use crate::protocol::dialect::Quirks;
+use crate::protocol::embeddings::EmbeddingsId;
 use crate::protocol::openai::chat::vendor;
 use crate::protocol::registry::ProtocolId;
 
@@ -19,6 +21,8 @@ const OPENAI_SPEAKING: Provider = Provider {
     hosts: &[],
     quirks: Quirks::COMPATIBLE,
     lacks: &[],
+    embeddings: None,
+    counts: None,
     transport: &Transport::PLAIN,
     dated: None,
 };
@@ -53,6 +57,7 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://api.anthropic.com"),
         auth: Auth::XApiKey,
         quirks: NO_STREAM_USAGE,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -62,6 +67,7 @@ pub static PROVIDERS: &[Provider] = &[
         auth: Auth::XApiKey,
         key_optional: true,
         quirks: NO_STREAM_USAGE,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -72,6 +78,7 @@ pub static PROVIDERS: &[Provider] = &[
         hosts: &["*.services.ai.azure.com"],
         auth: Auth::XApiKey,
         quirks: clouds::CLAUDE_ON_FOUNDRY,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -87,6 +94,7 @@ pub static PROVIDERS: &[Provider] = &[
         ],
         auth: Auth::AzureApiKey,
         quirks: vendor::AZURE,
+        counts: Some(CountingId::OpenAi),
         dated: Some(Dated {
             template: "https://{resource}.openai.azure.com",
             transport: &clouds::AZURE_DATED,
@@ -101,6 +109,8 @@ pub static PROVIDERS: &[Provider] = &[
         // Bedrock's own API keys.
         hosts: BEDROCK_HOSTS,
         quirks: NO_STREAM_USAGE,
+        embeddings: Some(EmbeddingsId::Bedrock),
+        counts: Some(CountingId::Bedrock),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -110,8 +120,9 @@ pub static PROVIDERS: &[Provider] = &[
         template: Some("https://bedrock-runtime.{region}.amazonaws.com"),
         hosts: BEDROCK_HOSTS,
         quirks: clouds::CLAUDE_ON_BEDROCK,
-        lacks: &["/v1/messages/count_tokens"],
         transport: &clouds::BEDROCK_INVOKE,
+        // By its counterpart in Converse: the tokens are the same.
+        counts: Some(CountingId::Bedrock),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -121,7 +132,6 @@ pub static PROVIDERS: &[Provider] = &[
         template: Some("https://bedrock-mantle.{region}.api.aws/anthropic"),
         hosts: &["bedrock-mantle.*.api.aws"],
         quirks: clouds::CLAUDE_ON_MANTLE,
-        lacks: &["/v1/messages/count_tokens"],
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -178,6 +188,8 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://generativelanguage.googleapis.com/v1beta"),
         auth: Auth::GoogleApiKey,
         quirks: Quirks { image_urls: false, ..NO_STREAM_USAGE },
+        embeddings: Some(EmbeddingsId::Gemini),
+        counts: Some(CountingId::Gemini),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -219,6 +231,7 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://api.openai.com/v1"),
         hosts: &["*.api.openai.com"],
         quirks: vendor::OPENAI,
+        counts: Some(CountingId::OpenAi),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -257,6 +270,9 @@ pub static PROVIDERS: &[Provider] = &[
         hosts: VERTEX_HOSTS,
         quirks: clouds::GEMINI_ON_VERTEX,
         transport: &clouds::VERTEX,
+        lacks: &["/models/{model}:embedContent", "/models/{model}:batchEmbedContents"],
+        embeddings: Some(EmbeddingsId::Vertex),
+        counts: Some(CountingId::Vertex),
         ..OPENAI_SPEAKING
     },
     Provider {
@@ -267,6 +283,7 @@ pub static PROVIDERS: &[Provider] = &[
         hosts: VERTEX_HOSTS,
         quirks: clouds::CLAUDE_ON_VERTEX,
         transport: &clouds::VERTEX_RAW_PREDICT,
+        counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
     },
     Provider {

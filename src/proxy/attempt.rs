@@ -1,5 +1,6 @@
 //! One try at one target, up to the point at which its answer goes out.
 
+mod embed;
 mod gather;
 mod read;
 
@@ -90,6 +91,11 @@ impl Failure {
         Self::new(Class::ClientFault, format!("the request cannot be sent: {error}"))
     }
 
+    /// An answer of success that is none.
+    pub(super) fn of_another_protocol() -> Self {
+        Self::new(Class::Failure, "sent a reply that is not of its protocol")
+    }
+
     /// The gateway has no token for the target, or cannot sign the request.
     fn unproven(error: &IdentityError) -> Self {
         Self::new(Class::Unproven, error.to_string())
@@ -125,6 +131,10 @@ pub(super) struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     /// Asks the target, and once more without what the gateway added where that was refused.
     pub async fn ask(self) -> Result<Answer, Failure> {
+        if let Some(embeddings) = &self.prepared.embeddings {
+            // Apart, so that not every request has room for it.
+            return Box::pin(self.embed(embeddings)).await;
+        }
         let add_usage =
             self.prepared.translated.is_none() && adds_usage(self.resolved, self.upstream);
         let asked = self.ask_once(add_usage).await;
@@ -142,7 +152,33 @@ impl<'a> Attempt<'a> {
     }
 
     async fn ask_once(self, add_usage: bool) -> Result<Answer, Failure> {
-        let mut request = self.request(add_usage)?;
+        let response = self.send(self.request(add_usage)?).await?;
+        match (self.resolved.streams(), is_stream(self.framing(), response.headers())) {
+            (true, true) => self.stream(response, add_usage).await,
+            (false, false) => self.reply(response).await,
+            (true, false) => Err(self.not_a_stream(response).await),
+            (false, true) => {
+                Err(Failure::new(Class::Failure, "answered a plain request with a stream"))
+            }
+        }
+    }
+
+    /// Asks for something short, with a body of that operation's own; `passes` says whether the
+    /// client's query does. The headers of the answer are those that the client may see.
+    pub async fn ask_short(
+        self,
+        path: &str,
+        passes: bool,
+        body: Bytes,
+        own: &[(&'static str, String)],
+    ) -> Result<(HeaderMap, Bytes), Failure> {
+        let request = self.request_to(path, passes, body, own)?;
+        let (headers, body) = self.ask_whole(request, UNCOUNTED).await?;
+        Ok((headers::from_target(&headers), body))
+    }
+
+    /// Proves and sends a request, and gives back an answer of success, of which the head has come.
+    async fn send(self, mut request: Request<Bytes>) -> Result<Response<UpstreamBody>, Failure> {
         let upstream = self.upstream;
         if let Some(key) = self.key {
             let proof = authorize(&mut request, &upstream.base_url, upstream.provider.auth, key);
@@ -158,16 +194,10 @@ impl<'a> Attempt<'a> {
             Ok(Err(error)) => return Err(unsent(&error)),
             Err(_) => return Err(too_slow(self.limits)),
         };
-        if !response.status().is_success() {
-            return Err(self.refused(response).await);
-        }
-        match (self.resolved.streams(), is_stream(self.framing(), response.headers())) {
-            (true, true) => self.stream(response, add_usage).await,
-            (false, false) => self.reply(response).await,
-            (true, false) => Err(self.not_a_stream(response).await),
-            (false, true) => {
-                Err(Failure::new(Class::Failure, "answered a plain request with a stream"))
-            }
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(self.refused(response).await)
         }
     }
 
@@ -183,10 +213,27 @@ impl<'a> Attempt<'a> {
         };
         let model = upstream.model_for(&resolved.model);
         let path = upstream.transport.path(prepared.operation, &model, resolved.streams());
-        let query = self.query(&path);
+        // Doors of clouds refuse what they do not know.
+        let passes =
+            prepared.translated.is_none() && upstream.transport.door(prepared.operation).is_none();
+        let own = prepared.translated.as_ref().map_or(&[][..], |written| &written.headers);
+        self.request_to(&path, passes, body, own)
+    }
+
+    /// A request to the target, still without proof. `passes` says whether the client's query does;
+    /// `own` are headers that belong to the body.
+    fn request_to(
+        self,
+        path: &str,
+        passes: bool,
+        body: Bytes,
+        own: &[(&'static str, String)],
+    ) -> Result<Request<Bytes>, Failure> {
+        let Self { upstream, resolved, prepared, .. } = self;
+        let query = self.query(path, passes);
         let target = upstream
             .base_url
-            .request_target(&path, query.as_deref())
+            .request_target(path, query.as_deref())
             .ok_or_else(|| Failure::new(Class::ClientFault, "the query is not valid in a URL"))?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
@@ -194,11 +241,11 @@ impl<'a> Attempt<'a> {
         let mut headers = headers::to_target(
             &resolved.headers,
             self.exchange.caller.as_deref(),
-            prepared.operation.protocol,
-            prepared.operation.protocol == resolved.operation.protocol,
+            prepared.protocol,
+            prepared.protocol == resolved.operation.protocol,
             resolved.streams().then(|| self.framing()),
         );
-        for (name, value) in prepared.translated.iter().flat_map(|written| &written.headers) {
+        for (name, value) in own {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(HeaderName::from_static(name), value);
             }
@@ -208,14 +255,11 @@ impl<'a> Attempt<'a> {
         Ok(request)
     }
 
-    /// The query, beside what the path says by itself: the target's own, and the client's where the
-    /// same operation gets it, but for what was said already.
-    fn query(self, path: &str) -> Option<Cow<'a, str>> {
-        let Self { upstream, resolved, prepared, .. } = self;
+    /// The query, beside what the path says by itself: the target's own, and the client's where that
+    /// passes, but for what was said already.
+    fn query(self, path: &str, passes: bool) -> Option<Cow<'a, str>> {
+        let Self { upstream, resolved, .. } = self;
         let own = upstream.query.as_deref();
-        // Doors of clouds refuse what they do not know.
-        let passes =
-            prepared.translated.is_none() && upstream.transport.door(prepared.operation).is_none();
         let client = resolved.query.as_deref().filter(|_| passes);
         let said = path.split_once('?').map(|(_, query)| query);
         let said: Vec<&str> = [said, own].into_iter().flatten().flat_map(names_in).collect();
@@ -244,14 +288,14 @@ impl<'a> Attempt<'a> {
             Ok(Err(_)) | Err(_) => Bytes::new(),
         };
         let Upstream { model, breaker, transport, .. } = self.upstream;
-        let errors = transport.errors.unwrap_or(self.prepared.operation.protocol);
+        let errors = transport.errors.unwrap_or(self.prepared.protocol);
         let mut facts = errors.protocol().read_error(&text);
         if facts.kind.is_empty() {
             headers::error_type(&head.headers).unwrap_or_default().clone_into(&mut facts.kind);
         }
         let class = classify(head.status, &facts, model.as_deref(), breaker);
         let headers = headers::from_target(&head.headers);
-        let passed_on = if self.prepared.translated.is_some() || transport.errors.is_some() {
+        let passed_on = if self.prepared.is_translated() || transport.errors.is_some() {
             self.in_clients_words(class, head.status, &facts, headers)
         } else {
             (head.status, headers, text)

@@ -75,7 +75,26 @@ pub(super) fn eligible<'t>(
 
 /// Whether the target's vendor has this operation at all.
 pub(super) fn can_serve(upstream: &Upstream, operation: &'static Operation) -> bool {
-    upstream.provider.operation_for(operation).is_some()
+    upstream.provider.serves(operation)
+}
+
+/// The target that is likely to be asked next: the heaviest of the first tier that has one. Nobody's
+/// turn is used up by looking.
+pub(super) fn likely<'r>(
+    route: &'r Route,
+    picked: Option<usize>,
+    operation: &'static Operation,
+    now: Instant,
+) -> Option<&'r Arc<Target>> {
+    let may = |index: &usize| eligible(&route.targets[*index], operation, now).is_ok();
+    if let Some(index) = picked {
+        return Some(&route.targets[index]).filter(|_| may(&index));
+    }
+    route.tiers.iter().find_map(|tier| {
+        let members = tier.members.iter().filter(|index| may(index));
+        // Of equals the first: `max_by_key` alone would take the last.
+        members.rev().max_by_key(|index| route.targets[**index].weight).map(|i| &route.targets[*i])
+    })
 }
 
 /// The next target of the route that may be asked, leaving out those in `tried`. `streamed` says

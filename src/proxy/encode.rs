@@ -28,8 +28,14 @@ pub(super) fn encode(
     add_usage: bool,
 ) -> Result<Bytes, JsonError> {
     let operation = resolved.operation;
-    let mut edit = object.edit();
     let wanted = &*upstream.model_for(&resolved.model);
+    // Some bodies repeat what stands in their path.
+    let readdressed = match operation.embeds {
+        Some(client) => client.readdress(object, wanted)?.map(Object::parse).transpose()?,
+        None => None,
+    };
+    let object = readdressed.as_ref().unwrap_or(object);
+    let mut edit = object.edit();
     let in_path = operation.model_in_path();
     if resolved.facts.model != wanted && !in_path {
         edit.set("model", &Value::from(wanted))?;

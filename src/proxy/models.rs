@@ -73,7 +73,7 @@ fn anthropic(id: &str, created: i64) -> Value {
 }
 
 fn gemini(id: &str) -> Value {
-    let methods = ["generateContent", "streamGenerateContent"];
+    let methods = ["generateContent", "streamGenerateContent", "countTokens"];
     json!({"name": format!("models/{id}"), "displayName": id, "supportedGenerationMethods": methods})
 }
 

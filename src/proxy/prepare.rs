@@ -1,5 +1,7 @@
 //! What one target is asked: the client's request as it came, or the same in the target's protocol.
 
+mod embeddings;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -12,24 +14,51 @@ use super::resolve::{Resolved, betas};
 use crate::protocol::abilities::hold_to;
 use crate::protocol::dialect::{Dialect, DialectId, TargetView, Undo, Written};
 use crate::protocol::neutral::{Crossing, Effort, Request, Warning};
-use crate::protocol::registry::Operation;
+use crate::protocol::registry::{Operation, ProtocolId};
 use crate::table::{Parameters, Upstream};
 use crate::wire::json::{JsonError, Object};
+
+pub(super) use embeddings::Embeddings;
 
 /// What one target is asked.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// The target's own operation.
+    /// The target's own operation; the client's, where it is asked for embeddings.
     pub operation: &'static Operation,
-    /// Set where that is not the client's.
+    /// What the target speaks.
+    pub protocol: ProtocolId,
+    /// Set where the operation is not the client's.
     pub translated: Option<Translated>,
     /// The client's request with bytes in the place of URLs, for a vendor that fetches nothing.
     pub inlined: Option<Object>,
+    /// Set where embeddings are asked for in another way than the client's.
+    pub embeddings: Option<Embeddings>,
     /// What the vendor's own door changes in the head; in the body of a translated request it was
     /// changed already.
     pub fit: Fit,
     /// What is lost on the way.
     pub warnings: Vec<Warning>,
+}
+
+impl Prepared {
+    /// The client's own request, for the target's operation of the same API.
+    pub fn as_it_came(operation: &'static Operation, fit: Fit, warnings: Vec<Warning>) -> Self {
+        let protocol = operation.protocol;
+        Self {
+            operation,
+            protocol,
+            translated: None,
+            inlined: None,
+            embeddings: None,
+            fit,
+            warnings,
+        }
+    }
+
+    /// Whether the client speaks another API than the target.
+    pub fn is_translated(&self) -> bool {
+        self.translated.is_some() || self.embeddings.is_some()
+    }
 }
 
 /// A request in the target's protocol.
@@ -51,6 +80,9 @@ impl std::fmt::Debug for dyn Dialect {
 
 /// Prepares the request for `upstream`.
 pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepared, Failure> {
+    if let Some(api) = upstream.provider.embeddings_for(resolved.operation) {
+        return embeddings::prepare(resolved, upstream, api);
+    }
     let operation = operation(resolved, upstream).ok_or_else(Failure::not_offered)?;
     let dialect = operation.dialect.map(DialectId::dialect);
     let foreign =
@@ -66,12 +98,13 @@ pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepar
             .transpose()
             .map_err(|error| Failure::unsendable(&error))?;
         let warnings = crossing.into_warnings();
-        return Ok(Prepared { operation, translated: None, inlined, fit, warnings });
+        return Ok(Prepared { inlined, ..Prepared::as_it_came(operation, fit, warnings) });
     }
     let mut crossing = Crossing::new(upstream.compatibility);
     let (translated, fit) = translate(resolved, upstream, operation, &mut crossing)?;
     let warnings = crossing.into_warnings();
-    Ok(Prepared { operation, translated: Some(translated), inlined: None, fit, warnings })
+    let as_it_came = Prepared::as_it_came(operation, fit, warnings);
+    Ok(Prepared { translated: Some(translated), ..as_it_came })
 }
 
 /// The operation by which a target is asked this.
@@ -105,7 +138,7 @@ fn as_it_came(
     operation: &Operation,
     crossing: &mut Crossing,
 ) -> Result<Fitted, Failure> {
-    let dialect = operation.dialect.or(operation.counts).map(DialectId::dialect);
+    let dialect = operation.dialect.map(DialectId::dialect);
     let Some(dialect) = dialect.filter(|_| !fit::is_plain(upstream, operation)) else {
         return Ok(Fitted::Fits(Fit::default()));
     };

@@ -68,6 +68,19 @@ pub(super) fn passed_on(
     response(status, headers, GatewayBody::full(body))
 }
 
+/// A count of tokens that a target gave.
+pub(super) fn counted(
+    mut exchange: Exchange,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Response<GatewayBody> {
+    headers.insert(CONTENT_TYPE, JSON);
+    about_target(&exchange, &mut headers);
+    exchange.response_bytes = body.len() as u64;
+    exchange.settle(Outcome::Answered(StatusCode::OK));
+    response(StatusCode::OK, headers, GatewayBody::full(body))
+}
+
 /// An answer that the gateway gives by itself.
 pub(super) fn local(
     mut exchange: Exchange,

@@ -4,6 +4,7 @@
 //! translates must not learn that only in production.
 
 pub(super) mod converse;
+pub(super) mod embed;
 pub(super) mod frame;
 
 use http::StatusCode;

@@ -13,6 +13,7 @@ use super::{
     Flavor,
     answer::{Answer, Refusal, Speech},
     anthropic::messages,
+    bedrock::embed::embeds,
     endpoint::{Ask, decoded},
     openai,
 };
@@ -40,6 +41,7 @@ enum OpenAi {
     Completions,
     Embeddings,
     Responses,
+    InputTokens,
 }
 
 /// A path of a cloud's.
@@ -81,6 +83,7 @@ impl Path {
             "completions" => OpenAi::Completions,
             "embeddings" => OpenAi::Embeddings,
             "responses" if model.is_none() => OpenAi::Responses,
+            "responses/input_tokens" if !dated => OpenAi::InputTokens,
             _ => return None,
         };
         // A project has the v1 API alone.
@@ -96,7 +99,9 @@ impl Path {
             "invoke-with-response-stream" => true,
             _ => return None,
         };
-        Some(Self { door: Door::Invoke { stream }, model: Some(decoded(model)) })
+        let model = decoded(model);
+        // Those have no other API behind them.
+        (!embeds(&model)).then_some(Self { door: Door::Invoke { stream }, model: Some(model) })
     }
 
     fn at_vertex(path: &str) -> Option<Self> {
@@ -128,7 +133,9 @@ impl Path {
 
     pub(super) fn speech(&self) -> Speech {
         match self.door {
-            Door::Azure { endpoint: OpenAi::Responses, .. } => Speech::Responses,
+            Door::Azure { endpoint: OpenAi::Responses | OpenAi::InputTokens, .. } => {
+                Speech::Responses
+            }
             Door::Azure { .. } => Speech::OpenAi,
             Door::Invoke { .. } => Speech::Invoke,
             Door::Messages { .. } => Speech::Anthropic,
@@ -147,6 +154,7 @@ pub(super) fn answer(ask: &Ask<'_>, path: &Path) -> Result<Answer, Refusal> {
                 OpenAi::Completions => openai::completions::answer(ask),
                 OpenAi::Embeddings => openai::embeddings::answer(ask),
                 OpenAi::Responses => openai::responses::answer(ask),
+                OpenAi::InputTokens => openai::responses::input_tokens(ask),
             }
         }
         Door::Invoke { stream } => {

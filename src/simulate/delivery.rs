@@ -17,6 +17,8 @@ const HTML: &str = "<html><head><title>502 Bad Gateway</title></head>\
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Where AWS names an error's type.
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+/// What it cost to invoke a model.
+const TOKENS: HeaderName = HeaderName::from_static("x-amzn-bedrock-input-token-count");
 const FRAMES: HeaderValue = HeaderValue::from_static("application/vnd.amazon.eventstream");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
@@ -57,6 +59,11 @@ pub(super) fn deliver(
         }
         (Ok(Answer::Plain(body)), None) => {
             headers.insert(header::CONTENT_TYPE, JSON);
+            (StatusCode::OK, Score::plain(body.into()))
+        }
+        (Ok(Answer::Counted(body, tokens)), None) => {
+            headers.insert(header::CONTENT_TYPE, JSON);
+            headers.insert(TOKENS, HeaderValue::from(tokens));
             (StatusCode::OK, Score::plain(body.into()))
         }
         (Ok(Answer::Events(mut frames)), None) => {

@@ -44,9 +44,12 @@ pub(super) enum Endpoint {
     Completions,
     Embeddings,
     Responses,
+    InputTokens,
     Messages,
     CountTokens,
     Converse { model: String, stream: bool },
+    CountConverse { model: String },
+    Invoke { model: String },
     Gemini(gemini::Path),
     Cloud(cloud::Path),
     Models(Speech),
@@ -108,32 +111,37 @@ impl Endpoint {
             "/v1/completions" if openai => (Method::POST, Self::Completions),
             "/v1/embeddings" if openai => (Method::POST, Self::Embeddings),
             "/v1/responses" if openai => (Method::POST, Self::Responses),
+            "/v1/responses/input_tokens" if openai => (Method::POST, Self::InputTokens),
             "/v1/messages" if anthropic => (Method::POST, Self::Messages),
             "/v1/messages/count_tokens" if anthropic => (Method::POST, Self::CountTokens),
             "/v1/models" if openai || anthropic => (Method::GET, Self::Models(speech)),
             _ => match path.strip_prefix("/v1/models/").filter(|id| !id.is_empty()) {
                 Some(id) if openai || anthropic => (Method::GET, Self::Model(speech, decoded(id))),
-                _ if speaks(Flavor::Bedrock) => (Method::POST, Self::converse(path)?),
+                _ if speaks(Flavor::Bedrock) => (Method::POST, Self::of_model(path)?),
                 _ => return None,
             },
         })
     }
 
     /// The model is one segment of the path: AWS knows no path with a bare slash in it.
-    fn converse(path: &str) -> Option<Self> {
+    fn of_model(path: &str) -> Option<Self> {
         let (model, operation) = path.strip_prefix(CONVERSE)?.split_once('/')?;
-        let stream = match operation {
-            "converse" => false,
-            "converse-stream" => true,
+        let model = decoded(model);
+        Some(match operation {
+            "converse" => Self::Converse { model, stream: false },
+            "converse-stream" => Self::Converse { model, stream: true },
+            "count-tokens" => Self::CountConverse { model },
+            "invoke" => Self::Invoke { model },
             _ => return None,
-        };
-        Some(Self::Converse { model: decoded(model), stream })
+        })
     }
 
     /// The model, where the path names it.
     pub(super) fn model(&self) -> Option<&str> {
         match self {
-            Self::Converse { model, .. } => Some(model),
+            Self::Converse { model, .. }
+            | Self::CountConverse { model }
+            | Self::Invoke { model } => Some(model),
             Self::Gemini(path) => Some(&path.model),
             Self::Cloud(path) => path.model.as_deref(),
             _ => None,
@@ -143,9 +151,11 @@ impl Endpoint {
     pub(super) fn speech(&self) -> Speech {
         match self {
             Self::Chat | Self::Completions | Self::Embeddings => Speech::OpenAi,
-            Self::Responses => Speech::Responses,
+            Self::Responses | Self::InputTokens => Speech::Responses,
             Self::Messages | Self::CountTokens => Speech::Anthropic,
-            Self::Converse { .. } => Speech::Bedrock,
+            Self::Converse { .. } | Self::CountConverse { .. } | Self::Invoke { .. } => {
+                Speech::Bedrock
+            }
             Self::Gemini(_) => Speech::Gemini,
             Self::Cloud(path) => path.speech(),
             Self::Models(speech) | Self::Model(speech, _) => *speech,
@@ -158,9 +168,12 @@ impl Endpoint {
             Self::Completions => openai::completions::answer(ask),
             Self::Embeddings => openai::embeddings::answer(ask),
             Self::Responses => openai::responses::answer(ask),
+            Self::InputTokens => openai::responses::input_tokens(ask),
             Self::Messages => anthropic::messages::answer(ask),
             Self::CountTokens => anthropic::messages::count_tokens(ask),
             Self::Converse { stream, .. } => bedrock::converse::answer(ask, *stream),
+            Self::CountConverse { .. } => bedrock::converse::count_tokens(ask),
+            Self::Invoke { .. } => bedrock::embed::answer(ask),
             Self::Gemini(path) => gemini::answer(ask, path),
             Self::Cloud(path) => cloud::answer(ask, path),
             Self::Models(Speech::Anthropic) => anthropic::models::list(ask),

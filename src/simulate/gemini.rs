@@ -4,6 +4,7 @@
 //! signatures are refused in Google's words.
 
 mod definition;
+mod embed;
 mod generate;
 mod models;
 mod path;
@@ -36,6 +37,9 @@ pub(super) fn answer(ask: &Ask<'_>, path: &Path) -> Result<Answer, Refusal> {
         Method::Generate => generate::answer(call, false),
         Method::Stream => generate::answer(call, true),
         Method::Count => count(call),
+        Method::Embed => embed::one(call),
+        Method::EmbedBatch => embed::batch(call),
+        Method::Predict => embed::predict(call),
     }
 }
 
@@ -51,9 +55,22 @@ fn read(call: Call<'_>) -> Result<Value, Refusal> {
 
 fn count(call: Call<'_>) -> Result<Answer, Refusal> {
     let body: Value = serde_json::from_slice(call.ask.body).unwrap_or_default();
-    let inner = ["generateContentRequest", "generate_content_request"];
-    let request = inner.iter().find_map(|name| body.get(*name)).unwrap_or(&body);
-    let request = shape::read(request, &definition::REQUEST)?;
+    let request = if call.path.vertex {
+        shape::read(&body, &definition::COUNT_ON_VERTEX)?
+    } else {
+        let read = shape::read(&body, &definition::COUNT)?;
+        match read.get("generateContentRequest") {
+            Some(_) if read.get("contents").is_some() => {
+                let what = "only one of contents and generate_content_request can be set";
+                return Err(Refusal::invalid(what));
+            }
+            Some(inner) if inner["model"] != *format!("models/{}", call.path.model) => {
+                return Err(rules::refused("model", "must be the model that is counted for"));
+            }
+            Some(inner) => inner.clone(),
+            None => read,
+        }
+    };
     rules::check(&request, call)?;
     Ok(Answer::json(&json!({"totalTokens": prompt::read(&request).tokens})))
 }

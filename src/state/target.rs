@@ -48,6 +48,7 @@ pub struct TargetState {
     pub reply_time: Latency,
     throttled: Rest,
     refuses_stream_options: AtomicBool,
+    uncounted: Rest,
 }
 
 impl TargetState {
@@ -61,6 +62,7 @@ impl TargetState {
             reply_time: Latency::default(),
             throttled: Rest::default(),
             refuses_stream_options: AtomicBool::new(false),
+            uncounted: Rest::default(),
         }
     }
 
@@ -90,10 +92,21 @@ impl TargetState {
         self.refuses_stream_options.store(true, Ordering::Relaxed);
     }
 
+    /// It failed to count tokens: until then it is not asked to. It may answer all the same.
+    pub fn rest_counting(&self, until: Instant) {
+        self.uncounted.extend(until);
+    }
+
+    /// Whether it may be asked to count tokens.
+    pub fn may_count(&self, now: Instant) -> bool {
+        self.uncounted.until(now).is_none()
+    }
+
     /// Forgets the rest, what the breaker holds against it and what it refused: an operator knows
     /// better.
     pub fn reset(&self) {
         self.throttled.end();
+        self.uncounted.end();
         self.refuses_stream_options.store(false, Ordering::Relaxed);
         self.breaker.reset();
     }

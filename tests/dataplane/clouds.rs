@@ -200,7 +200,7 @@ async fn the_old_way_to_ask_for_a_format_becomes_the_one_that_clouds_take() {
 }
 
 #[tokio::test]
-async fn tokens_are_counted_by_vertex_and_estimated_for_bedrock() {
+async fn tokens_are_counted_by_vertex_and_by_bedrocks_counterpart_in_converse() {
     let body = r#"{"model":"chat","messages":[{"role":"user","content":"hello"}]}"#;
     let vertex = cloud(Flavor::Vertex, VERTEX).await;
     let counted = vertex.ask("/v1/messages/count_tokens?beta=true", &[], body).await;
@@ -212,8 +212,10 @@ async fn tokens_are_counted_by_vertex_and_estimated_for_bedrock() {
     );
     assert_eq!(asked.json()["model"], "claude-x@20250929");
     let bedrock = cloud(Flavor::Bedrock, BEDROCK).await;
-    let estimated = bedrock.ask("/v1/messages/count_tokens", &[], body).await;
-    assert_eq!(estimated.header("x-pilothouse-estimated"), "true", "{estimated:?}");
+    let counted = bedrock.ask("/v1/messages/count_tokens", &[], body).await;
+    assert!(counted.json()["input_tokens"].as_u64().unwrap() > 0, "{counted:?}");
+    assert_eq!(counted.header("x-pilothouse-estimated"), "");
+    assert_eq!(bedrock.asked().path(), "/model/claude-x-v1%3A0/count-tokens");
 }
 
 #[tokio::test]

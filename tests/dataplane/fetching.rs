@@ -29,7 +29,7 @@ async fn target(flavor: Flavor) -> Simulator {
 fn line(provider: &str, simulator: &Simulator, rest: &str) -> String {
     let path = match provider {
         "gemini" => "/v1beta",
-        "bedrock" | "anthropic-compatible" => "",
+        "bedrock" | "bedrock-anthropic" | "anthropic-compatible" => "",
         _ => "/v1",
     };
     format!(
@@ -73,6 +73,7 @@ async fn a_picture_by_url_reaches_a_target_that_wants_bytes() {
     let cases = [
         ("gemini", Flavor::Gemini, "/contents/0/parts/1/inlineData/data"),
         ("bedrock", Flavor::Bedrock, "/messages/0/content/1/image/source/bytes"),
+        ("bedrock-anthropic", Flavor::Bedrock, "/messages/0/content/1/source/data"),
     ];
     for (count, (provider, flavor, place)) in cases.into_iter().enumerate() {
         let (rig, alpha) = rig(provider, flavor, fetching()).await;
@@ -83,6 +84,21 @@ async fn a_picture_by_url_reaches_a_target_that_wants_bytes() {
         assert_eq!(host.count(), count + 1);
         rig.wait_for("the memory to come back", || rig.metrics.buffered_bytes.get() == 0).await;
     }
+}
+
+#[tokio::test]
+async fn a_picture_by_url_in_a_message_reaches_claude_on_a_cloud() {
+    let host = Host::start([("/a.png", Page::of("image/png", &png()))]).await;
+    let (rig, alpha) = rig("bedrock-anthropic", Flavor::Bedrock, fetching()).await;
+    let source = json!({"type": "url", "url": host.url("/a.png")});
+    let body = json!({"model": "chat", "max_tokens": 9, "messages": [{"role": "user",
+        "content": [{"type": "image", "source": source}, {"type": "text", "text": "What is it?"}]}]});
+    let answer = rig.post("/v1/messages", body.to_string()).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    let sent = alpha.requests()[0].json();
+    let bytes = json!({"type": "base64", "media_type": "image/png", "data": png().base64()});
+    assert_eq!(sent.pointer("/messages/0/content/0/source"), Some(&bytes), "{sent}");
+    assert_eq!(sent["anthropic_version"], "bedrock-2023-05-31");
 }
 
 #[tokio::test]

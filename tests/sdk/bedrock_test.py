@@ -181,6 +181,21 @@ class Tools(unittest.TestCase):
         self.assertEqual(calls, ["weather", "clock"])
 
 
+class Counts(unittest.TestCase):
+    def test_count_tokens(self):
+        def count(text):
+            messages = [{"role": "user", "content": [{"text": text}]}]
+            return client.count_tokens(modelId=CHAT, input={"converse": {"messages": messages}})
+
+        short, long = count("Good morning"), count("Good morning " * 50)
+        self.assertGreater(short["inputTokens"], 0)
+        self.assertGreater(long["inputTokens"], short["inputTokens"])
+        headers = short["ResponseMetadata"]["HTTPHeaders"]
+        # Servers that speak OpenAI's API do not count; the others do.
+        estimated = "true" if TARGET == "openai" else None
+        self.assertEqual(headers.get("x-pilothouse-estimated"), estimated)
+
+
 class Errors(unittest.TestCase):
     def assert_raises(self, kind, status, model, asking=client):
         def plain():

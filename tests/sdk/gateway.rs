@@ -56,6 +56,7 @@ fn manifests_of(simulator: &str, target: Api, key: &str) -> String {
         ("error-midway", vec![faulty("error=4")]),
         ("cut", vec![faulty("cut=4")]),
         ("failover", vec![faulty("status=503"), healthy.to_owned()]),
+        ("embed", vec![target.embedding_model().to_owned()]),
     ];
     let allowed: Vec<String> = routes
         .iter()

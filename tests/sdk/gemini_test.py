@@ -8,7 +8,7 @@ import pydantic
 from google import genai
 from google.genai import errors, types
 
-from server import IS_GATEWAY, KEY, MODELS, URL, WRONG_KEY
+from server import IS_GATEWAY, KEY, MODELS, TARGET, URL, WRONG_KEY
 
 CHAT = MODELS["chat"]
 HELLO = "Good morning"
@@ -187,6 +187,26 @@ class Tools(unittest.TestCase):
             ),
         )
         self.assertEqual([call.name for call in answer.function_calls], ["weather", "clock"])
+
+
+class Others(unittest.TestCase):
+    def test_count_tokens(self):
+        short = client.models.count_tokens(model=CHAT, contents=HELLO)
+        long = client.models.count_tokens(model=CHAT, contents=HELLO * 50)
+        self.assertGreater(short.total_tokens, 0)
+        self.assertGreater(long.total_tokens, short.total_tokens)
+        headers = short.sdk_http_response.headers
+        # Servers that speak OpenAI's API do not count; the others do.
+        estimated = "true" if TARGET == "openai" else None
+        self.assertEqual(headers.get("x-pilothouse-estimated"), estimated)
+
+    @unittest.skipUnless(TARGET == "gemini", "Google's own requests go to Google alone")
+    def test_embeddings(self):
+        config = types.EmbedContentConfig(output_dimensionality=8)
+        answer = client.models.embed_content(
+            model=MODELS["embed"], contents=["one", "another"], config=config
+        )
+        self.assertEqual([len(row.values) for row in answer.embeddings], [8, 8])
 
 
 class Models(unittest.TestCase):

@@ -10,6 +10,7 @@ import pydantic
 from server import IS_GATEWAY, KEY, MODELS, TARGET, URL, WRONG_KEY
 
 CHAT = MODELS["chat"]
+EMBED = MODELS["embed"]
 HELLO = [{"role": "user", "content": "Good morning"}]
 WEATHER = {
     "type": "function",
@@ -225,12 +226,12 @@ class Responses(unittest.TestCase):
 
 
 class Others(unittest.TestCase):
-    @unittest.skipUnless(TARGET == "openai", "embeddings are not translated")
+    @unittest.skipIf(TARGET == "anthropic", "it has no embeddings")
     def test_embeddings(self):
         texts = ["one", "another"]
         # The package asks for base64 unless told otherwise, and decodes it.
-        packed = client.embeddings.create(model=CHAT, input=texts)
-        plain = client.embeddings.create(model=CHAT, input=texts, encoding_format="float")
+        packed = client.embeddings.create(model=EMBED, input=texts)
+        plain = client.embeddings.create(model=EMBED, input=texts, encoding_format="float")
         self.assertEqual([row.index for row in packed.data], [0, 1])
         for ours, theirs in zip(packed.data, plain.data, strict=True):
             self.assertGreater(len(ours.embedding), 1)
@@ -238,6 +239,31 @@ class Others(unittest.TestCase):
                 self.assertAlmostEqual(a, b, places=5)
         self.assertNotEqual(packed.data[0].embedding, packed.data[1].embedding)
         self.assertGreater(packed.usage.prompt_tokens, 0)
+
+    @unittest.skipIf(TARGET == "anthropic", "it has no embeddings")
+    def test_many_embeddings_of_a_length(self):
+        texts = [f"text number {number}" for number in range(120)]
+        many = client.embeddings.create(model=EMBED, input=texts, dimensions=256)
+        self.assertEqual([row.index for row in many.data], list(range(120)))
+        last = client.embeddings.create(model=EMBED, input=texts[-1], dimensions=256)
+        self.assertEqual(len(last.data[0].embedding), 256)
+        self.assertEqual(many.data[-1].embedding, last.data[0].embedding)
+
+    @unittest.skipIf(TARGET == "anthropic", "it has no embeddings")
+    def test_a_wrong_request_for_embeddings(self):
+        with self.assertRaises(openai.BadRequestError) as caught:
+            client.embeddings.create(model=EMBED, input=[])
+        self.assertEqual(caught.exception.param, "input")
+
+    def test_count_tokens(self):
+        short = client.responses.input_tokens.count(model=CHAT, input="Good morning")
+        long = client.responses.input_tokens.count(model=CHAT, input="Good morning " * 50)
+        self.assertGreater(short.input_tokens, 0)
+        self.assertGreater(long.input_tokens, short.input_tokens)
+        raw = client.responses.input_tokens.with_raw_response.count(model=CHAT, input="hi")
+        # Servers that speak OpenAI's API do not count; the others do.
+        estimated = "true" if IS_GATEWAY and TARGET == "openai" else None
+        self.assertEqual(raw.headers.get("x-pilothouse-estimated"), estimated)
 
     def test_completions(self):
         plain = client.completions.create(model=CHAT, prompt="Good morning", max_tokens=40)

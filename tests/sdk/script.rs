@@ -17,6 +17,7 @@ pub(crate) enum Script {
     GeminiPython,
     BedrockPython,
     LangChainPython,
+    CloudsPython,
 }
 
 impl Script {
@@ -31,6 +32,7 @@ impl Script {
             Self::GeminiPython => python(&sources, "gemini_test.py"),
             Self::BedrockPython => python(&sources, "bedrock_test.py"),
             Self::LangChainPython => python(&sources, "langchain_test.py"),
+            Self::CloudsPython => python(&sources, "clouds_test.py"),
         }
     }
 
@@ -43,7 +45,7 @@ impl Script {
     pub(crate) fn api(self) -> Api {
         match self {
             Self::OpenAiPython | Self::OpenAiNode | Self::LangChainPython => Api::OpenAi,
-            Self::AnthropicPython | Self::AnthropicNode => Api::Anthropic,
+            Self::AnthropicPython | Self::AnthropicNode | Self::CloudsPython => Api::Anthropic,
             Self::GeminiPython => Api::Gemini,
             Self::BedrockPython => Api::Bedrock,
         }

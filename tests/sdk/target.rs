@@ -53,6 +53,15 @@ impl Api {
             Self::Bedrock => "anthropic.claude-sim",
         }
     }
+
+    /// A model that embeds, where the vendor has one.
+    pub(crate) fn embedding_model(self) -> &'static str {
+        match self {
+            Self::OpenAi | Self::Anthropic => "text-embedding-sim",
+            Self::Gemini => "gemini-embedding-001",
+            Self::Bedrock => "amazon.titan-embed-text-v2:0",
+        }
+    }
 }
 
 /// A provider that speaks all of them and takes this key alone.

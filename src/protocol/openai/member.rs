@@ -10,7 +10,7 @@ use crate::protocol::dialect::Unreadable;
 use crate::protocol::neutral::request::Beyond;
 
 /// The members of a request's object, taken out one by one; what is left over is unknown.
-pub(super) struct Members<'a>(BTreeMap<String, &'a RawValue>);
+pub(in crate::protocol) struct Members<'a>(BTreeMap<String, &'a RawValue>);
 
 impl<'a> Members<'a> {
     pub fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
@@ -51,7 +51,7 @@ pub(super) fn beyond(
 }
 
 /// Reads a member that stands at `path`.
-pub(super) fn member<'a, T: Deserialize<'a>>(
+pub(in crate::protocol) fn member<'a, T: Deserialize<'a>>(
     raw: &'a RawValue,
     path: impl Display,
 ) -> Result<T, Unreadable> {

@@ -51,10 +51,15 @@ impl<'b> Gathered<'b> {
     pub fn finish(self) -> Bytes {
         let bytes = if self.more.is_empty() { self.first } else { self.more.freeze() };
         match self.reservation {
-            Some(reservation) => Bytes::from_owner(Counted { bytes, _reservation: reservation }),
+            Some(reservation) => counted(bytes, reservation),
             None => bytes,
         }
     }
+}
+
+/// Bytes that hold on to their part of the budget until the last of them is gone.
+pub(super) fn counted(bytes: Bytes, reservation: Reservation) -> Bytes {
+    Bytes::from_owner(Counted { bytes, _reservation: reservation })
 }
 
 struct Counted {

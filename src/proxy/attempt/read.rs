@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tokio::time::timeout_at;
 
 use super::gather::{CollectError, Collected, Gathered, collect};
@@ -28,7 +28,7 @@ use crate::upstream::UpstreamBody;
 /// ones (large batches of embeddings) pass as they come.
 const HELD_REPLY: usize = 4 * 1024 * 1024;
 /// One that is translated has to be held whole; no answer of words is longer, pictures included.
-const HELD_TRANSLATED: usize = 64 * 1024 * 1024;
+pub(super) const HELD_TRANSLATED: usize = 64 * 1024 * 1024;
 /// A preamble is held up to this size; a Responses stream repeats its whole request in it.
 const HELD_PREAMBLE: usize = 1024 * 1024;
 
@@ -61,7 +61,7 @@ impl Attempt<'_> {
                 return Err(Failure::new(Class::Failure, "sent a reply too long to be translated"));
             }
             Collected::Beginning(held) if readable && !begins_an_object(&held) => {
-                return Err(of_another_protocol());
+                return Err(Failure::of_another_protocol());
             }
             Collected::Beginning(held) => {
                 let rest = Box::new(LongReply::new(body, &held, readable.then_some(answers)));
@@ -76,7 +76,7 @@ impl Attempt<'_> {
         if !readable {
             return Ok(Answer::Reply { status, headers, body: text, usage: Usage::default() });
         }
-        let read = answers.read_reply(&text).map_err(|_| of_another_protocol())?;
+        let read = answers.read_reply(&text).map_err(|_| Failure::of_another_protocol())?;
         match read.error {
             Some(facts) if translated.is_some() => {
                 Err(self.broken(&StreamFault::Error(facts), headers))
@@ -89,6 +89,24 @@ impl Attempt<'_> {
         }
     }
 
+    /// Asks for an answer that is held whole, up to `limit` bytes.
+    pub(in crate::proxy) async fn ask_whole(
+        self,
+        request: Request<Bytes>,
+        limit: usize,
+    ) -> Result<(HeaderMap, Bytes), Failure> {
+        let (head, mut body) = self.send(request).await?.into_parts();
+        let reading = collect(&mut body, limit, &self.exchange.gateway.budget);
+        match timeout_at(self.limits.give_up, reading).await {
+            Ok(Ok(Collected::Whole(text))) => Ok((head.headers, text)),
+            Ok(Ok(Collected::Beginning(_))) => {
+                Err(Failure::new(Class::Failure, "sent a reply too long to be translated"))
+            }
+            Ok(Err(error)) => Err(uncollected(&error)),
+            Err(_) => Err(too_slow(self.limits)),
+        }
+    }
+
     fn translate_reply(
         self,
         how: &Translated,
@@ -98,7 +116,7 @@ impl Attempt<'_> {
     ) -> Result<Answer, Failure> {
         let view = self.client_view();
         let translated = translate_reply(how.provider, how.client, &how.undo, &view, text)
-            .map_err(|_| of_another_protocol())?;
+            .map_err(|_| Failure::of_another_protocol())?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(Answer::Reply { status, headers, body: translated.body, usage: translated.usage })
     }
@@ -202,7 +220,7 @@ fn in_band(class: Class, facts: &ErrorFacts, headers: HeaderMap, text: Bytes) ->
 }
 
 /// Says in the head what was lost on the way to the target's protocol.
-fn warn(headers: &mut HeaderMap, warnings: &[Warning]) {
+pub(super) fn warn(headers: &mut HeaderMap, warnings: &[Warning]) {
     if warnings.is_empty() {
         return;
     }
@@ -216,10 +234,6 @@ fn begins_an_object(text: &[u8]) -> bool {
     text.trim_ascii_start().first() == Some(&b'{')
 }
 
-fn of_another_protocol() -> Failure {
-    Failure::new(Class::Failure, "sent a reply that is not of its protocol")
-}
-
 fn uncollected(error: &CollectError) -> Failure {
     match error {
         CollectError::Broken(_) => Failure::new(Class::Failure, error.to_string()),
@@ -228,6 +242,6 @@ fn uncollected(error: &CollectError) -> Failure {
 }
 
 /// The gateway's own lack, which says nothing of the target.
-fn out_of_memory(exhausted: Exhausted) -> Failure {
+pub(super) fn out_of_memory(exhausted: Exhausted) -> Failure {
     Failure::new(Class::Exhausted, format!("its answer could not be held: {exhausted}"))
 }

@@ -6,6 +6,7 @@ mod rules;
 mod stream;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::request::Request;
@@ -45,6 +46,39 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>, stream: bool) -> Result<Answer,
         body["additionalModelResponseFields"] = additional;
     }
     Ok(Answer::json(&body))
+}
+
+/// What tokens are counted of: of a conversation what belongs to the prompt.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Counted {
+    input: Input,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    converse: Value,
+}
+
+pub(in crate::simulate) fn count_tokens(ask: &Ask<'_>) -> Result<Answer, Refusal> {
+    const MEMBERS: [&str; 4] = ["messages", "system", "toolConfig", "additionalModelRequestFields"];
+    let invalid =
+        |error: serde_json::Error| Refusal::invalid(format!("The request is not valid: {error}"));
+    // A profile is none: only models have a tokenizer.
+    let profile = ["us.", "eu.", "apac.", "global."].iter().any(|it| ask.model.starts_with(it));
+    if profile || ask.model.starts_with("arn:") {
+        return Err(Refusal::invalid("The provided model doesn't support counting tokens."));
+    }
+    let Counted { input: Input { converse } } =
+        serde_json::from_slice(ask.body).map_err(invalid)?;
+    let members = converse.as_object().into_iter().flatten();
+    if let Some((name, _)) = members.into_iter().find(|(name, _)| !MEMBERS.contains(&&***name)) {
+        return Err(Refusal::invalid(format!("Unknown parameter in input.converse: \"{name}\"")));
+    }
+    let request: Request = serde_json::from_value(converse).map_err(invalid)?;
+    rules::check(&request, ask.model)?;
+    Ok(Answer::json(&json!({"inputTokens": request.into_prompt().tokens})))
 }
 
 /// A block of the answer's content.

@@ -20,6 +20,17 @@ pub(super) static REQUEST: Message = Message(&[
     ("modelArmorConfig", Struct),
 ]);
 
+/// What tokens are counted of: contents, or a whole request.
+pub(super) static COUNT: Message =
+    Message(&[("contents", Many(&CONTENT)), ("generateContentRequest", One(&REQUEST))]);
+
+pub(super) static COUNT_ON_VERTEX: Message = Message(&[
+    ("contents", Many(&CONTENT)),
+    ("systemInstruction", One(&CONTENT)),
+    ("tools", Many(&TOOL)),
+    ("generationConfig", One(&CONFIG)),
+]);
+
 static CONTENT: Message = Message(&[("role", Text), ("parts", Many(&PART))]);
 
 static PART: Message = Message(&[

@@ -8,6 +8,10 @@ pub(super) enum Method {
     Generate,
     Stream,
     Count,
+    Embed,
+    EmbedBatch,
+    /// Of Vertex AI alone.
+    Predict,
     List,
     Get,
 }
@@ -40,6 +44,9 @@ impl Path {
             Some((model, "generateContent")) => (model, Method::Generate),
             Some((model, "streamGenerateContent")) => (model, Method::Stream),
             Some((model, "countTokens")) => (model, Method::Count),
+            Some((model, "embedContent")) => (model, Method::Embed),
+            Some((model, "batchEmbedContents")) if !vertex => (model, Method::EmbedBatch),
+            Some((model, "predict")) if vertex => (model, Method::Predict),
             // OpenAI's path too, but for the method behind the model.
             _ if known => (rest, Method::Get),
             _ => return None,
@@ -60,7 +67,7 @@ impl Path {
     pub(in crate::simulate) fn http_method(&self) -> http::Method {
         match self.method {
             Method::List | Method::Get => http::Method::GET,
-            Method::Generate | Method::Stream | Method::Count => http::Method::POST,
+            _ => http::Method::POST,
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::simulate::{
     tests::client::{Event, Got, get_with, post, post_with},
 };
 
+mod embeddings;
 mod strictness;
 mod translated;
 
@@ -145,10 +146,16 @@ async fn settings_are_heeded() {
 #[tokio::test]
 async fn tokens_are_counted_as_an_answer_would_bill_them() {
     let body = hello(&json!({"systemInstruction": {"parts": [{"text": "be brief"}]}}));
-    let counted = ask("/v1beta/models/m:countTokens", &body).await.json();
-    assert_eq!(counted, json!({"totalTokens": 2 + 1 + 4}));
-    let wrapped = json!({"generateContentRequest": body});
+    let counted = json!({"totalTokens": 2 + 1 + 4});
+    let outside = ask("/v1beta/models/m:countTokens", &body).await;
+    assert_eq!(outside.status, 400, "the Gemini API takes instructions in a whole request alone");
+    let mut wrapped = json!({"generateContentRequest": body});
+    let unnamed = ask("/v1beta/models/m:countTokens", &wrapped).await;
+    assert_eq!(unnamed.status, 400, "{}", unnamed.text());
+    wrapped["generateContentRequest"]["model"] = "models/m".into();
     assert_eq!(ask("/v1beta/models/m:countTokens", &wrapped).await.json(), counted);
+    let vertex = "/v1/projects/p/locations/l/publishers/google/models/m:countTokens";
+    assert_eq!(ask(vertex, &body).await.json(), counted);
 }
 
 #[tokio::test]

@@ -28,6 +28,33 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
     })
 }
 
+/// POST /v1/responses/input_tokens: of a request what belongs to the prompt.
+pub(in crate::simulate) fn input_tokens(ask: &Ask<'_>) -> Result<Answer, Refusal> {
+    const MEMBERS: [&str; 12] = [
+        "conversation",
+        "input",
+        "instructions",
+        "model",
+        "parallel_tool_calls",
+        "personality",
+        "previous_response_id",
+        "reasoning",
+        "text",
+        "tool_choice",
+        "tools",
+        "truncation",
+    ];
+    let members: Map<String, Value> = read(ask)?;
+    if let Some(name) = members.keys().find(|name| !MEMBERS.contains(&&***name)) {
+        let message = format!("Unknown parameter: '{name}'.");
+        return Err(Refusal::invalid(message).with_code("unknown_parameter"));
+    }
+    let request: Request = read(ask)?;
+    request.check()?;
+    let tokens = request.into_prompt().tokens;
+    Ok(Answer::json(&json!({"object": "response.input_tokens", "input_tokens": tokens})))
+}
+
 /// The answer before it is written in either way.
 struct Response<'a> {
     ask: &'a Ask<'a>,

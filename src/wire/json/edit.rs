@@ -50,6 +50,11 @@ impl<'o> ObjectEdit<'o> {
         self.put(name, Some(value.to_string().into()))
     }
 
+    /// Sets a member to a value that is JSON text already.
+    pub fn set_text(&mut self, name: &str, value: Bytes) -> Result<(), JsonError> {
+        self.put(name, Some(value))
+    }
+
     /// Sets a member if it is missing or `null`.
     pub fn set_default(&mut self, name: &str, value: &Value) -> Result<(), JsonError> {
         match self.current(name)? {

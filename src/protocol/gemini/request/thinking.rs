@@ -54,7 +54,8 @@ pub(super) fn write(
     let silent = reasoning.effort == Some(Effort::None);
     // Who gives a budget (messages, Converse) is shown the thoughts unless it says otherwise; who
     // gives a word for effort has to ask for them.
-    let shown = reasoning.visible.unwrap_or(reasoning.budget.is_some_and(|budget| budget > 0));
+    let by_budget = reasoning.effort.is_none() && reasoning.budget.is_some_and(|budget| budget > 0);
+    let shown = reasoning.visible.unwrap_or(by_budget);
     if shown && !silent {
         config.put("includeThoughts", &true);
     }

@@ -180,3 +180,18 @@ async fn a_model_is_one_segment_of_the_path() {
 
 mod gateway;
 mod refusals;
+
+#[tokio::test]
+async fn tokens_are_counted_of_the_prompt_alone_and_for_models_alone() {
+    let model = "anthropic.claude-sim-v1%3A0";
+    let count = async |model: &str, converse: Value| {
+        let body = json!({"input": {"converse": converse}});
+        post(&start().await, &format!("/model/{model}/count-tokens"), &body).await
+    };
+    let got = count(model, json!({"messages": said("how are you")})).await;
+    assert_eq!(got.json(), json!({"inputTokens": 3 + 4}));
+    let limited = json!({"messages": said("hi"), "inferenceConfig": {"maxTokens": 3}});
+    assert_eq!(count(model, limited).await.status, 400);
+    let got = count(CLAUDE, json!({"messages": said("hi")})).await;
+    assert!(got.text().contains("doesn't support counting"), "{}", got.text());
+}

@@ -91,3 +91,17 @@ async fn a_tool_s_output_is_answered_and_a_limit_is_kept() {
     assert_eq!(plain["incomplete_details"]["reason"], "max_output_tokens");
     assert_eq!(names(&events).last(), Some(&"incomplete"));
 }
+
+#[tokio::test]
+async fn tokens_are_counted_of_the_prompt_alone() {
+    let simulator = Simulator::builder().name("alpha").start().await.expect("a free port");
+    let count = async |members: Value| {
+        let mut ask = json!({"model": "gpt-sim", "input": "how are you"});
+        ask.as_object_mut().expect("one").extend(members.as_object().expect("one").clone());
+        post(&simulator, "/v1/responses/input_tokens", &ask).await
+    };
+    let counted = json!({"object": "response.input_tokens", "input_tokens": 3 + 4});
+    assert_eq!(count(json!({"tool_choice": "auto"})).await.json(), counted);
+    let refused = count(json!({"max_output_tokens": 9})).await;
+    assert!(refused.status == 400 && refused.text().contains("max_output_tokens"));
+}
