@@ -1,10 +1,11 @@
 //! Requests as clients send them, head and body: everything up to the choice of a target.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 use http_body_util::{BodyExt, Full};
+use parking_lot::Mutex;
 use pilothouse::api;
 use pilothouse::balance::registry;
 use pilothouse::compile::{LastGood, Tenancy, compile};
@@ -93,7 +94,7 @@ fn table() -> RouteTable {
 /// Sends a request written as `METHOD TARGET`, lines of headers, an empty line and a body.
 pub fn run(input: &[u8]) {
     let Some(request) = read(input) else { return };
-    let rig = RIG.lock().unwrap_or_else(PoisonError::into_inner);
+    let rig = RIG.lock();
     let (status, body) = rig.runtime.block_on(async {
         let response = handle(Arc::clone(&rig.gateway), request).await;
         let status = response.status();

@@ -1,7 +1,8 @@
 //! Manifests: YAML, the schema and its rules, and the table that is compiled of what passes.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 
+use parking_lot::Mutex;
 use pilothouse::api;
 use pilothouse::balance::registry;
 use pilothouse::compile::{LastGood, Tenancy, compile};
@@ -25,7 +26,7 @@ pub fn run(input: &[u8]) {
     for finding in &loaded.findings {
         assert!(!finding.message.is_empty(), "{finding:?}");
     }
-    let mut admission = ADMISSION.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut admission = ADMISSION.lock();
     let admitted = admission.admit(loaded);
     // What is held for the next round must not reach the next input.
     admission.admit(Loaded::default());

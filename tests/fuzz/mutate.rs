@@ -162,7 +162,8 @@ fn change_text(text: &mut String, random: &mut Random) {
             letters.remove(at);
         }
         _ => {
-            letters.insert(at, *random.one(&['"', '\\', '\0', '\n', '/', '.', ':', ' ', '🦀', 'é']))
+            letters
+                .insert(at, *random.one(&['"', '\\', '\0', '\n', '/', '.', ':', ' ', '🦀', 'é']));
         }
     }
     *text = letters.into_iter().collect();

@@ -86,22 +86,16 @@ fn assert_well_formed(id: DialectId, events: &[Event]) {
             }
             Event::ToolStart { name, .. } if name.is_empty() => wrong("has no name"),
             Event::ToolStart { choice, call, .. } => {
-                if calls.insert((choice, call), true).is_some() {
-                    wrong("begins a call twice");
-                }
+                let known = calls.insert((choice, call), true);
+                assert_eq!(known, None, "{id:?}: begins a call twice: {events:?}");
             }
             Event::ToolArguments { choice, call, text } => {
-                if calls.get(&(choice, call)) != Some(&true) {
-                    wrong("is of no open call");
-                }
-                if text.is_empty() {
-                    wrong("is empty");
-                }
+                let open = calls.get(&(choice, call)) == Some(&true);
+                assert!(open && !text.is_empty(), "{id:?}: {event:?} in {events:?}");
             }
             Event::ToolEnd { choice, call } => {
-                if calls.insert((choice, call), false) != Some(true) {
-                    wrong("ends no open call");
-                }
+                let known = calls.insert((choice, call), false);
+                assert_eq!(known, Some(true), "{id:?}: ends no open call: {events:?}");
             }
             Event::Finish { choice, .. } => finished.push(*choice),
             _ => {}

@@ -32,12 +32,15 @@ use pilothouse::protocol::registry::{OPERATIONS, Operation};
 
 pub use mutate::{Random, mutated};
 
+type Run = dyn Fn(&[u8]) + Send + Sync + RefUnwindSafe;
+type Seeds = dyn Fn() -> Vec<Vec<u8>> + Send + Sync + RefUnwindSafe;
+
 /// One decoder, and what must hold for any input.
 pub struct Target {
     /// The name in `make fuzz TARGET=...`.
     pub name: String,
-    run: Box<dyn Fn(&[u8]) + Send + Sync + RefUnwindSafe>,
-    seeds: Box<dyn Fn() -> Vec<Vec<u8>> + Send + Sync + RefUnwindSafe>,
+    run: Box<Run>,
+    seeds: Box<Seeds>,
 }
 
 impl fmt::Debug for Target {
