@@ -45,8 +45,9 @@ pub use capabilities::{CapabilitiesSpec, Effort, SamplingSupport, ThinkingSuppor
 pub use conditions::{ConditionType, Reason};
 pub use consumer::{Consumer, ConsumerKey, ConsumerKeySource, ConsumerSpec, ConsumerStatus};
 pub use credential_store::{
-    ApiKeyCredentials, CredentialStore, CredentialStoreSpec, CredentialStoreStatus, CredentialType,
-    EnvSource, FileSource, KeySelection, KeySource, KeyState, KeyStatus, StoredKey,
+    ApiKeyCredentials, AssumedRole, AwsCredentials, AzureCredentials, CredentialStore,
+    CredentialStoreSpec, CredentialStoreStatus, CredentialType, EnvSource, FileSource,
+    GoogleCredentials, KeySelection, KeySource, KeyState, KeyStatus, StoredKey,
 };
 pub use duration::{Duration, DurationError};
 pub use model_route::{

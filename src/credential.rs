@@ -5,7 +5,15 @@
 //! every table that refers to it ([`crate::state::KeyState`] holds it); making one does no input or
 //! output.
 
+mod author;
+pub mod aws;
+pub mod azure;
+mod environment;
+pub mod google;
+mod issuer;
 mod renewal;
+#[cfg(test)]
+mod stub;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +22,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::Request;
 
+pub use author::Author;
+pub use environment::Environment;
 pub use renewal::{Fetched, Renewal};
 
 /// An identity of a cloud.
@@ -31,6 +41,8 @@ pub trait Identity: fmt::Debug + Send + Sync {
 pub struct Outgoing<'a> {
     /// Host and, if it is not the scheme's own, port: what stands in the `host` header.
     pub authority: &'a str,
+    /// What AWS calls the service in signatures, where the host does not tell.
+    pub service: &'static str,
     /// Headers, body and an origin-form target.
     pub request: &'a mut Request<Bytes>,
 }

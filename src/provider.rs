@@ -31,11 +31,8 @@ pub enum Auth {
 /// A cloud whose identities a provider accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cloud {
-    /// Amazon Web Services: requests are signed (Signature Version 4) for this service.
-    Aws {
-        /// The service's name in signatures.
-        service: &'static str,
-    },
+    /// Amazon Web Services: requests are signed (Signature Version 4).
+    Aws,
     /// Google Cloud: a bearer token.
     Google,
     /// Microsoft Azure: a bearer token of Entra ID.
@@ -46,7 +43,7 @@ impl Cloud {
     /// What people call it.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Aws { .. } => "AWS",
+            Self::Aws => "AWS",
             Self::Google => "Google Cloud",
             Self::Azure => "Azure",
         }
@@ -70,6 +67,8 @@ pub struct Provider {
     pub auth: Auth,
     /// Whose identities it accepts besides, if a cloud's.
     pub cloud: Option<Cloud>,
+    /// What AWS calls it in signatures, where its host is not one of AWS's that tells.
+    pub service: &'static str,
     /// Whether it can be asked without one (self-hosted servers).
     pub key_optional: bool,
     /// Further hosts of the same vendor that its keys may go to: `host`, `*.suffix`, or, within one

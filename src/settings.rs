@@ -68,7 +68,8 @@ pub struct Settings {
     )]
     pub anonymous_namespace: Option<String>,
 
-    /// The only namespace whose CredentialStores may use `env` and `file`
+    /// The only namespace whose CredentialStores may use `env`, `file` and what the gateway runs as in
+    /// a cloud
     #[arg(
         long,
         env = "PILOTHOUSE_AMBIENT_CREDENTIALS_NAMESPACE",

@@ -30,7 +30,7 @@
 //!
 //! A fault is chosen for one request by the header `x-simulate: FAULT` or after a `;` in the model
 //! name (`gpt-sim;status=429;retry-after=2`, encoded where the name is part of a path), or stands for all requests that bring none
-//! ([`Simulator::set_fault`]). Keys are checked first; otherwise a fault comes before anything the
+//! ([`Simulator::set_fault`]). Keys and signatures are checked first; otherwise a fault comes before anything the
 //! endpoint itself would complain of. Options are separated by `;`:
 //!
 //! | option | effect |
@@ -93,6 +93,7 @@ use tokio::task::JoinHandle;
 
 use self::provider::Provider;
 pub use self::{
+    bedrock::signature::{AccessKey, Unsigned, check_signature},
     builder::Builder,
     command::{SimulateArgs, SimulateError, StandingFault, run},
     fault::{Cut, Ending, Fault, FaultSyntax, Mute, Replacement},
@@ -185,6 +186,11 @@ impl Simulator {
         met: impl FnMut(&Snapshot) -> bool,
     ) -> Result<Snapshot, WaitedInVain> {
         self.provider.ledger.wait_for(PATIENCE, met).await
+    }
+
+    /// From now on Bedrock's endpoints take signatures of these access keys and of no others.
+    pub fn set_access_keys(&self, keys: impl IntoIterator<Item = AccessKey>) {
+        self.provider.set_access_keys(keys.into_iter().collect());
     }
 
     /// From now on requests that bring no fault suffer this one; its `times` counts anew.

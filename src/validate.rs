@@ -58,7 +58,8 @@ pub struct ValidateArgs {
     #[arg(long, value_name = "NS")]
     pub shared_namespace: Vec<String>,
 
-    /// The namespace whose CredentialStores may use `env` and `file`, as given to `serve`
+    /// The namespace whose CredentialStores may use `env`, `file` and what the gateway runs as, as
+    /// given to `serve`
     #[arg(long, value_name = "NS")]
     pub ambient_credentials_namespace: Option<String>,
 

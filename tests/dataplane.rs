@@ -10,6 +10,8 @@
 mod answer;
 #[path = "dataplane/answers.rs"]
 mod answers;
+#[path = "dataplane/aws.rs"]
+mod aws;
 #[path = "dataplane/breaker.rs"]
 mod breaker;
 #[path = "dataplane/by_model.rs"]
@@ -44,12 +46,16 @@ mod fetching;
 mod headers;
 #[path = "dataplane/host.rs"]
 mod host;
+#[path = "dataplane/issuer.rs"]
+mod issuer;
 #[path = "dataplane/keys.rs"]
 mod keys;
 #[path = "dataplane/limits.rs"]
 mod limits;
 #[path = "dataplane/long.rs"]
 mod long;
+#[path = "dataplane/own_identity.rs"]
+mod own_identity;
 #[path = "dataplane/pairs.rs"]
 mod pairs;
 #[path = "dataplane/passthrough.rs"]
@@ -70,6 +76,8 @@ mod support;
 mod swap_storm;
 #[path = "dataplane/tls.rs"]
 mod tls;
+#[path = "dataplane/tokens.rs"]
+mod tokens;
 #[path = "dataplane/translation.rs"]
 mod translation;
 #[path = "dataplane/vectors.rs"]

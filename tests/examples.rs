@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 
 /// The example whose servers are in the cluster, which an operator has to permit.
 const PRIVATE: &str = "self-hosted.yaml";
+/// The example that uses what the gateway runs as, likewise.
+const OWN: &str = "vertex-own.yaml";
 
 fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples");
@@ -31,13 +33,14 @@ fn assert_valid(paths: &[PathBuf], flags: &[&str]) {
 #[test]
 fn they_are_valid_in_a_cluster_without_permissions() {
     let mut paths = examples();
-    paths.retain(|path| !path.ends_with(PRIVATE));
+    paths.retain(|path| !path.ends_with(PRIVATE) && !path.ends_with(OWN));
     assert_valid(&paths, &[]);
 }
 
 #[test]
-fn private_upstreams_are_valid_with_permission() {
-    assert_valid(&examples(), &["--allow-private-upstreams"]);
+fn the_others_are_valid_with_permission() {
+    let own = ["--ambient-credentials-namespace", "ai"];
+    assert_valid(&examples(), &["--allow-private-upstreams", own[0], own[1]]);
 }
 
 #[test]

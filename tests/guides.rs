@@ -14,6 +14,7 @@ use pilothouse::provider::registry::PROVIDERS;
 use pilothouse::provider::{Auth, Provider};
 
 const PROVIDERS_GUIDE: &str = "deploy/guides/providers.md";
+const CREDENTIALS_GUIDE: &str = "deploy/guides/credentials.md";
 /// Between these stands the table of providers.
 const BEGIN: &str = "<!-- providers: begin; written by `make guides` -->\n";
 const END: &str = "<!-- providers: end -->\n";
@@ -59,7 +60,8 @@ fn key(provider: &Provider) -> String {
         Auth::GoogleApiKey => "`x-goog-api-key`",
     };
     let optional = if provider.key_optional { ", optional" } else { "" };
-    format!("{header}{optional}")
+    let cloud = provider.cloud.map(|cloud| format!(", or an identity of {}", cloud.title()));
+    format!("{header}{optional}{}", cloud.unwrap_or_default())
 }
 
 fn table() -> String {
@@ -120,26 +122,33 @@ spec:
   targets:
 ";
 
-/// The examples of targets, each as it stands in the guide.
-fn targets(guide: &str) -> Vec<String> {
+/// The examples, each as it stands in the guide.
+fn examples(guide: &str) -> Vec<String> {
     let fenced = guide.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
     fenced.map(str::to_owned).collect()
 }
 
 #[test]
 fn every_target_that_is_shown_is_valid() {
-    let shown = targets(&read(PROVIDERS_GUIDE));
+    let shown = examples(&read(PROVIDERS_GUIDE));
     // One route of all of them: `validate` names the target of each finding.
     let lines = shown.iter().flat_map(|target| target.lines());
-    let indented: Vec<String> = lines.map(|line| format!("  {line}")).collect();
+    let indented: String = lines.map(|line| format!("  {line}\n")).collect();
+    assert_valid(&format!("{SURROUNDINGS}{indented}"), &["--deny-warnings"]);
+}
+
+/// What a guide shows is what `validate` calls right.
+#[track_caller]
+fn assert_valid(manifests: &str, flags: &[&str]) {
     let mut validate = Command::new(env!("CARGO_BIN_EXE_pilothouse"))
-        .args(["validate", "--deny-warnings", "-"])
+        .arg("validate")
+        .args(flags)
+        .arg("-")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("the binary starts");
     let mut stdin = validate.stdin.take().expect("piped above");
-    let manifests = format!("{SURROUNDINGS}{}\n", indented.join("\n"));
     stdin.write_all(manifests.as_bytes()).expect("it reads what it is given");
     drop(stdin);
     let output = validate.wait_with_output().expect("it ends");
@@ -148,8 +157,18 @@ fn every_target_that_is_shown_is_valid() {
 }
 
 #[test]
+fn every_store_that_is_shown_is_valid() {
+    let shown = examples(&read(CREDENTIALS_GUIDE));
+    assert!(shown.len() >= 5, "a key, an identity of each cloud, the gateway's own");
+    for store in shown {
+        // Without --deny-warnings: the Secrets are not shown, since they are not kept in files.
+        assert_valid(&store, &["--ambient-credentials-namespace", "ai"]);
+    }
+}
+
+#[test]
 fn every_provider_on_a_cloud_has_a_target_to_copy() {
-    let shown = targets(&read(PROVIDERS_GUIDE)).concat();
+    let shown = examples(&read(PROVIDERS_GUIDE)).concat();
     for provider in PROVIDERS.iter().filter(|provider| provider.template.is_some()) {
         let line = format!("provider: {}\n", provider.name);
         assert!(shown.contains(&line), "{PROVIDERS_GUIDE} shows no target of `{}`", provider.name);

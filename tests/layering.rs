@@ -50,7 +50,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("control", &["api", "compile", "manifest", "table", "state", "telemetry"]),
     // Reports what the controller says of itself.
     ("admin", &["control", "compile", "table", "state", "telemetry"]),
-    ("validate", &["manifest", "compile", "api", "table", "state", "balance"]),
+    ("validate", &["manifest", "compile", "api", "table", "state", "balance", "credential"]),
     ("simulate", &[]),
     ("settings", &["api", "telemetry"]),
 ];

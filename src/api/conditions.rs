@@ -82,6 +82,8 @@ reasons! {
     UnknownProvider,
     /// The provider has no public address, so the target must give one.
     BaseUrlRequired,
+    /// Neither the CredentialStore nor the target's host says which region to sign for.
+    RegionRequired,
     /// The address may not be reached from this installation.
     AddressNotPermitted,
     /// The referred object does not exist or does not admit this namespace; which of the two is

@@ -1,12 +1,27 @@
-//! CredentialStore: keys of providers, where they come from and where they may go.
+//! CredentialStore: what proves to providers who asks, where it comes from and where it may go.
+//!
+//! What a store holds is a union: `type` names the one block that is set. A further type is a variant
+//! of [`CredentialType`], a file below here with its block, the block in the spec, and one rule.
+
+mod aws;
+mod azure;
+mod google;
+mod pool;
+mod source;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::AllowedNamespaces;
 use super::schema::default_gateway;
-use super::{AllowedNamespaces, SecretKeyRef};
+
+pub use aws::{AssumedRole, AwsCredentials};
+pub use azure::AzureCredentials;
+pub use google::GoogleCredentials;
+pub use pool::{ApiKeyCredentials, KeySelection, StoredKey};
+pub use source::{EnvSource, FileSource, KeySource};
 
 /// Which credentials there are, who may use them and where they may be sent.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
@@ -43,8 +58,14 @@ use super::{AllowedNamespaces, SecretKeyRef};
     )
 )]
 #[x_kube(
-    validation = Rule::new("self.type == 'APIKey' ? has(self.apiKey) : !has(self.apiKey)")
-        .message("`apiKey` is set if and only if `type` is APIKey")
+    validation = Rule::new("has(self.apiKey) == (self.type == 'APIKey')")
+        .message("`apiKey` is set if and only if `type` is APIKey"),
+    validation = Rule::new("has(self.aws) == (self.type == 'AWS')")
+        .message("`aws` is set if and only if `type` is AWS"),
+    validation = Rule::new("has(self.google) == (self.type == 'Google')")
+        .message("`google` is set if and only if `type` is Google"),
+    validation = Rule::new("has(self.azure) == (self.type == 'Azure')")
+        .message("`azure` is set if and only if `type` is Azure")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialStoreSpec {
@@ -53,7 +74,8 @@ pub struct CredentialStoreSpec {
     #[schemars(length(min = 1, max = 63))]
     pub gateway: String,
 
-    /// What kind of credential it holds: `APIKey`.
+    /// What kind of credential it holds: keys that are sent as they are (`APIKey`), or an identity of
+    /// AWS, which signs requests, or of Google Cloud or Azure, by which tokens are asked for.
     pub r#type: CredentialType,
 
     /// The namespaces whose routes may use it. Default: its own.
@@ -77,6 +99,18 @@ pub struct CredentialStoreSpec {
     /// The keys, with `type: APIKey`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<ApiKeyCredentials>,
+
+    /// The identity of AWS, with `type: AWS`. Empty: the gateway's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsCredentials>,
+
+    /// The identity of Google Cloud, with `type: Google`. Empty: the gateway's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub google: Option<GoogleCredentials>,
+
+    /// The identity of Azure, with `type: Azure`. Without `clientSecret`: the gateway's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<AzureCredentials>,
 }
 
 /// The kind of a credential.
@@ -85,92 +119,25 @@ pub enum CredentialType {
     /// Long-lived keys that are sent in a header.
     #[serde(rename = "APIKey")]
     ApiKey,
+    /// An identity of AWS.
+    #[serde(rename = "AWS")]
+    Aws,
+    /// An identity of Google Cloud.
+    Google,
+    /// An identity of Azure.
+    Azure,
 }
 
-/// A pool of keys. Each key rests by itself when the provider throttles or refuses it.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct ApiKeyCredentials {
-    /// The keys.
-    #[schemars(length(min = 1, max = 32))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    pub keys: Vec<StoredKey>,
-
-    /// Which key is used: `InOrder` the first rested one by priority, `RoundRobin` each in turn.
-    #[serde(default)]
-    pub selection: KeySelection,
-}
-
-/// How the next key is chosen.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum KeySelection {
-    /// The first key by priority that is not resting.
-    #[default]
-    InOrder,
-    /// Each key in turn; priority is not looked at.
-    RoundRobin,
-}
-
-/// One key of a pool.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct StoredKey {
-    /// The name by which status, logs and metrics speak of the key.
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
-    pub name: String,
-
-    /// Lower is used first, with `selection: InOrder`.
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 1000))]
-    pub priority: i32,
-
-    /// Where the key's value is.
-    pub value_from: KeySource,
-}
-
-/// Where a value is: exactly one place.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("[has(self.secretKeyRef), has(self.env), has(self.file)].exists_one(x, x)")
-        .message("set exactly one of `secretKeyRef`, `env` and `file`")
-)]
-pub struct KeySource {
-    /// An entry of a Secret in the store's namespace. A trailing newline is not part of the key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_key_ref: Option<SecretKeyRef>,
-
-    /// An environment variable of the gateway. Only for stores of the namespace that the operator
-    /// chose with `--ambient-credentials-namespace`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub env: Option<EnvSource>,
-
-    /// A file in the gateway's credential directory. Only for stores of the namespace that the
-    /// operator chose with `--ambient-credentials-namespace`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<FileSource>,
-}
-
-/// An environment variable.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct EnvSource {
-    /// The variable's name.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
-    pub name: String,
-}
-
-/// A file.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct FileSource {
-    /// The file, relative to the gateway's `--credential-dir`.
-    #[schemars(length(min = 1, max = 1024))]
-    #[x_kube(
-        validation = Rule::new("!self.startsWith('/') && !self.matches('(^|/)[.][.](/|$)')")
-            .message("must be relative to the credential directory and must not hold `..`")
-    )]
-    pub path: String,
+impl CredentialType {
+    /// As it stands in `spec.type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiKey => "APIKey",
+            Self::Aws => "AWS",
+            Self::Google => "Google",
+            Self::Azure => "Azure",
+        }
+    }
 }
 
 /// How a store fares.
@@ -183,7 +150,7 @@ pub struct CredentialStoreStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 
-    /// The keys by name: never a value, nor a part of one.
+    /// The keys by name: never a value, nor a part of one. What is no pool has one, `identity`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

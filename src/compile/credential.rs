@@ -1,10 +1,13 @@
-//! CredentialStores: whose they are, where their keys may go, and which keys can be used.
+//! CredentialStores: whose they are, where what they hold may go, and what of it can be used.
 
-use std::collections::{BTreeMap, HashSet};
+mod aws;
+mod azure;
+mod google;
+mod identity;
+mod pool;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-
-use aws_lc_rs::digest;
 
 use super::decode;
 use super::finding::{Fault, Notes};
@@ -13,9 +16,11 @@ use super::host::AllowedHost;
 use super::report::{self, Details, ObjectReport, PartReport};
 use super::secret::Source;
 use super::{Input, Raw, References, Tenancy};
-use crate::api::{ConditionType, CredentialStoreSpec, Kind, Reason, StoredKey};
-use crate::state::KeyIdentity;
-use crate::table::{Admission, Key, KeyPool, KeySelection, ObjectName};
+use crate::api::{
+    ApiKeyCredentials, AwsCredentials, AzureCredentials, ConditionType, CredentialStoreSpec,
+    CredentialType, GoogleCredentials, KeySource, Kind, Reason,
+};
+use crate::table::{Admission, KeyPool, ObjectName, SecretText};
 
 /// A compiled CredentialStore.
 #[derive(Debug)]
@@ -28,33 +33,58 @@ pub(super) struct Store {
     pub(super) pool: Option<Arc<KeyPool>>,
     /// Whether a key has not been read yet.
     pub(super) pending: bool,
+    /// Whether the host of a target has to tell its region of AWS, because this does not.
+    pub(super) wants_region: bool,
 }
 
 /// All CredentialStores of this gateway by name.
 pub(super) type Stores = BTreeMap<ObjectName, Store>;
 
+/// The usable keys of a store, and how each one fares.
+struct Compiled {
+    /// `None` if there are none.
+    pool: Option<Arc<KeyPool>>,
+    reports: Vec<PartReport>,
+}
+
+/// What a store holds: the one block that its `type` names.
+enum Held {
+    Keys(ApiKeyCredentials),
+    Aws(Box<AwsCredentials>),
+    Google(GoogleCredentials),
+    Azure(AzureCredentials),
+}
+
 /// Compiles one CredentialStore. One that cannot be read in full is refused: it may have lost a
 /// restriction. Its own namespace is told so by its targets; to others it is not there.
 pub(super) fn compile(raw: &Raw, input: Input<'_>, notes: &mut Notes) -> (Store, ObjectReport) {
-    let accepted = accept(raw).and_then(|spec| {
+    let accepted = accept(raw).and_then(|(spec, held)| {
         let path = "spec.allowedNamespaces";
         let grant = spec.allowed_namespaces.as_ref();
         let admission = input.namespaces.admission(grant, &raw.name.namespace, path);
         let hosts = hosts(&spec);
-        Ok((spec, admission.map_err(|fault| vec![fault])?, hosts.map_err(|fault| vec![fault])?))
+        Ok((held, admission.map_err(|fault| vec![fault])?, hosts.map_err(|fault| vec![fault])?))
     });
     let (accepted, store, keys) = match accepted {
-        Ok((spec, admission, hosts)) => {
-            let (pool, keys) = pool(raw, &spec, input, notes);
+        Ok((held, admission, hosts)) => {
+            let Compiled { pool, reports: keys } = match &held {
+                Held::Keys(keys) => pool::compile(raw, keys, input, notes),
+                Held::Aws(aws) => aws::compile(raw, aws, input, notes),
+                Held::Google(google) => google::compile(raw, google, input, notes),
+                Held::Azure(azure) => azure::compile(raw, azure, input, notes),
+            };
             let pending = keys.iter().any(|key| key.fault == Some(Reason::Pending));
-            (true, Store { admission, hosts, pool, pending }, keys)
+            let wants_region = matches!(&held, Held::Aws(aws) if aws.region.is_none());
+            (true, Store { admission, hosts, pool, pending, wants_region }, keys)
         }
         Err(faults) => {
             for fault in faults {
                 notes.error(ConditionType::Accepted, fault);
             }
             let admission = grant::only(&raw.name.namespace);
-            (false, Store { admission, hosts: Vec::new(), pool: None, pending: false }, Vec::new())
+            let hosts = Vec::new();
+            let store = Store { admission, hosts, pool: None, pending: false, wants_region: false };
+            (false, store, Vec::new())
         }
     };
     let usable = keys.iter().filter(|key: &&PartReport| key.fault.is_none()).count();
@@ -91,25 +121,77 @@ pub(super) fn compile(raw: &Raw, input: Input<'_>, notes: &mut Notes) -> (Store,
 
 /// Collects what the keys of a store are to be read from.
 pub(super) fn references(raw: &Raw, tenancy: &Tenancy, references: &mut References) {
-    let Ok(spec) = accept(raw) else { return };
-    for key in spec.api_key.iter().flat_map(|pool| &pool.keys) {
-        if let Ok(source) = Source::of_key(&raw.name.namespace, &key.value_from, tenancy, "") {
+    let Ok((_, held)) = accept(raw) else { return };
+    for source in held.sources() {
+        if let Ok(source) = Source::of_key(&raw.name.namespace, source, tenancy, "") {
             source.note(references);
         }
     }
 }
 
-fn accept(raw: &Raw) -> Result<CredentialStoreSpec, Vec<Fault>> {
+impl Held {
+    /// Everything that has to be read for it.
+    fn sources(&self) -> Vec<&KeySource> {
+        match self {
+            Self::Keys(pool) => pool.keys.iter().map(|key| &key.value_from).collect(),
+            Self::Aws(aws) => aws::sources(aws),
+            Self::Google(google) => google.service_account_key.iter().collect(),
+            Self::Azure(azure) => azure.client_secret.iter().collect(),
+        }
+    }
+}
+
+fn accept(raw: &Raw) -> Result<(CredentialStoreSpec, Held), Vec<Fault>> {
     let unknown = decode::unknown_fields(Kind::CredentialStore, raw);
     if !unknown.is_empty() {
         return Err(unknown);
     }
-    let spec: CredentialStoreSpec = decode::spec(raw).map_err(|fault| vec![fault])?;
-    if spec.api_key.is_none() {
-        let message = "is required when `type` is `APIKey`: give `apiKey.keys`";
-        return Err(vec![Fault::new(Reason::Invalid, "spec.apiKey", message)]);
+    let mut spec: CredentialStoreSpec = decode::spec(raw).map_err(|fault| vec![fault])?;
+    let held = held(&mut spec).map_err(|fault| vec![fault])?;
+    Ok((spec, held))
+}
+
+/// Takes the block that `type` names out of the spec, which holds no other.
+fn held(spec: &mut CredentialStoreSpec) -> Result<Held, Fault> {
+    let blocks = [
+        (CredentialType::ApiKey, "spec.apiKey", spec.api_key.take().map(Held::Keys)),
+        (CredentialType::Aws, "spec.aws", spec.aws.take().map(|aws| Held::Aws(Box::new(aws)))),
+        (CredentialType::Google, "spec.google", spec.google.take().map(Held::Google)),
+        (CredentialType::Azure, "spec.azure", spec.azure.take().map(Held::Azure)),
+    ];
+    let mut named = None;
+    for (kind, path, block) in blocks {
+        let is_named = spec.r#type == kind;
+        if block.is_some() != is_named {
+            let kind = kind.as_str();
+            let message = if is_named {
+                format!("is required with `type: {kind}`")
+            } else {
+                format!("is only for `type: {kind}`: remove it")
+            };
+            return Err(Fault::new(Reason::Invalid, path, message));
+        }
+        named = named.or(block);
     }
-    Ok(spec)
+    named.ok_or_else(|| {
+        let message = "names nothing that this version knows";
+        Fault::new(Reason::UnsupportedValue, "spec.type", message)
+    })
+}
+
+/// The value that a key or an identity is made of, which stands at `path`.
+fn value<'a>(
+    raw: &Raw,
+    source: &KeySource,
+    path: &str,
+    input: Input<'a>,
+) -> Result<&'a SecretText, Fault> {
+    let source = Source::of_key(&raw.name.namespace, source, input.tenancy, path)?;
+    let value = source.read(input.snapshot, path)?;
+    if value.expose().trim().is_empty() {
+        return Err(Fault::new(Reason::InvalidKey, path, "the value is empty"));
+    }
+    Ok(value)
 }
 
 fn hosts(spec: &CredentialStoreSpec) -> Result<Vec<AllowedHost>, Fault> {
@@ -121,66 +203,4 @@ fn hosts(spec: &CredentialStoreSpec) -> Result<Vec<AllowedHost>, Fault> {
         })
     };
     spec.allowed_hosts.iter().enumerate().map(parse).collect()
-}
-
-fn pool(
-    raw: &Raw,
-    spec: &CredentialStoreSpec,
-    input: Input<'_>,
-    notes: &mut Notes,
-) -> (Option<Arc<KeyPool>>, Vec<PartReport>) {
-    let mut keys = Vec::new();
-    let mut reports = Vec::new();
-    let mut names = HashSet::new();
-    for (index, stored) in spec.api_key.iter().flat_map(|pool| &pool.keys).enumerate() {
-        let path = format!("spec.apiKey.keys[{index}]");
-        let key = if names.insert(&stored.name) {
-            key(raw, stored, &path, input)
-        } else {
-            let message = format!("another key is named `{}`: names must differ", stored.name);
-            Err(Fault::new(Reason::Invalid, format!("{path}.name"), message))
-        };
-        let fault = match key {
-            Ok(key) => {
-                keys.push(Arc::new(key));
-                None
-            }
-            Err(fault) => {
-                let reason = fault.reason;
-                super::note_unread(notes, ConditionType::Ready, fault);
-                Some(reason)
-            }
-        };
-        reports.push(PartReport { name: stored.name.clone(), fault });
-    }
-    keys.sort_by_key(|key| key.priority);
-    let selection = match spec.api_key.as_ref().map(|pool| pool.selection) {
-        Some(crate::api::KeySelection::RoundRobin) => KeySelection::RoundRobin,
-        Some(crate::api::KeySelection::InOrder) | None => KeySelection::InOrder,
-    };
-    let turn = AtomicUsize::new(fastrand::usize(..));
-    let pool = KeyPool { store: raw.name.clone(), cloud: None, keys, selection, turn };
-    ((!pool.keys.is_empty()).then(|| Arc::new(pool)), reports)
-}
-
-fn key(raw: &Raw, stored: &StoredKey, path: &str, input: Input<'_>) -> Result<Key, Fault> {
-    let path = format!("{path}.valueFrom");
-    let source = Source::of_key(&raw.name.namespace, &stored.value_from, input.tenancy, &path)?;
-    let value = source.read(input.snapshot, &path)?;
-    let invalid = |message| Fault::new(Reason::InvalidKey, path.as_str(), message);
-    if value.expose().trim().is_empty() {
-        return Err(invalid("the value is empty"));
-    }
-    let mut sha256 = [0; 32];
-    sha256.copy_from_slice(digest::digest(&digest::SHA256, value.expose().as_bytes()).as_ref());
-    let name: Arc<str> = stored.name.as_str().into();
-    let identity = KeyIdentity {
-        namespace: raw.name.namespace.clone(),
-        store: raw.name.name.clone(),
-        key: name.clone(),
-        digest: sha256,
-    };
-    Key::new(name, stored.priority, value, input.state.key(&identity)).ok_or_else(|| {
-        invalid("the value holds characters that no HTTP header can: is it the key itself?")
-    })
 }

@@ -45,7 +45,7 @@ impl<'a> Source<'a> {
                 return Err(Fault::new(Reason::Invalid, path, message));
             }
         };
-        if tenancy.operator_owned || tenancy.ambient_namespace.as_ref() == Some(namespace) {
+        if tenancy.permits_ambient(namespace) {
             return Ok(Self::Ambient(ambient));
         }
         let message = "`env` and `file` are only for stores of the namespace that the operator \

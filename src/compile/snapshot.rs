@@ -81,9 +81,17 @@ pub struct Tenancy {
     pub anonymous: bool,
     /// The namespace such callers count as coming from.
     pub anonymous_namespace: Option<Arc<str>>,
-    /// The only namespace whose stores may use `env` and `file`. Not looked at if `operator_owned`.
+    /// The only namespace whose stores may use `env`, `file` and the gateway's own identities. Not
+    /// looked at if `operator_owned`.
     pub ambient_namespace: Option<Arc<str>>,
     /// Whether some private addresses are allowed, and with them plain http. Which ones is checked
     /// when a connection is made. Not looked at if `operator_owned`.
     pub private_upstreams: bool,
+}
+
+impl Tenancy {
+    /// Whether stores of that namespace may use what the gateway has of its own.
+    pub(super) fn permits_ambient(&self, namespace: &Arc<str>) -> bool {
+        self.operator_owned || self.ambient_namespace.as_ref() == Some(namespace)
+    }
 }

@@ -7,6 +7,7 @@ use super::credential::Stores;
 use super::finding::{Fault, Notes};
 use super::{Input, capabilities, grant, host, policy};
 use crate::api::{self, ConditionType, ModelRouteSpec, Reason, TargetSpec};
+use crate::credential::aws::host::AwsHost;
 use crate::protocol::neutral::Compatibility;
 use crate::provider::{self, Provider};
 use crate::state::TargetIdentity;
@@ -165,6 +166,14 @@ fn keys(
             url.authority()
         );
         return Err(Fault::new(Reason::DestinationNotAllowed, path, message));
+    }
+    if store.wants_region && AwsHost::read(url.host()).is_none() {
+        let message = format!(
+            "CredentialStore `{name}` gives no region of AWS and neither does the host `{}`: set \
+             the store's `spec.aws.region`",
+            url.host()
+        );
+        return Err(Fault::new(Reason::RegionRequired, path, message));
     }
     Ok(Some(pool.clone()))
 }

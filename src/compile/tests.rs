@@ -4,6 +4,8 @@ mod broken;
 mod consumers;
 mod credentials;
 mod destinations;
+mod identities;
+mod issuers;
 mod names;
 mod properties;
 mod targets;

@@ -1,7 +1,7 @@
 //! THE table of providers. Facts from the vendors' own API references.
 
 use super::transport::Transport;
-use super::{Auth, Dated, Provider, clouds};
+use super::{Auth, Cloud, Dated, Provider, clouds};
 use crate::protocol::counting::CountingId;
 use crate::protocol::dialect::Quirks;
 use crate::protocol::embeddings::EmbeddingsId;
@@ -17,6 +17,8 @@ const OPENAI_SPEAKING: Provider = Provider {
     template: None,
     auth: Auth::Bearer,
     cloud: None,
+    // A proxy before Bedrock is signed for like Bedrock.
+    service: "bedrock",
     key_optional: false,
     hosts: &[],
     quirks: Quirks::COMPATIBLE,
@@ -77,6 +79,7 @@ pub static PROVIDERS: &[Provider] = &[
         template: Some("https://{resource}.services.ai.azure.com/anthropic"),
         hosts: &["*.services.ai.azure.com"],
         auth: Auth::XApiKey,
+        cloud: Some(Cloud::Azure),
         quirks: clouds::CLAUDE_ON_FOUNDRY,
         counts: Some(CountingId::Anthropic),
         ..OPENAI_SPEAKING
@@ -93,6 +96,7 @@ pub static PROVIDERS: &[Provider] = &[
             "*.services.ai.azure.com",
         ],
         auth: Auth::AzureApiKey,
+        cloud: Some(Cloud::Azure),
         quirks: vendor::AZURE,
         counts: Some(CountingId::OpenAi),
         dated: Some(Dated {
@@ -106,7 +110,8 @@ pub static PROVIDERS: &[Provider] = &[
         title: "Amazon Bedrock (Converse)",
         protocol: ProtocolId::Bedrock,
         template: Some("https://bedrock-runtime.{region}.amazonaws.com"),
-        // Bedrock's own API keys.
+        // Bedrock's own API keys, or signatures.
+        cloud: Some(Cloud::Aws),
         hosts: BEDROCK_HOSTS,
         quirks: NO_STREAM_USAGE,
         embeddings: Some(EmbeddingsId::Bedrock),
@@ -118,6 +123,7 @@ pub static PROVIDERS: &[Provider] = &[
         title: "Claude on Amazon Bedrock (InvokeModel)",
         protocol: ProtocolId::Anthropic,
         template: Some("https://bedrock-runtime.{region}.amazonaws.com"),
+        cloud: Some(Cloud::Aws),
         hosts: BEDROCK_HOSTS,
         quirks: clouds::CLAUDE_ON_BEDROCK,
         transport: &clouds::BEDROCK_INVOKE,
@@ -130,6 +136,8 @@ pub static PROVIDERS: &[Provider] = &[
         title: "Claude on Amazon Bedrock (Mantle)",
         protocol: ProtocolId::Anthropic,
         template: Some("https://bedrock-mantle.{region}.api.aws/anthropic"),
+        cloud: Some(Cloud::Aws),
+        service: "bedrock-mantle",
         hosts: &["bedrock-mantle.*.api.aws"],
         quirks: clouds::CLAUDE_ON_MANTLE,
         ..OPENAI_SPEAKING
@@ -138,6 +146,7 @@ pub static PROVIDERS: &[Provider] = &[
         name: "bedrock-openai",
         title: "Amazon Bedrock (OpenAI-compatible)",
         template: Some("https://bedrock-runtime.{region}.amazonaws.com/openai/v1"),
+        cloud: Some(Cloud::Aws),
         hosts: BEDROCK_HOSTS,
         lacks: &["/completions", "/embeddings"],
         ..OPENAI_SPEAKING
@@ -268,6 +277,7 @@ pub static PROVIDERS: &[Provider] = &[
         protocol: ProtocolId::Gemini,
         template: Some("https://{host}/v1/projects/{project}/locations/{location}"),
         hosts: VERTEX_HOSTS,
+        cloud: Some(Cloud::Google),
         quirks: clouds::GEMINI_ON_VERTEX,
         transport: &clouds::VERTEX,
         lacks: &["/models/{model}:embedContent", "/models/{model}:batchEmbedContents"],
@@ -281,6 +291,7 @@ pub static PROVIDERS: &[Provider] = &[
         protocol: ProtocolId::Anthropic,
         template: Some("https://{host}/v1/projects/{project}/locations/{location}"),
         hosts: VERTEX_HOSTS,
+        cloud: Some(Cloud::Google),
         quirks: clouds::CLAUDE_ON_VERTEX,
         transport: &clouds::VERTEX_RAW_PREDICT,
         counts: Some(CountingId::Anthropic),
@@ -293,6 +304,7 @@ pub static PROVIDERS: &[Provider] = &[
             "https://{host}/v1/projects/{project}/locations/{location}/endpoints/openapi",
         ),
         hosts: VERTEX_HOSTS,
+        cloud: Some(Cloud::Google),
         quirks: clouds::OPENAI_ON_VERTEX,
         lacks: &["/completions", "/embeddings", "/responses"],
         transport: &clouds::VERTEX_OPENAI,

@@ -181,7 +181,7 @@ impl<'a> Attempt<'a> {
     async fn send(self, mut request: Request<Bytes>) -> Result<Response<UpstreamBody>, Failure> {
         let upstream = self.upstream;
         if let Some(key) = self.key {
-            let proof = authorize(&mut request, &upstream.base_url, upstream.provider.auth, key);
+            let proof = authorize(&mut request, &upstream.base_url, upstream.provider, key);
             match timeout_at(self.limits.give_up, proof).await {
                 Ok(proven) => proven.map_err(|error| Failure::unproven(&error))?,
                 Err(_) => return Err(too_slow(self.limits)),
@@ -295,7 +295,14 @@ impl<'a> Attempt<'a> {
         }
         let class = classify(head.status, &facts, model.as_deref(), breaker);
         let headers = headers::from_target(&head.headers);
-        let passed_on = if self.prepared.is_translated() || transport.errors.is_some() {
+        // What an account may not use is told with the account's name.
+        let is_account = class == Class::ClientFault && head.status == StatusCode::FORBIDDEN;
+        if is_account {
+            "the gateway's account may not use this model at the provider"
+                .clone_into(&mut facts.message);
+        }
+        let is_translated = self.prepared.is_translated();
+        let passed_on = if is_translated || transport.errors.is_some() || is_account {
             self.in_clients_words(class, head.status, &facts, headers)
         } else {
             (head.status, headers, text)

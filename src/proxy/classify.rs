@@ -102,6 +102,10 @@ const ACCOUNT_MESSAGES: &[&str] = &["your credit balance is too low", "api key n
 const NO_MODEL: &[&str] = &["model_not_found", "deploymentnotfound", "resourcenotfoundexception"];
 /// How messages begin that name a missing model.
 const MODEL_MESSAGES: &[&str] = &["model", "the model", "publisher model"];
+/// AWS's word for what an identity may not do, and how its messages begin if that is to use this
+/// model: the identity itself is in order.
+const DENIED: &[&str] = &["accessdeniedexception"];
+const DENIED_MODEL: &[&str] = &["you don't have access to the model", "user: arn:"];
 /// ... that the prompt is too long.
 const TOO_LONG: &[&str] = &[
     "context_length_exceeded",
@@ -154,6 +158,10 @@ pub fn classify(
     match status.as_u16() {
         401 | 402 => Class::CredentialFault,
         403 if says(facts, NO_MODEL) => missing(facts, configured),
+        403 if says(facts, DENIED) && begins(facts, DENIED_MODEL) => match configured {
+            Some(_) => Class::Permanent,
+            None => Class::ClientFault,
+        },
         403 if mentions_any(facts, REFUSED) => Class::Refused,
         403 if is_structured(facts) => Class::CredentialFault,
         // A firewall in front of the provider.
@@ -321,6 +329,30 @@ mod tests {
         let status = StatusCode::NOT_FOUND;
         let facts = facts("", "model_not_found", "The model `x` does not exist");
         assert_eq!(classify(status, &facts, None, &BreakerPolicy::built_in()), Class::ClientFault);
+    }
+
+    #[test]
+    fn an_identity_that_may_not_use_a_model_may_use_others() {
+        let class = |kind, message, configured| {
+            let facts = facts(kind, "", message);
+            classify(StatusCode::FORBIDDEN, &facts, configured, &BreakerPolicy::built_in())
+        };
+        let policy = "User: arn:aws:sts::1:assumed-role/a is not authorized to perform: \
+                      bedrock:InvokeModel on resource: arn:aws:bedrock:::foundation-model/m";
+        let access = "You don't have access to the model with the specified model ID.";
+        for message in [policy, access] {
+            let kind = "AccessDeniedException";
+            assert_eq!(class(kind, message, Some("m")), Class::Permanent, "{message}");
+            assert_eq!(class(kind, message, None), Class::ClientFault, "{message}");
+        }
+        for (kind, message) in [
+            ("AccessDeniedException", "Authentication failed"),
+            ("ExpiredTokenException", "User: arn:"),
+            ("InvalidSignatureException", "Signature expired"),
+            ("UnrecognizedClientException", "The security token is invalid."),
+        ] {
+            assert_eq!(class(kind, message, Some("m")), Class::CredentialFault, "{kind}");
+        }
     }
 
     #[test]

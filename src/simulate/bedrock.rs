@@ -6,6 +6,7 @@
 pub(super) mod converse;
 pub(super) mod embed;
 pub(super) mod frame;
+pub(super) mod signature;
 
 use http::StatusCode;
 

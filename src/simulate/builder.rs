@@ -9,7 +9,7 @@ use std::{
 
 use secrecy::SecretString;
 
-use super::{Fault, Flavor, Simulator, provider::Provider, server};
+use super::{AccessKey, Fault, Flavor, Simulator, provider::Provider, server};
 
 /// Requests that are kept for [`Simulator::requests`] unless told otherwise.
 const KEPT_REQUESTS: usize = 1024;
@@ -27,6 +27,8 @@ pub struct Builder {
     pub(super) name: String,
     pub(super) fault: Fault,
     pub(super) keys: Vec<SecretString>,
+    pub(super) access_keys: Vec<AccessKey>,
+    pub(super) clock_ahead: Duration,
     pub(super) models: Vec<String>,
     addr: SocketAddr,
     pub(super) latency: Duration,
@@ -40,6 +42,8 @@ impl Default for Builder {
             name: "sim".to_owned(),
             fault: Fault::default(),
             keys: Vec::new(),
+            access_keys: Vec::new(),
+            clock_ahead: Duration::ZERO,
             models: MODELS.map(str::to_owned).to_vec(),
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             latency: Duration::ZERO,
@@ -82,6 +86,21 @@ impl Builder {
     #[must_use]
     pub fn keys(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.keys = keys.into_iter().map(|key| SecretString::from(key.into())).collect();
+        self
+    }
+
+    /// The access keys that Bedrock's endpoints take signatures of, beside [`Builder::keys`]. With
+    /// neither, everything is accepted.
+    #[must_use]
+    pub fn access_keys(mut self, keys: impl IntoIterator<Item = AccessKey>) -> Self {
+        self.access_keys = keys.into_iter().collect();
+        self
+    }
+
+    /// By how much the clock that signatures are held against is ahead of this machine's.
+    #[must_use]
+    pub fn clock_ahead(mut self, ahead: Duration) -> Self {
+        self.clock_ahead = ahead;
         self
     }
 

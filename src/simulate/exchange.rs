@@ -11,7 +11,10 @@ use serde::Deserialize;
 
 use super::{
     answer::{Refusal, Speech},
-    bedrock,
+    bedrock::{
+        self,
+        signature::{self, check_signature},
+    },
     delivery::{Delivery, deliver},
     endpoint::{Ask, Endpoint},
     fault::{Fault, Mute},
@@ -23,6 +26,9 @@ use super::{
 
 /// Largest request: twice what the strictest of the real APIs (Anthropic, 32 MB) accepts.
 const MAX_BODY: usize = 64 << 20;
+
+/// What Bedrock is called in signatures.
+const SERVICE: &str = "bedrock";
 
 /// The header that brings a fault.
 pub(super) const FAULT_HEADER: &str = "x-simulate";
@@ -101,7 +107,7 @@ fn prepare(
     speech: Speech,
     named: Option<&str>,
 ) -> Result<Prepared, Refusal> {
-    check_key(provider, head, speech)?;
+    check_caller(provider, head, body, speech)?;
     let asked = named.map_or_else(|| asked_model(body), Cow::Borrowed);
     let (model, suffix) = match asked.split_once(';') {
         Some((model, suffix)) => (model, Some(suffix)),
@@ -136,10 +142,25 @@ fn asked_model(body: &[u8]) -> Cow<'_, str> {
     asked.and_then(|asked| asked.model).unwrap_or_default()
 }
 
-fn check_key(provider: &Provider, head: &Parts, speech: Speech) -> Result<(), Refusal> {
-    if provider.keys.is_empty() {
+fn check_caller(
+    provider: &Provider,
+    head: &Parts,
+    body: &[u8],
+    speech: Speech,
+) -> Result<(), Refusal> {
+    let access_keys = provider.access_keys();
+    let amazon = matches!(speech, Speech::Bedrock | Speech::Invoke);
+    if provider.keys.is_empty() && (access_keys.is_empty() || !amazon) {
         return Ok(());
     }
+    if amazon && signature::is_signed(&head.headers) {
+        let now = provider.clock();
+        return Ok(check_signature(head, body, SERVICE, &access_keys, now)?);
+    }
+    check_key(provider, head, speech)
+}
+
+fn check_key(provider: &Provider, head: &Parts, speech: Speech) -> Result<(), Refusal> {
     let text = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let mut pairs = head.uri.query().unwrap_or_default().split('&');

@@ -134,7 +134,8 @@ impl Ledger {
     pub(super) fn record(&self, head: &Parts, body: &Bytes) -> u64 {
         if self.capacity > 0 {
             let mut headers = head.headers.clone();
-            for name in [header::AUTHORIZATION.as_str(), "x-api-key", "x-goog-api-key"] {
+            let authorization = header::AUTHORIZATION.as_str();
+            for name in [authorization, "x-api-key", "x-goog-api-key", "x-amz-security-token"] {
                 if let Some(value) = headers.get_mut(name) {
                     value.set_sensitive(true);
                 }

@@ -6,13 +6,13 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
-use super::{Flavor, builder::Builder, fault::Fault, observe::Ledger};
+use super::{AccessKey, Flavor, builder::Builder, fault::Fault, observe::Ledger};
 
 /// Most distinct faults with `times` that are counted. Their texts come from clients, so the
 /// memory has to end somewhere; beyond it such a fault is always on.
@@ -24,6 +24,8 @@ pub(super) struct Provider {
     pub(super) name: String,
     pub(super) flavor: Flavor,
     pub(super) keys: Vec<secrecy::SecretString>,
+    access_keys: RwLock<Arc<[AccessKey]>>,
+    clock_ahead: Duration,
     pub(super) models: Vec<String>,
     /// Wait before the headers where a fault has none.
     pub(super) latency: Duration,
@@ -44,10 +46,14 @@ struct Standing {
 impl Provider {
     pub(super) fn new(builder: Builder) -> Self {
         let Builder { flavor, name, fault, keys, models, latency, kept_requests, .. } = builder;
+        let access_keys = RwLock::new(builder.access_keys.into());
+        let clock_ahead = builder.clock_ahead;
         Self {
             name,
             flavor,
             keys,
+            access_keys,
+            clock_ahead,
             models,
             latency,
             ledger: Arc::new(Ledger::new(kept_requests)),
@@ -55,6 +61,21 @@ impl Provider {
             standing: RwLock::new(Standing::new(fault)),
             struck: Mutex::default(),
         }
+    }
+
+    /// The time that signatures are held against.
+    pub(super) fn clock(&self) -> SystemTime {
+        SystemTime::now() + self.clock_ahead
+    }
+
+    /// Whose signatures are taken now.
+    pub(super) fn access_keys(&self) -> Arc<[AccessKey]> {
+        Arc::clone(&self.access_keys.read())
+    }
+
+    /// Whose signatures are taken from now on.
+    pub(super) fn set_access_keys(&self, keys: Vec<AccessKey>) {
+        *self.access_keys.write() = keys.into();
     }
 
     /// From now on, and counted anew.

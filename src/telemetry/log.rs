@@ -14,10 +14,11 @@ pub enum LogFormat {
     Text,
 }
 
-/// What the Kubernetes client logs by itself: each retry while an API server is away, and the text
-/// of answers that it cannot decode, which may hold a Secret. The controller tells what matters of
-/// it, once. A filter that names these targets is obeyed.
-const QUIET: &str = "kube_client=off,kube_runtime=off";
+/// What libraries log by themselves. The Kubernetes client: each retry while an API server is away,
+/// and the text of answers that it cannot decode, which may hold a Secret; the controller tells what
+/// matters of it, once. AWS's (`aws_config` and others): what issuers of credentials say. A filter
+/// that names these targets is obeyed.
+const QUIET: &str = "kube_client=off,kube_runtime=off,aws_=off";
 
 /// Starts the log on standard error; standard output belongs to the access log and to commands.
 ///

@@ -5,7 +5,7 @@ use http::Request;
 use http::header::{AUTHORIZATION, HeaderName};
 
 use crate::credential::{IdentityError, Outgoing};
-use crate::provider::Auth;
+use crate::provider::{Auth, Provider};
 use crate::table::{BaseUrl, Key, Proof};
 
 /// Azure's key header.
@@ -20,18 +20,19 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub async fn authorize(
     request: &mut Request<Bytes>,
     base: &BaseUrl,
-    auth: Auth,
+    provider: &Provider,
     key: &Key,
 ) -> Result<(), IdentityError> {
     let (bearer, plain) = match &key.proof {
         Proof::Header { bearer, plain } => (bearer, plain),
         Proof::Identity(identity) => {
             let authority = base.authority().as_str();
-            return identity.prove(Outgoing { authority, request }).await;
+            let service = provider.service;
+            return identity.prove(Outgoing { authority, service, request }).await;
         }
     };
     let headers = request.headers_mut();
-    match auth {
+    match provider.auth {
         Auth::Bearer => headers.insert(AUTHORIZATION, bearer.clone()),
         Auth::AzureApiKey => headers.insert(API_KEY, plain.clone()),
         Auth::GoogleApiKey => headers.insert(X_GOOG_API_KEY, plain.clone()),

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::api::Reason;
 use crate::compile::{self, AmbientSource, Raw, SecretData, Snapshot};
+use crate::credential::google;
 use crate::manifest::{Finding, Identity, Kind, Manifest};
 use crate::table::{ObjectName, SecretText};
 
@@ -36,7 +37,8 @@ pub(super) fn assume(snapshot: &mut Snapshot, known: &Known, strict: bool) -> Ve
         match source.what {
             What::Ambient(ambient) => {
                 let count = snapshot.ambient.len();
-                snapshot.ambient.entry(ambient).or_insert_with(|| Ok(placeholder(count)));
+                let value = || Ok(placeholder(&source.path, count));
+                snapshot.ambient.entry(ambient).or_insert_with(value);
             }
             What::Secret(name, key) => {
                 let identity = (Kind::Secret, name.clone());
@@ -53,16 +55,21 @@ pub(super) fn assume(snapshot: &mut Snapshot, known: &Known, strict: bool) -> Ve
                     let message = format!(
                         "Secret `{name}` is not among the files, so its key `{key}` was not checked"
                     );
-                    findings.push(holder.warning(source.path, message));
+                    findings.push(holder.warning(source.path.as_str(), message));
                 }
-                stand_in(&mut snapshot.secrets, name, key);
+                stand_in(&mut snapshot.secrets, name, key, &source.path);
             }
         }
     }
     findings
 }
 
-fn stand_in(secrets: &mut BTreeMap<ObjectName, SecretData>, name: ObjectName, key: String) {
+fn stand_in(
+    secrets: &mut BTreeMap<ObjectName, SecretData>,
+    name: ObjectName,
+    key: String,
+    path: &str,
+) {
     let count: usize = secrets
         .values()
         .map(|data| match data {
@@ -72,13 +79,15 @@ fn stand_in(secrets: &mut BTreeMap<ObjectName, SecretData>, name: ObjectName, ke
         .sum();
     let data = secrets.entry(name).or_insert_with(|| SecretData::Present(BTreeMap::new()));
     if let SecretData::Present(values) = data {
-        values.entry(key).or_insert_with(|| placeholder(count));
+        values.entry(key).or_insert_with(|| placeholder(path, count));
     }
 }
 
-/// A value that passes every check of a key, and is like no other.
-fn placeholder(count: usize) -> SecretText {
-    SecretText::new(&format!("stands-in-for-unknown-value-{count}"))
+/// A value that passes every check of what is referred to at `path`, and is like no other.
+fn placeholder(path: &str, count: usize) -> SecretText {
+    let document = path.contains(".serviceAccountKey.").then(google::stand_in).flatten();
+    let text = document.unwrap_or_else(|| format!("stands-in-for-unknown-value-{count}"));
+    SecretText::new(&text)
 }
 
 /// A place in an object that refers to a secret.
@@ -93,19 +102,16 @@ enum What {
     Ambient(AmbientSource),
 }
 
-/// Finds every `valueFrom`, wherever it is: what a key is taken from is written the same everywhere.
+/// Finds every source of a value, wherever it is: it is written the same everywhere.
 fn collect(kind: Kind, raw: &Raw, value: &Value, path: &str, found: &mut Vec<Reference>) {
     match value {
         Value::Object(fields) => {
+            if let Some((step, what)) = referred(raw, value) {
+                let holder = (kind, raw.name.clone());
+                found.push(Reference { holder, path: format!("{path}.{step}"), what });
+            }
             for (name, inner) in fields {
-                let path = format!("{path}.{name}");
-                if name == "valueFrom"
-                    && let Some((step, what)) = referred(raw, inner)
-                {
-                    let holder = (kind, raw.name.clone());
-                    found.push(Reference { holder, path: format!("{path}.{step}"), what });
-                }
-                collect(kind, raw, inner, &path, found);
+                collect(kind, raw, inner, &format!("{path}.{name}"), found);
             }
         }
         Value::Array(items) => {

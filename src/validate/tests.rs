@@ -134,6 +134,32 @@ fn a_secret_without_the_key_is_an_error() {
 }
 
 #[test]
+fn a_service_account_whose_key_is_kept_elsewhere_is_a_warning_alone() {
+    let text = "\
+apiVersion: pilothouse.dev/v1alpha1
+kind: ModelRoute
+metadata: {name: gemini, namespace: ai}
+spec:
+  targets:
+  - name: vertex
+    provider: vertex
+    google: {project: p, location: global}
+    credentialRef: {name: vertex}
+---
+apiVersion: pilothouse.dev/v1alpha1
+kind: CredentialStore
+metadata: {name: vertex, namespace: ai}
+spec:
+  type: Google
+  google: {serviceAccountKey: {secretKeyRef: {name: elsewhere, key: key.json}}}
+";
+    let found = findings(&validate(&[], text));
+    let told = "<stdin>:16: warning CredentialStore ai/vertex: \
+                spec.google.serviceAccountKey.secretKeyRef: Secret `ai/elsewhere` is not among";
+    assert!(found.len() == 1 && found[0].starts_with(told), "{found:?}");
+}
+
+#[test]
 fn the_environment_is_taken_to_be_as_referred_to() {
     let store = STORE.replace("secretKeyRef: {name: secret, key: a}", "env: {name: NOT_SET}");
     let store = store.replace("secretKeyRef: {name: secret, key: b}", "file: {path: not/there}");

@@ -225,10 +225,10 @@ fn a_broken_store_keeps_nothing_of_what_it_was() {
     world.store("a/s", key_store());
     world.route("a/r", with_keys("a/s"));
     assert_eq!(world.compile().fault("a/r", "t"), "");
-    world.store("a/s", json!({ "type": "AWS" }));
+    world.store("a/s", json!({ "type": "Vault" }));
     let outcome = world.compile();
     assert_eq!(outcome.fault("a/r", "t"), "NoUsableKey");
-    outcome.tells("a/s", "spec.type", Reason::Invalid, "must be `APIKey`");
+    outcome.tells("a/s", "spec.type", Reason::Invalid, "`APIKey`");
 }
 
 #[test]

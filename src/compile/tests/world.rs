@@ -1,6 +1,5 @@
 //! A small world to compile: objects by namespace and name, and questions about the outcome.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -80,8 +79,14 @@ impl World {
     }
 
     pub(super) fn secret(&mut self, name: &str, key: &str, value: &str) {
-        let data = BTreeMap::from([(key.to_owned(), SecretText::new(value))]);
-        self.snapshot.secrets.insert(object(name), SecretData::Present(data));
+        self.secrets(name, &[(key, value)]);
+    }
+
+    /// A Secret of several entries.
+    pub(super) fn secrets(&mut self, name: &str, entries: &[(&str, &str)]) {
+        let entry = |(key, value): &(&str, &str)| ((*key).to_owned(), SecretText::new(value));
+        let data = SecretData::Present(entries.iter().map(entry).collect());
+        self.snapshot.secrets.insert(object(name), data);
     }
 
     pub(super) fn no_secret(&mut self, name: &str) {
