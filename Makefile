@@ -71,7 +71,7 @@ test-apiserver: ## Tests against a real kube-apiserver and etcd (built once, abo
 	KUBEBUILDER_ASSETS="$$assets" .ci/count cargo test $(CARGO_FLAGS) --test apiserver $(ARGS)
 
 .PHONY: test-sdk
-test-sdk: ## The official SDKs against a running gateway with targets of every API
+test-sdk: ## The official SDKs, their own tests and coding agents, with targets of every API
 	@.ci/count cargo test $(CARGO_FLAGS) --test sdk $(ARGS)
 
 .PHONY: fuzz

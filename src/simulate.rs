@@ -19,7 +19,8 @@
 //! **Tools** are called when `tool_choice` forces it, when the user says the name of one, or
 //! `tool` (the first is taken). `parallel` in what the user says calls all of them at once (an only
 //! one twice) unless the request forbids that. Arguments are the plainest value of the tool's
-//! schema. After a tool's result comes text.
+//! schema. After a tool's result comes text. Tests may fix the calls beforehand
+//! ([`Builder::call`]).
 //!
 //! **Structured output** is the plainest value of the schema. **Reasoning** comes where the request
 //! asks for it; in chat completions, where OpenAI shows none, only by `reasoning=N`. Google's
@@ -78,6 +79,7 @@ mod gemini;
 mod instance;
 mod observe;
 mod openai;
+mod plan;
 mod playback;
 mod prompt;
 mod provider;

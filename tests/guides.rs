@@ -133,8 +133,9 @@ fn every_target_that_is_shown_is_valid() {
     let shown = examples(&read(PROVIDERS_GUIDE));
     // One route of all of them: `validate` names the target of each finding.
     let lines = shown.iter().flat_map(|target| target.lines());
-    let indented: String = lines.map(|line| format!("  {line}\n")).collect();
-    assert_valid(&format!("{SURROUNDINGS}{indented}"), &["--deny-warnings"]);
+    let indented: Vec<String> = lines.map(|line| format!("  {line}")).collect();
+    let indented = indented.join("\n");
+    assert_valid(&format!("{SURROUNDINGS}{indented}\n"), &["--deny-warnings"]);
 }
 
 /// What a guide shows is what `validate` calls right.

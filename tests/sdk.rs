@@ -3,20 +3,28 @@
 //!
 //! Each script of `tests/sdk/` runs against the simulated provider, which shows that the script
 //! expects what the vendor's API does, and against the gateway in front of a provider of every API:
-//! nobody may notice which. Python and Node.js are needed; without one of them its scripts are
-//! skipped, which in CI is a failure.
+//! nobody may notice which. So do the tests that the packages bring along ([`suites`]), and agents
+//! that are built on these APIs ([`agents`]). Python and Node.js are needed; without one of them what
+//! needs it is skipped, which in CI is a failure.
 
+#[path = "sdk/agents.rs"]
+mod agents;
 #[path = "sdk/gateway.rs"]
 mod gateway;
+#[path = "sdk/network.rs"]
+mod network;
 #[path = "sdk/packages.rs"]
 mod packages;
 #[path = "sdk/script.rs"]
 mod script;
+#[path = "sdk/suites.rs"]
+mod suites;
 #[path = "sdk/target.rs"]
 mod target;
 #[path = "sdk/tls.rs"]
 mod tls;
 
+use std::io::Write as _;
 use std::process::Stdio;
 
 use gateway::{Gateway, PROVIDER_KEY};
@@ -24,6 +32,7 @@ use script::Script;
 use serde_json::{Map, Value, json};
 use target::Api;
 use tls::Tls;
+use tokio::process::Command;
 
 /// What callers send; long enough for the gateway, known to the simulator.
 const KEY: &str = "sk-sdk-tests-0123456789abcdef";
@@ -50,14 +59,31 @@ async fn run(script: Script, mut described: Value) {
     if let Some(tls) = &tls {
         tls.describe(&mut described);
     }
-    let mut command = match script.command() {
-        Ok(command) => command,
-        Err(problem) => {
+    let name = format!("{script:?}");
+    if let Some(command) = unless_missing(&name, script.command()) {
+        run_command(&name, command, &described).await;
+    }
+}
+
+/// What is needed to run something; `None` if it is to be skipped, which is said.
+fn unless_missing<T>(name: &str, needed: Result<T, String>) -> Option<T> {
+    needed
+        .map_err(|problem| {
             assert!(std::env::var_os("CI").is_none(), "the packages are needed in CI: {problem}");
-            eprintln!("\n  SKIPPED: {script:?}, because its packages are not there: {problem}\n");
-            return;
-        }
-    };
+            say(&format!("SKIPPED: {name}, because its packages are not there: {problem}"));
+        })
+        .ok()
+}
+
+/// Tells who runs the tests, who sees of a test that passes nothing but this.
+fn say(what: &str) {
+    // Nobody may be listening.
+    let _ = writeln!(std::io::stderr(), "  {what}");
+}
+
+/// Runs a command that is told of the server, and shows what it said if it failed. What it said is
+/// returned.
+async fn run_command(name: &str, mut command: Command, described: &Value) -> String {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().to_ascii_uppercase();
         if FOREIGN.iter().any(|prefix| name.starts_with(prefix)) || name.ends_with("_PROXY") {
@@ -72,9 +98,10 @@ async fn run(script: Script, mut described: Value) {
         .await
         .expect("the interpreter starts");
     let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success(), "{script:?} failed:\n{said}");
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(output.status.success(), "{name} failed:\n{said}");
     println!("{said}");
+    said
 }
 
 async fn against_the_simulator(script: Script) {

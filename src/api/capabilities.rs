@@ -75,7 +75,8 @@ pub struct CapabilitiesSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuses_forced_tools: Option<bool>,
 
-    /// It refuses function tools together with reasoning on chat completions (GPT-5.4 and later).
+    /// It refuses function tools together with reasoning on chat completions (GPT-5.4 and later):
+    /// OpenAI and Azure are then asked by the Responses API, others without reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tools_need_responses: Option<bool>,
 

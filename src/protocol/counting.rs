@@ -1,7 +1,8 @@
 //! How many tokens a prompt has, counted by a provider: how each is asked and how it answers.
 //!
 //! A count is asked for with a chat request less what is about the answer. What a writer of such
-//! requests loses on the way there changes a count by little, so nothing of it is told.
+//! requests may leave out changes a count by little, so nothing of it is told; what it refuses cannot
+//! be counted there.
 
 use std::borrow::Cow;
 
@@ -112,7 +113,7 @@ impl CountingId {
         request: &Request,
         target: &TargetView<'_>,
     ) -> Result<Written, CannotCross> {
-        let mut crossing = Crossing::new(Compatibility::Lenient);
+        let mut crossing = Crossing::new(Compatibility::Standard);
         let mut written = self.dialect().dialect().write_request(request, target, &mut crossing)?;
         let unlikely = |_| CannotCross::new("body", "cannot be written for counting");
         let object = Object::parse(written.body).map_err(unlikely)?;

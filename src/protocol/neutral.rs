@@ -12,6 +12,7 @@ pub mod event;
 pub mod media;
 pub mod reply;
 pub mod request;
+pub mod tool;
 
 pub use crossing::{CannotCross, Compatibility, Crossing, Warning};
 pub use event::Event;
@@ -19,5 +20,6 @@ pub use media::{Fetched, MediaKind};
 pub use reply::{Choice, Finish, Output, Reply};
 pub use request::{
     CacheMark, Effort, Format, Media, OpaqueState, Origin, Part, Reasoning, Request, ResultPart,
-    Role, Source, StandIn, StandInKind, SystemText, Tool, ToolChoice, Turn,
+    Role, Source, SystemText, Turn,
 };
+pub use tool::{StandIn, StandInKind, Tool, ToolChoice};

@@ -1,19 +1,19 @@
 //! One try at one target, up to the point at which its answer goes out.
 
 mod embed;
+mod failure;
 mod gather;
 mod read;
+mod refused;
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use memchr::memmem;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::classify::{Class, classify, retry_after};
+use super::classify::Class;
 use super::encode::{adds_usage, encode};
 use super::events::{EventStream, Progress};
 use super::exchange::Exchange;
@@ -21,23 +21,15 @@ use super::headers;
 use super::prepare::Prepared;
 use super::relay::LongReply;
 use super::resolve::Resolved;
-use super::respond::told;
-use crate::credential::IdentityError;
-use crate::protocol::dialect::Unreadable;
-use crate::protocol::error::{ErrorFacts, ErrorView};
-use crate::protocol::neutral::CannotCross;
-use crate::protocol::registry::{Framing, ProtocolId};
+use crate::protocol::registry::Framing;
 use crate::protocol::usage::Usage;
 use crate::table::{Key, Upstream};
-use crate::upstream::{ConnectError, SendError, UpstreamBody, authorize};
-use crate::wire::json::JsonError;
-use gather::{Collected, collect};
+use crate::upstream::{UpstreamBody, authorize};
+use failure::{too_slow, unsent};
+use refused::is_ours;
 
+pub(super) use failure::Failure;
 pub(super) use gather::UNCOUNTED;
-
-/// An error body is read up to this size and no longer than this time: it only says what happened.
-const ERROR_BODY: usize = 64 * 1024;
-const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
 /// An answer that goes to the client.
 #[derive(Debug)]
@@ -48,62 +40,6 @@ pub(super) enum Answer {
     LongReply { headers: HeaderMap, held: Bytes, rest: Box<LongReply> },
     /// A stream that has reached its commit.
     Stream { headers: HeaderMap, held: Bytes, progress: Progress, events: Box<EventStream> },
-}
-
-/// A try that did not answer.
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub class: Class,
-    /// For messages; without anything a provider said about a credential.
-    pub detail: String,
-    pub retry_after: Option<Duration>,
-    /// The field of the request that is at fault, if one is.
-    pub param: Option<String>,
-    /// The target's own answer, for failures that are the caller's to see.
-    pub passed_on: Option<Box<(StatusCode, HeaderMap, Bytes)>>,
-}
-
-impl Failure {
-    /// Every key began to rest between choosing the target and asking it.
-    pub(super) fn keys_resting() -> Self {
-        Self::new(Class::Throttled, "its keys are resting")
-    }
-
-    /// The target has no operation for this, nor one that it can be translated to.
-    pub(super) fn not_offered() -> Self {
-        Self::new(Class::Untranslatable, "does not offer this operation")
-    }
-
-    /// The request cannot be read as one of its own protocol.
-    pub(super) fn unreadable(error: &Unreadable) -> Self {
-        let failure = Self::new(Class::ClientFault, error.to_string());
-        Self { param: Some(error.param.clone()), ..failure }
-    }
-
-    /// The target's protocol cannot say what the client asks for.
-    pub(super) fn untranslatable(error: &CannotCross) -> Self {
-        let failure = Self::new(Class::Untranslatable, error.to_string());
-        Self { param: Some(error.param.clone()), ..failure }
-    }
-
-    /// A parameter of the route meets a member that the client gave twice or in another type.
-    pub(super) fn unsendable(error: &JsonError) -> Self {
-        Self::new(Class::ClientFault, format!("the request cannot be sent: {error}"))
-    }
-
-    /// An answer of success that is none.
-    pub(super) fn of_another_protocol() -> Self {
-        Self::new(Class::Failure, "sent a reply that is not of its protocol")
-    }
-
-    /// The gateway has no token for the target, or cannot sign the request.
-    fn unproven(error: &IdentityError) -> Self {
-        Self::new(Class::Unproven, error.to_string())
-    }
-
-    fn new(class: Class, detail: impl Into<String>) -> Self {
-        Self { class, detail: detail.into(), retry_after: None, param: None, passed_on: None }
-    }
 }
 
 /// When a try has to be given up or committed to.
@@ -278,108 +214,11 @@ impl<'a> Attempt<'a> {
     fn framing(self) -> Framing {
         self.upstream.transport.framing(self.prepared.operation)
     }
-
-    /// Reads what a target says that does not answer.
-    async fn refused(self, response: Response<UpstreamBody>) -> Failure {
-        let (head, mut body) = response.into_parts();
-        let reading = collect(&mut body, ERROR_BODY, &self.exchange.gateway.budget);
-        let text = match timeout(ERROR_BODY_TIME, reading).await {
-            Ok(Ok(Collected::Whole(text) | Collected::Beginning(text))) => text,
-            Ok(Err(_)) | Err(_) => Bytes::new(),
-        };
-        let Upstream { model, breaker, transport, .. } = self.upstream;
-        let errors = transport.errors.unwrap_or(self.prepared.protocol);
-        let mut facts = errors.protocol().read_error(&text);
-        if facts.kind.is_empty() {
-            headers::error_type(&head.headers).unwrap_or_default().clone_into(&mut facts.kind);
-        }
-        let class = classify(head.status, &facts, model.as_deref(), breaker);
-        let headers = headers::from_target(&head.headers);
-        // What an account may not use is told with the account's name.
-        let is_account = class == Class::ClientFault && head.status == StatusCode::FORBIDDEN;
-        if is_account {
-            "the gateway's account may not use this model at the provider"
-                .clone_into(&mut facts.message);
-        }
-        let is_translated = self.prepared.is_translated();
-        let passed_on = if is_translated || transport.errors.is_some() || is_account {
-            self.in_clients_words(class, head.status, &facts, headers)
-        } else {
-            (head.status, headers, text)
-        };
-        Failure {
-            class,
-            detail: describe(class, Some(head.status), &facts),
-            retry_after: retry_after(&head.headers, SystemTime::now()).or(facts.retry_after),
-            param: None,
-            passed_on: Some(Box::new(passed_on)),
-        }
-    }
-
-    /// A target's refusal in the client's protocol.
-    fn in_clients_words(
-        self,
-        class: Class,
-        status: StatusCode,
-        facts: &ErrorFacts,
-        mut headers: HeaderMap,
-    ) -> (StatusCode, HeaderMap, Bytes) {
-        let protocol = self.exchange.protocol;
-        let status = status_for(protocol, status);
-        let message = match facts.message.as_str() {
-            "" => status.canonical_reason().unwrap_or("the provider gave no reason"),
-            // Clients of Anthropic's know it by these words, and shorten their history.
-            message if class == Class::TooLong && protocol == ProtocolId::Anthropic => {
-                &format!("prompt is too long: {message}")
-            }
-            message => message,
-        };
-        let body = protocol.protocol().write_error(&ErrorView {
-            status,
-            code: told(class).code,
-            message,
-            param: None,
-            request_id: &self.exchange.request_id,
-        });
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.remove(CONTENT_ENCODING);
-        (status, headers, body)
-    }
 }
 
 /// The names in a query.
 fn names_in(query: &str) -> impl Iterator<Item = &str> {
     query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name))
-}
-
-/// 529 is Anthropic's own word for 503.
-fn status_for(client: ProtocolId, status: StatusCode) -> StatusCode {
-    match status.as_u16() {
-        529 if client != ProtocolId::Anthropic => StatusCode::SERVICE_UNAVAILABLE,
-        _ => status,
-    }
-}
-
-/// Whether a refusal is about the `stream_options` that the gateway added, which some servers do not
-/// know. Only if it says so: a request of the client's that is wrong is not asked twice.
-fn is_ours(failure: &Failure) -> bool {
-    let Some((status, _, text)) = failure.passed_on.as_deref() else { return false };
-    failure.class == Class::ClientFault
-        && matches!(status.as_u16(), 400 | 422)
-        && memmem::find(text, b"stream_options").is_some()
-}
-
-fn unsent(error: &SendError) -> Failure {
-    let class = match error {
-        SendError::Connect(ConnectError::Timeout(_)) => Class::TimedOut,
-        SendError::Connect(ConnectError::Exhausted(_)) => Class::Exhausted,
-        SendError::Connect(_) | SendError::Broken(_) => Class::Failure,
-    };
-    Failure::new(class, error.to_string())
-}
-
-fn too_slow(limits: Limits) -> Failure {
-    Failure::new(Class::TimedOut, format!("gave no answer within `{}`", limits.name))
 }
 
 /// Whether an answer is a stream in the given framing.
@@ -390,18 +229,4 @@ fn is_stream(framing: Framing, headers: &HeaderMap) -> bool {
         .and_then(|text| text.get(..wanted.len()))
         .is_some_and(|start| start.eq_ignore_ascii_case(wanted))
         && headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity")
-}
-
-/// What a message may say of a provider's error. Errors about credentials quote parts of keys and
-/// names of accounts: of those only the status is told.
-fn describe(class: Class, status: Option<StatusCode>, facts: &ErrorFacts) -> String {
-    let status = status.map_or_else(String::new, |status| format!("status {} ", status.as_u16()));
-    if class == Class::CredentialFault {
-        return format!("{status}(the gateway's credential was refused)");
-    }
-    let named = [&facts.code, &facts.kind].into_iter().find(|text| !text.is_empty());
-    match named {
-        Some(name) => format!("{status}({name})"),
-        None => status.trim_end().to_owned(),
-    }
 }

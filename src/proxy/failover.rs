@@ -62,10 +62,12 @@ pub(super) async fn answer(
         exchange.target = Some(Arc::clone(&chosen.target));
         let target = Arc::clone(&chosen.target);
         let Some(upstream) = target.upstream() else { continue };
-        // Boxed: few requests need it, and every one would have room for it.
-        Box::pin(fetch::fetch(&exchange.gateway, resolved, upstream, deadline))
-            .await
-            .map_err(Unanswered::Error)?;
+        if fetch::may_be_needed(&exchange.gateway, resolved, upstream) {
+            // Boxed: few requests need it, and every one would have room for it.
+            Box::pin(fetch::fetch(&exchange.gateway, resolved, upstream, deadline))
+                .await
+                .map_err(Unanswered::Error)?;
+        }
         let prepared = match prepare(resolved, upstream) {
             Ok(prepared) => prepared,
             Err(failure) => {

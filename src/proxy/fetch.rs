@@ -105,6 +105,11 @@ pub(super) fn wanting(resolved: &Resolved, upstream: &Upstream) -> Option<&'stat
     (!passes || passage::names_urls(resolved, upstream)).then_some(dialect)
 }
 
+/// Whether there may be something to fetch: a glance, for every request.
+pub(super) fn may_be_needed(gateway: &Gateway, resolved: &Resolved, upstream: &Upstream) -> bool {
+    gateway.fetcher.is_some() && wanting(resolved, upstream).is_some()
+}
+
 /// Fetches what a target has to be sent and was not fetched yet. A file that cannot be had is the
 /// client's affair, and nobody else is asked for it.
 pub(super) async fn fetch(

@@ -69,7 +69,9 @@ fn openai(id: &str, route: &Route) -> Value {
 
 fn anthropic(id: &str, created: i64) -> Value {
     let created = jiff::Timestamp::from_second(created).unwrap_or_default().to_string();
-    json!({"type": "model", "id": id, "display_name": id, "created_at": created})
+    // Its SDKs want a word on the model's life; what a route serves can be called.
+    json!({"type": "model", "id": id, "display_name": id, "created_at": created,
+        "lifecycle": "active"})
 }
 
 fn gemini(id: &str) -> Value {

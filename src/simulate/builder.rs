@@ -9,7 +9,7 @@ use std::{
 
 use secrecy::SecretString;
 
-use super::{AccessKey, Fault, Flavor, Simulator, provider::Provider, server};
+use super::{AccessKey, Fault, Flavor, Simulator, provider::Provider, reply::Call, server};
 
 /// Requests that are kept for [`Simulator::requests`] unless told otherwise.
 const KEPT_REQUESTS: usize = 1024;
@@ -30,6 +30,7 @@ pub struct Builder {
     pub(super) access_keys: Vec<AccessKey>,
     pub(super) clock_ahead: Duration,
     pub(super) models: Vec<String>,
+    pub(super) calls: Vec<Call>,
     addr: SocketAddr,
     pub(super) latency: Duration,
     pub(super) kept_requests: usize,
@@ -45,6 +46,7 @@ impl Default for Builder {
             access_keys: Vec::new(),
             clock_ahead: Duration::ZERO,
             models: MODELS.map(str::to_owned).to_vec(),
+            calls: Vec::new(),
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             latency: Duration::ZERO,
             kept_requests: KEPT_REQUESTS,
@@ -108,6 +110,15 @@ impl Builder {
     #[must_use]
     pub fn models(mut self, models: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.models = models.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The next call to make. With it, users cannot have tools called by what they say: the calls
+    /// are made in the order they are given here, each once, in answer to the first request that
+    /// offers the next one's tool. All other answers are texts.
+    #[must_use]
+    pub fn call(mut self, tool: impl Into<String>, arguments: &serde_json::Value) -> Self {
+        self.calls.push(Call { name: tool.into(), arguments: arguments.to_string() });
         self
     }
 

@@ -8,7 +8,9 @@ use super::{
     anthropic, bedrock, cloud,
     fault::Fault,
     gemini, openai,
+    prompt::Prompt,
     provider::Provider,
+    reply::Reply,
 };
 
 /// What the paths of Bedrock's models begin with.
@@ -30,6 +32,18 @@ pub(super) struct Ask<'a> {
 }
 
 impl Ask<'_> {
+    /// What is answered; `choice` tells several answers to one prompt apart.
+    pub(super) fn reply(&self, prompt: &Prompt, choice: usize) -> Reply {
+        let server = &self.provider.name;
+        match &self.provider.plan {
+            None => Reply::to(prompt, self.fault, server, choice),
+            Some(plan) => {
+                let calls = plan.next(&prompt.tools).into_iter().collect();
+                Reply::calling(calls, prompt, self.fault, server, choice)
+            }
+        }
+    }
+
     /// An id that names the simulator and no other answer of its has; `part` tells several of one
     /// answer apart. Ids of tool calls must stay within OpenAI's 40 characters.
     pub(super) fn id(&self, prefix: &str, part: usize) -> String {

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
-use super::{AccessKey, Flavor, builder::Builder, fault::Fault, observe::Ledger};
+use super::{AccessKey, Flavor, builder::Builder, fault::Fault, observe::Ledger, plan::Plan};
 
 /// Most distinct faults with `times` that are counted. Their texts come from clients, so the
 /// memory has to end somewhere; beyond it such a fault is always on.
@@ -27,6 +27,8 @@ pub(super) struct Provider {
     access_keys: RwLock<Arc<[AccessKey]>>,
     clock_ahead: Duration,
     pub(super) models: Vec<String>,
+    /// Which tools are called, if that does not depend on what users say.
+    pub(super) plan: Option<Plan>,
     /// Wait before the headers where a fault has none.
     pub(super) latency: Duration,
     pub(super) ledger: Arc<Ledger>,
@@ -45,7 +47,8 @@ struct Standing {
 
 impl Provider {
     pub(super) fn new(builder: Builder) -> Self {
-        let Builder { flavor, name, fault, keys, models, latency, kept_requests, .. } = builder;
+        let Builder { flavor, name, fault, keys, models, calls, latency, kept_requests, .. } =
+            builder;
         let access_keys = RwLock::new(builder.access_keys.into());
         let clock_ahead = builder.clock_ahead;
         Self {
@@ -55,6 +58,7 @@ impl Provider {
             access_keys,
             clock_ahead,
             models,
+            plan: (!calls.is_empty()).then(|| Plan::new(calls)),
             latency,
             ledger: Arc::new(Ledger::new(kept_requests)),
             stopping: CancellationToken::new(),

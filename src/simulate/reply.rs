@@ -31,7 +31,7 @@ pub(super) struct Reply {
 }
 
 /// One tool call.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Call {
     pub(super) name: String,
     /// JSON.
@@ -61,10 +61,21 @@ pub(super) struct Usage {
 impl Reply {
     /// The answer of the simulator `server`; `choice` tells several answers to one prompt apart.
     pub(super) fn to(prompt: &Prompt, fault: &Fault, server: &str, choice: usize) -> Self {
+        Self::calling(calls(prompt), prompt, fault, server, choice)
+    }
+
+    /// The same, but what is called was decided before.
+    pub(super) fn calling(
+        calls: Vec<Call>,
+        prompt: &Prompt,
+        fault: &Fault,
+        server: &str,
+        choice: usize,
+    ) -> Self {
         let mut reply = Self { finish: Finish::Stop, ..Self::default() };
         let thoughts = fault.reasoning.unwrap_or(if prompt.reasoning { REASONING } else { 0 });
         reply.reasoning = filler(thoughts);
-        reply.calls = calls(prompt);
+        reply.calls = calls;
         if reply.calls.is_empty() {
             reply.text = match &prompt.format {
                 Format::Text => prose(prompt, fault.words, server, choice),

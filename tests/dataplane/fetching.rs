@@ -171,6 +171,30 @@ async fn a_chat_that_passes_to_a_server_which_fetches_nothing_changes_in_its_url
 }
 
 #[tokio::test]
+async fn a_message_that_passes_to_claude_at_a_cloud_changes_in_its_urls_alone() {
+    let host = Host::start([("/a.png", Page::of("image/png", &png()))]).await;
+    let alpha = target(Flavor::Vertex).await;
+    let line = format!(
+        "{{name: alpha, provider: vertex-anthropic, model: claude-x, \
+         baseURL: \"{}/v1/projects/p/locations/us-east5\"}}",
+        alpha.url()
+    );
+    let rig = Rig::start_with(&route_of("chat", &[line], ""), fetching()).await;
+    let source = json!({"type": "url", "url": host.url("/a.png")});
+    let content =
+        json!([{"type": "image", "source": source, "cache_control": {"type": "ephemeral"}}]);
+    let body = json!({"model": "chat", "max_tokens": 9, "messages": [{"role": "user", "content": content}]});
+    let answer = rig.post("/v1/messages", body.to_string()).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    let sent = alpha.requests()[0].json();
+    let picture = &sent["messages"][0]["content"][0];
+    let data = json!({"type": "base64", "media_type": "image/png", "data": png().base64()});
+    assert_eq!(picture["source"], data, "{sent}");
+    assert_eq!(picture["cache_control"]["type"], "ephemeral", "{sent}");
+    assert!(!answer.headers.contains_key("x-pilothouse-warnings"), "{answer:?}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_fetched_is_the_clients_mistake_and_nobody_else_is_asked() {
     let host = Host::start([
         ("/page", Page::of("text/html", b"<!doctype html><p>hello, hello, hello")),

@@ -25,8 +25,18 @@ impl Gateway {
     /// Serves a route for every case, each with simulated targets that speak `target`, and lets `key`
     /// ask for all but `forbidden`.
     pub(crate) async fn start(simulator: &str, target: Api, key: &str) -> Self {
+        Self::of(&for_cases(simulator, target, key)).await
+    }
+
+    /// Serves every model by one simulated target that speaks `target`, and lets `key` ask for all.
+    pub(crate) async fn for_any_model(simulator: &str, target: Api, key: &str) -> Self {
+        let mut any = route(simulator, target, &[target.model().to_owned()]);
+        any["models"] = json!(["*"]);
+        Self::of(&manifests(key, &["*".to_owned()], &[("any".to_owned(), any)])).await
+    }
+
+    async fn of(text: &str) -> Self {
         let manifests = tempfile::tempdir().expect("a folder for the manifests");
-        let text = manifests_of(simulator, target, key);
         fs::write(manifests.path().join("all.yaml"), text).expect("a file in a new folder");
         let (process, url) = serve(manifests.path()).await;
         Self { url, _process: process, _manifests: manifests }
@@ -43,8 +53,7 @@ pub(crate) fn model(case: &str) -> String {
     format!("any-{case}")
 }
 
-/// As the text of a YAML file: JSON is YAML too.
-fn manifests_of(simulator: &str, target: Api, key: &str) -> String {
+fn for_cases(simulator: &str, target: Api, key: &str) -> String {
     let healthy = target.model();
     let faulty = |fault: &str| format!("{healthy};{fault}");
     let routes = [
@@ -65,6 +74,15 @@ fn manifests_of(simulator: &str, target: Api, key: &str) -> String {
         .filter(|case| *case != "forbidden")
         .map(model)
         .collect();
+    let routes: Vec<_> = routes
+        .iter()
+        .map(|(case, models)| (model(case), route(simulator, target, models)))
+        .collect();
+    manifests(key, &allowed, &routes)
+}
+
+/// As the text of a YAML file: JSON is YAML too.
+fn manifests(key: &str, allowed: &[String], routes: &[(String, Value)]) -> String {
     let from_secret = |key| json!({ "secretKeyRef": { "name": "keys", "key": key } });
     let mut objects = vec![
         json!({
@@ -88,9 +106,8 @@ fn manifests_of(simulator: &str, target: Api, key: &str) -> String {
             }),
         ),
     ];
-    for (case, models) in &routes {
-        let name = model(case);
-        objects.push(object("ModelRoute", &name, &route(simulator, target, models)));
+    for (name, route) in routes {
+        objects.push(object("ModelRoute", name, route));
     }
     let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
     documents.join("\n---\n")

@@ -22,21 +22,60 @@ pub(crate) fn python(sources: &Path) -> Result<PathBuf, String> {
     Ok(folder.join("bin/python"))
 }
 
+/// A folder with the sources of the packages of `suites/sources.txt`, each in its own.
+pub(crate) fn suites(sources: &Path) -> Result<PathBuf, String> {
+    let python = python(sources)?;
+    let pinned = sources.join("suites/sources.txt");
+    installed("suites", &[&read(&pinned)?], |folder| {
+        let download = ["-m", "pip", "download", "--quiet", "--disable-pip-version-check"];
+        let as_source = ["--no-deps", "--no-binary", ":all:", "--requirement"];
+        let mut pip = Command::new(&python);
+        run(pip.args(download).args(as_source).arg(&pinned).arg("--dest").arg(folder))?;
+        let unreadable = |error: std::io::Error| format!("{}: {error}", folder.display());
+        for archive in fs::read_dir(folder).map_err(unreadable)? {
+            let archive = archive.map_err(unreadable)?.path();
+            run(Command::new(&python).args(["-m", "tarfile", "-e"]).arg(archive).arg(folder))?;
+        }
+        Ok(String::new())
+    })
+}
+
 /// The `node_modules` of `package-lock.json`.
 pub(crate) fn node_modules(sources: &Path) -> Result<PathBuf, String> {
+    let folder = installed_by_npm("node", sources, |_| Ok(String::new()))?;
+    Ok(folder.join("node_modules"))
+}
+
+/// The programs of `agents/package-lock.json`.
+pub(crate) fn agents(sources: &Path) -> Result<PathBuf, String> {
+    let folder = installed_by_npm("agents", &sources.join("agents"), |folder| {
+        // Puts the program of this platform in its place. npm may be told to run no scripts.
+        let package = folder.join("node_modules/@anthropic-ai/claude-code");
+        run(Command::new("node").arg("install.cjs").current_dir(package))
+    })?;
+    Ok(folder.join("node_modules/.bin"))
+}
+
+/// The folder with `node_modules` as the lock file in `sources` has them.
+fn installed_by_npm(
+    kind: &str,
+    sources: &Path,
+    finish: impl FnOnce(&Path) -> Result<String, String>,
+) -> Result<PathBuf, String> {
     // Before the newest, 20 is the oldest that has the test runner's whole interface.
     let version = run(Command::new("node").arg("--version"))?;
     let (manifest, lock) = (sources.join("package.json"), sources.join("package-lock.json"));
     let inputs = [version.as_bytes(), &read(&manifest)?, &read(&lock)?];
-    let folder = installed("node", &inputs, |folder| {
+    installed(kind, &inputs, |folder| {
         for file in [&manifest, &lock] {
             let name = file.file_name().expect("a file's path");
             let copied = fs::copy(file, folder.join(name));
             copied.map_err(|error| format!("{}: {error}", file.display()))?;
         }
-        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder))
-    })?;
-    Ok(folder.join("node_modules"))
+        let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+        run(Command::new("npm").args(install).current_dir(folder))?;
+        finish(folder)
+    })
 }
 
 /// The folder that `install` filled, on this or an earlier run.

@@ -6,18 +6,21 @@ use pilothouse::simulate::{Builder, Simulator};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
     OpenAi,
+    /// OpenAI's chat completions alone, as many vendors have them.
+    Chat,
     Anthropic,
     Gemini,
     Bedrock,
 }
 
 impl Api {
-    const ALL: [Self; 4] = [Self::OpenAi, Self::Anthropic, Self::Gemini, Self::Bedrock];
+    const SIMULATED: [Self; 4] = [Self::OpenAi, Self::Anthropic, Self::Gemini, Self::Bedrock];
 
     /// As the scripts are told.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::OpenAi => "openai",
+            Self::Chat => "chat",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
             Self::Bedrock => "bedrock",
@@ -28,6 +31,7 @@ impl Api {
     pub(crate) fn provider(self) -> &'static str {
         match self {
             Self::OpenAi => "openai-compatible",
+            Self::Chat => "cerebras",
             Self::Anthropic => "anthropic-compatible",
             Self::Gemini => "gemini",
             Self::Bedrock => "bedrock",
@@ -37,7 +41,7 @@ impl Api {
     /// The base URL of the provider that listens on `origin`.
     pub(crate) fn base_url(self, origin: &str) -> String {
         match self {
-            Self::OpenAi => format!("{origin}/v1"),
+            Self::OpenAi | Self::Chat => format!("{origin}/v1"),
             Self::Gemini => format!("{origin}/v1beta"),
             Self::Anthropic | Self::Bedrock => origin.to_owned(),
         }
@@ -47,7 +51,7 @@ impl Api {
     /// rules depend on the model; of each vendor this is the strictest kind.
     pub(crate) fn model(self) -> &'static str {
         match self {
-            Self::OpenAi => "gpt-sim",
+            Self::OpenAi | Self::Chat => "gpt-sim",
             Self::Anthropic => "claude-sim",
             Self::Gemini => "gemini-3-sim",
             Self::Bedrock => "anthropic.claude-sim",
@@ -66,5 +70,5 @@ impl Api {
 
 /// A provider that speaks all of them and takes this key alone.
 pub(crate) fn simulator(key: &str) -> Builder {
-    Simulator::builder().keys([key]).models(Api::ALL.map(Api::model))
+    Simulator::builder().keys([key]).models(Api::SIMULATED.map(Api::model))
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use memchr::memmem;
 use serde_json::value::RawValue;
 
+use super::tool::{StandIn, Tool, ToolChoice};
+
 /// A request for a chat-like answer.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
@@ -14,7 +16,7 @@ pub struct Request {
     pub turns: Vec<Turn>,
     /// Functions that the model may call.
     pub tools: Vec<Tool>,
-    /// Tools of the client that are no functions, and stand among `tools` as some.
+    /// Tools of the client that other APIs cannot say, and stand among `tools` as functions.
     pub stand_ins: Vec<StandIn>,
     /// Which of them it must or may call.
     pub tool_choice: Option<ToolChoice>,
@@ -59,6 +61,18 @@ pub struct Request {
     /// Top-level members (dotted where nested) that this form has no place for and that say
     /// something: each with whether leaving it out changes what the client gets.
     pub beyond: Vec<Beyond>,
+}
+
+impl Request {
+    /// Accounts for tools that the client's own provider would run, once all other tools and the
+    /// choice among them are read. Beside tools of the client they are a choice less, which changes
+    /// no kind of answer; alone, or chosen by name, they are what is asked for.
+    pub fn offer_hosted(&mut self, hosted: impl IntoIterator<Item = Beyond>) {
+        let known = |name: &String| self.tools.iter().any(|tool| tool.name == *name);
+        let chosen = matches!(&self.tool_choice, Some(ToolChoice::Named(name)) if !known(name));
+        let essential = self.tools.is_empty() || chosen;
+        self.beyond.extend(hosted.into_iter().map(|tool| Beyond { essential, ..tool }));
+    }
 }
 
 /// A member of a request that the neutral form has no place for.
@@ -265,60 +279,6 @@ impl OpaqueState {
     }
 }
 
-/// A function that the model may call.
-#[derive(Debug, Clone)]
-pub struct Tool {
-    /// Its name.
-    pub name: String,
-    /// What it does.
-    pub description: Option<String>,
-    /// JSON schema of its arguments, as the client wrote it; `None` takes none.
-    pub schema: Option<Box<RawValue>>,
-    /// Whether arguments must follow the schema exactly.
-    pub strict: Option<bool>,
-    /// The prompt may be cached up to here.
-    pub cache: Option<CacheMark>,
-}
-
-/// A tool of the client that is no function, and for which a function of the same name stands in.
-/// Calls of it are written for the client as calls of the tool that it has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StandIn {
-    /// The name of both.
-    pub name: String,
-    /// What the client has.
-    pub kind: StandInKind,
-}
-
-/// What a function stands in for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StandInKind {
-    /// A tool that takes text (OpenAI's `custom`): the text is the function's member `input`.
-    Custom,
-    /// OpenAI's `local_shell`: the function's members are those of its `exec` action.
-    LocalShell,
-}
-
-/// Which tools the model must or may call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ToolChoice {
-    /// As it likes.
-    Auto,
-    /// None.
-    None,
-    /// At least one.
-    Required,
-    /// This one.
-    Named(String),
-    /// One of these: at least one of them if `required`.
-    Allowed {
-        /// Their names.
-        names: Vec<String>,
-        /// At least one must be called.
-        required: bool,
-    },
-}
-
 /// How much the model is to think.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reasoning {
@@ -330,6 +290,8 @@ pub struct Reasoning {
     pub adaptive: bool,
     /// Whether the caller wants to read the reasoning; `None` leaves it to the provider.
     pub visible: Option<bool>,
+    /// The caller's API shows reasoning that is asked for like this, unless it is told not to.
+    pub shown_unasked: bool,
 }
 
 /// How much to think, by OpenAI's words, from none to most.

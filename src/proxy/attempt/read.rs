@@ -8,8 +8,10 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tokio::time::timeout_at;
 
+use super::failure::too_slow;
 use super::gather::{CollectError, Collected, Gathered, collect};
-use super::{Answer, Attempt, Failure, describe, too_slow};
+use super::refused::describe;
+use super::{Answer, Attempt, Failure};
 use crate::protocol::dialect::ClientView;
 use crate::protocol::error::{ErrorFacts, ErrorView};
 use crate::protocol::hub::{StreamTranslator, translate_reply};

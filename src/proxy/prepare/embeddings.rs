@@ -30,13 +30,11 @@ pub(super) fn prepare(
     let mut crossing = Crossing::new(upstream.compatibility);
     let plan = plan(api, &ask, &mut crossing).map_err(|lost| Failure::untranslatable(&lost))?;
     let embeddings = Embeddings { api, plan, base64: request.base64 };
+    let as_it_came =
+        Prepared::as_it_came(resolved.operation, Fit::default(), crossing.into_warnings());
     Ok(Prepared {
-        operation: resolved.operation,
         protocol: upstream.provider.protocol,
-        translated: None,
-        inlined: None,
         embeddings: Some(embeddings),
-        fit: Fit::default(),
-        warnings: crossing.into_warnings(),
+        ..as_it_came
     })
 }

@@ -57,5 +57,5 @@ pub(in crate::simulate) fn one(ask: &Ask<'_>, id: &str) -> Result<Answer, Refusa
 
 fn model(id: &str) -> Value {
     json!({"id": id, "type": "model", "display_name": id, "created_at": "2026-01-01T00:00:00Z",
-        "max_input_tokens": 200_000, "max_tokens": 64_000})
+        "lifecycle": "active", "max_input_tokens": 200_000, "max_tokens": 64_000})
 }

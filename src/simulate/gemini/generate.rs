@@ -20,8 +20,7 @@ pub(super) fn answer(call: Call<'_>, stream: bool) -> Result<Answer, Refusal> {
     let shown = request.pointer("/generationConfig/thinkingConfig/includeThoughts")
         == Some(&Value::Bool(true));
     let ask = call.ask;
-    let replies: Vec<Reply> =
-        (0..choices).map(|at| Reply::to(&prompt, ask.fault, &ask.provider.name, at)).collect();
+    let replies: Vec<Reply> = (0..choices).map(|at| ask.reply(&prompt, at)).collect();
     if !stream {
         return Ok(Answer::json(&whole(call, &replies, shown)));
     }

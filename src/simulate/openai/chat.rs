@@ -21,9 +21,7 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
     let (stream, include_usage, choices) =
         (request.streams(), request.includes_usage(), request.choices());
     let prompt = request.into_prompt();
-    let replies: Vec<_> = (0..choices)
-        .map(|choice| Reply::to(&prompt, ask.fault, &ask.provider.name, choice))
-        .collect();
+    let replies: Vec<_> = (0..choices).map(|choice| ask.reply(&prompt, choice)).collect();
     Ok(if stream {
         Answer::Events(stream::frames(ask, &replies, include_usage))
     } else {

@@ -85,7 +85,7 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
             ..Prompt::default()
         };
         for choice in 0..request.n.unwrap_or(1) {
-            let mut reply = Reply::to(&prompt, ask.fault, &ask.provider.name, choice);
+            let mut reply = ask.reply(&prompt, choice);
             sum.output += reply.usage.output;
             reply.text.insert_str(0, &echoed);
             choices.push(reply);

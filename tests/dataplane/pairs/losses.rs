@@ -66,8 +66,10 @@ async fn what_changes_the_meaning_is_refused_by_its_name() {
 
 #[tokio::test]
 async fn what_is_lost_without_harm_is_told() {
-    let cases: [(&'static dyn Client, &str, Value, &str); 4] = [
+    let search = json!([{"type": "web_search"}, {"type": "function", "name": "f"}]);
+    let cases: [(&'static dyn Client, &str, Value, &str); 5] = [
         (&Chat, "Anthropic", json!({"seed": 7}), "code=dropped;param=seed"),
+        (&Responses, "Bedrock", json!({"tools": search}), "code=dropped;param=tools[0].web_search"),
         (&Chat, "Bedrock", json!({"temperature": 1.5}), "code=adjusted;param=temperature"),
         (&Messages, "Gemini", json!({"inference_geo": "eu"}), "code=dropped;param=inference_geo"),
         (&Chat, "Anthropic", json!({"temperature": 0.5}), ""),

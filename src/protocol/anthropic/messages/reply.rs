@@ -139,6 +139,7 @@ struct Message<'a> {
 pub(super) fn write_reply(reply: &Reply, client: &ClientView<'_>) -> Bytes {
     let choice = reply.choices.first();
     let outputs = choice.map_or(&[][..], |choice| &choice.output);
+    let outputs = without_late_state(outputs);
     let mut content = Vec::with_capacity(outputs.len());
     let (mut calls, mut refused) = (0, false);
     for output in outputs {
@@ -179,6 +180,21 @@ pub(super) fn write_reply(reply: &Reply, client: &ClientView<'_>) -> Bytes {
     };
     // Strings, numbers and JSON that was read as such.
     Bytes::from(serde_json::to_vec(&message).expect("these types are always JSON"))
+}
+
+/// Without a signature of Gemini's that comes after the last words. Claude ends no answer with
+/// thinking, and clients take the last block, or the first, for the answer; see the stream's writer.
+fn without_late_state(outputs: &[Output]) -> &[Output] {
+    match outputs {
+        [before @ .., Output::Thinking { text, state: Some(state) }]
+            if text.is_empty()
+                && state.origin == Origin::Gemini
+                && matches!(before.last(), Some(Output::Text(_))) =>
+        {
+            before
+        }
+        _ => outputs,
+    }
 }
 
 fn write_text(text: &str) -> Option<Block<'_>> {

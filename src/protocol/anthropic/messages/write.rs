@@ -108,7 +108,8 @@ pub(super) fn write_request(
         crossing,
     )?;
     beyond.place_tools(&mut tools);
-    let messages = turns::write(&turns, &names, target, &mut marks, crossing)?;
+    let instructed = !system.is_empty();
+    let messages = turns::write(&turns, instructed, &names, target, &mut marks, crossing)?;
     marks.report(crossing)?;
 
     let sampling = sampling::plan(request, target.facts, plan.forbids_sampling, crossing)?;

@@ -109,11 +109,12 @@ fn read_inference(field: &Field<'_>, request: &mut Request) -> Result<(), Unread
 }
 
 fn read_tools(field: &Field<'_>, request: &mut Request) -> Result<(), Unreadable> {
+    let mut hosted = Vec::new();
     for member in field.members()? {
         match member.name() {
             "tools" => {
                 for item in member.items()? {
-                    read_tool(&item, request)?;
+                    read_tool(&item, request, &mut hosted)?;
                 }
             }
             "toolChoice" => {
@@ -131,10 +132,15 @@ fn read_tools(field: &Field<'_>, request: &mut Request) -> Result<(), Unreadable
             _ => request.beyond.push(member.beyond(false)),
         }
     }
+    request.offer_hosted(hosted);
     Ok(())
 }
 
-fn read_tool(item: &Field<'_>, request: &mut Request) -> Result<(), Unreadable> {
+fn read_tool(
+    item: &Field<'_>,
+    request: &mut Request,
+    hosted: &mut Vec<Beyond>,
+) -> Result<(), Unreadable> {
     let tool = item.only_member()?;
     match tool.name() {
         "toolSpec" => {
@@ -159,7 +165,7 @@ fn read_tool(item: &Field<'_>, request: &mut Request) -> Result<(), Unreadable> 
             }
         }
         // A tool that the provider runs.
-        _ => request.beyond.push(tool.beyond(true)),
+        _ => hosted.push(tool.beyond(true)),
     }
     Ok(())
 }

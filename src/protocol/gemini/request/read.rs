@@ -23,9 +23,7 @@ pub(in crate::protocol::gemini) fn read(body: &[u8]) -> Result<Request, Unreadab
     if let Some(config) = body.object("generationConfig")? {
         config::read(config, &mut request)?;
     }
-    for tool in body.objects("tools")? {
-        tools::read(tool, &mut request)?;
-    }
+    tools::read(body.objects("tools")?, &mut request)?;
     if let Some(config) = body.object("toolConfig")? {
         tools::read_choice(config, &mut request)?;
     }

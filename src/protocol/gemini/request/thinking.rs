@@ -52,11 +52,7 @@ pub(super) fn write(
         Some(How::Budget(budget)) => config.put("thinkingBudget", &budget),
     }
     let silent = reasoning.effort == Some(Effort::None);
-    // Who gives a budget (messages, Converse) is shown the thoughts unless it says otherwise; who
-    // gives a word for effort has to ask for them.
-    let by_budget = reasoning.effort.is_none() && reasoning.budget.is_some_and(|budget| budget > 0);
-    let shown = reasoning.visible.unwrap_or(by_budget);
-    if shown && !silent {
+    if reasoning.visible.unwrap_or(reasoning.shown_unasked) && !silent {
         config.put("includeThoughts", &true);
     }
     Ok((!config.is_empty()).then_some(config))

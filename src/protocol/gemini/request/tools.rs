@@ -8,13 +8,21 @@ use crate::protocol::gemini::members::Members;
 use crate::protocol::gemini::schema;
 use crate::protocol::neutral::{Request, Tool, ToolChoice};
 
-/// Reads one element of `tools`.
-pub(super) fn read(mut tool: Members<'_>, request: &mut Request) -> Result<(), Unreadable> {
-    for declaration in tool.objects("functionDeclarations")? {
-        request.tools.push(function(declaration)?);
+/// Reads `tools`.
+pub(super) fn read(tools: Vec<Members<'_>>, request: &mut Request) -> Result<(), Unreadable> {
+    let mut hosted = Vec::new();
+    for mut tool in tools {
+        for declaration in tool.objects("functionDeclarations")? {
+            request.tools.push(function(declaration)?);
+        }
+        for (field, raw) in tool.rest() {
+            // What is on the screen the client alone knows; whatever else it is, the provider runs it.
+            let list =
+                if field.ends_with(".computerUse") { &mut request.beyond } else { &mut hosted };
+            list.push(beyond(field, true, Some(raw)));
+        }
     }
-    // Whatever else it is, the provider runs it.
-    request.beyond.extend(tool.rest().map(|(field, raw)| beyond(field, true, Some(raw))));
+    request.offer_hosted(hosted);
     Ok(())
 }
 

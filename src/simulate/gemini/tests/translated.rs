@@ -3,7 +3,7 @@
 use super::*;
 use crate::protocol::dialect::{Dialect, Quirks, TargetView};
 use crate::protocol::gemini::GeminiDialect;
-use crate::protocol::neutral::request::Tool;
+use crate::protocol::neutral::Tool;
 use crate::protocol::neutral::{
     Crossing, Effort, Media, Part, Reasoning, Request, ResultPart, Role, Source, SystemText,
     ToolChoice, Turn,

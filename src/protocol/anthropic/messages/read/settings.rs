@@ -54,6 +54,7 @@ fn read_thinking(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), U
             let message = "is missing: it must be the number of tokens to think with";
             reasoning.budget =
                 Some(budget.ok_or_else(|| thinking.wrong("budget_tokens", message))?);
+            reasoning.shown_unasked = true;
         }
         "adaptive" => reasoning.adaptive = true,
         // The nearest that others have: no thinking before the answer.

@@ -6,7 +6,13 @@ use super::content::read_mark;
 use super::essential;
 use crate::protocol::anthropic::messages::fields::Fields;
 use crate::protocol::dialect::Unreadable;
+use crate::protocol::neutral::request::Beyond;
 use crate::protocol::neutral::{Request, Tool, ToolChoice};
+
+/// How the types of those tools begin that Anthropic runs itself. The others of its own (`bash_…`,
+/// `text_editor_…`) are the client's to run, and only its models know how to call them.
+const HOSTED: [&str; 5] =
+    ["code_execution_", "mcp_toolset", "tool_search_", "web_fetch_", "web_search_"];
 
 pub(super) fn read(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), Unreadable> {
     let raws: Option<Vec<&RawValue>> = match fields.take("tools") {
@@ -16,13 +22,15 @@ pub(super) fn read(fields: &mut Fields<'_>, request: &mut Request) -> Result<(),
         ),
         None => None,
     };
+    let mut hosted = Vec::new();
     for (at, raw) in raws.into_iter().flatten().enumerate() {
         let tool = Fields::of(raw, format!("tools[{at}]"))?;
-        read_tool(tool, raw, request)?;
+        read_tool(tool, raw, request, &mut hosted)?;
     }
     if let Some(choice) = fields.object("tool_choice")? {
         read_choice(choice, request)?;
     }
+    request.offer_hosted(hosted);
     Ok(())
 }
 
@@ -30,10 +38,13 @@ fn read_tool(
     mut tool: Fields<'_>,
     raw: &RawValue,
     request: &mut Request,
+    hosted: &mut Vec<Beyond>,
 ) -> Result<(), Unreadable> {
     // A type with a date (`web_search_20250305`) is a tool of Anthropic's own.
-    if tool.text("type")?.is_some_and(|kind| kind != "custom") {
-        request.beyond.push(essential(tool.path().to_owned(), Some(raw)));
+    if let Some(kind) = tool.text("type")?.filter(|kind| kind != "custom") {
+        let is_hosted = HOSTED.iter().any(|begin| kind.starts_with(begin));
+        let list = if is_hosted { hosted } else { &mut request.beyond };
+        list.push(essential(tool.path().to_owned(), Some(raw)));
         return Ok(());
     }
     let schema = tool.take("input_schema");

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::protocol::neutral::OpaqueState;
+use crate::protocol::neutral::{OpaqueState, Origin};
 
 /// What a block is.
 #[derive(Debug)]
@@ -23,7 +23,13 @@ pub(super) struct Block {
 
 /// The blocks that have not been sent to their end.
 #[derive(Debug, Default)]
-pub(super) struct Blocks(pub(super) VecDeque<Block>);
+pub(super) struct Blocks {
+    pub(super) queue: VecDeque<Block>,
+    /// A signature of Gemini's, which come after the words. Claude ends no answer with thinking,
+    /// and clients take the last block for the answer: it is written only where something follows.
+    /// Without it Gemini goes on all the same; it insists on those of calls alone.
+    late: Option<OpaqueState>,
+}
 
 impl Blocks {
     /// More text, in the last block if that is one of text.
@@ -39,18 +45,21 @@ impl Blocks {
 
     /// The state of the thinking so far, or of none.
     pub(super) fn state(&mut self, state: &OpaqueState) {
-        match self.0.back_mut() {
+        match self.queue.back_mut() {
             Some(Block { kind: Kind::Thinking(empty @ None), ended: false, .. })
                 if !state.redacted =>
             {
                 *empty = Some(state.clone());
+            }
+            Some(Block { kind: Kind::Text, .. }) if state.origin == Origin::Gemini => {
+                self.late = Some(state.clone());
             }
             _ => self.push(Kind::Thinking(Some(state.clone()))),
         }
     }
 
     pub(super) fn end_thinking(&mut self) {
-        if let Some(Block { kind: Kind::Thinking(_), ended, .. }) = self.0.back_mut() {
+        if let Some(Block { kind: Kind::Thinking(_), ended, .. }) = self.queue.back_mut() {
             *ended = true;
         }
     }
@@ -64,31 +73,35 @@ impl Blocks {
         let is = |block: &&mut Block| {
             matches!(block.kind, Kind::Call { call, .. } if call == number) && !block.ended
         };
-        self.0.iter_mut().find(is)
+        self.queue.iter_mut().find(is)
     }
 
     /// The answer is over, and so are its blocks.
     pub(super) fn end(&mut self) {
-        for block in &mut self.0 {
+        for block in &mut self.queue {
             block.ended = true;
         }
     }
 
     fn last_or_new(&mut self, fits: impl Fn(&Kind) -> bool, new: impl Fn() -> Kind) -> &mut String {
-        if !self.0.back().is_some_and(|last| !last.ended && fits(&last.kind)) {
+        if !self.queue.back().is_some_and(|last| !last.ended && fits(&last.kind)) {
             self.push(new());
         }
-        let last = self.0.back_mut().expect("one was there or was put there");
+        let last = self.queue.back_mut().expect("one was there or was put there");
         &mut last.waiting
     }
 
     /// A new block ends the one before it, but for calls, whose end is told.
     fn push(&mut self, kind: Kind) {
-        if let Some(last) = self.0.back_mut()
+        if let Some(last) = self.queue.back_mut()
             && !matches!(last.kind, Kind::Call { .. })
         {
             last.ended = true;
         }
-        self.0.push_back(Block { kind, waiting: String::new(), ended: false });
+        if let Some(state) = self.late.take() {
+            let (kind, waiting) = (Kind::Thinking(Some(state)), String::new());
+            self.queue.push_back(Block { kind, waiting, ended: true });
+        }
+        self.queue.push_back(Block { kind, waiting: String::new(), ended: false });
     }
 }

@@ -142,7 +142,7 @@ impl MessagesWriter {
     /// Whether the first block was sent to its end.
     fn send_front(&mut self, out: &mut Vec<u8>) -> bool {
         let index = self.index;
-        let Some(block) = self.blocks.0.front_mut() else { return false };
+        let Some(block) = self.blocks.queue.front_mut() else { return false };
         if self.front == Front::Waits {
             self.front = Front::Begun;
             Frame::ContentBlockStart { index, content_block: shell(&block.kind) }.send(out);
@@ -169,7 +169,7 @@ impl MessagesWriter {
         Frame::ContentBlockStop { index }.send(out);
         self.index += 1;
         self.front = Front::Waits;
-        self.blocks.0.pop_front();
+        self.blocks.queue.pop_front();
         true
     }
 

@@ -70,6 +70,19 @@ fn vector_12_tools_of_anthropic_are_essential() {
 }
 
 #[test]
+fn tools_that_anthropic_runs_are_a_harmless_loss_beside_others() {
+    let web = json!({"type": "web_search_20250305", "name": "web_search"});
+    let shell = json!({"type": "bash_20250124", "name": "bash"});
+    let own = json!({"name": "f", "input_schema": {}});
+    let mut body = json!({"messages": [], "tools": [web, own]});
+    let essential = |body: &Value| read(body).expect("a request").beyond[0].essential;
+    assert!(!essential(&body));
+    body["tool_choice"] = json!({"type": "tool", "name": "web_search"});
+    assert!(essential(&body), "it is asked for by name");
+    assert!(essential(&json!({"messages": [], "tools": [shell, own]})), "the client waits for it");
+}
+
+#[test]
 fn members_of_anthropic_alone_are_no_reason_to_refuse() {
     let body = json!({"messages": [], "container": "c", "mcp_servers": [1], "inference_geo": "us",
         "context_management": {}, "speed": "fast", "anthropic_beta": ["b"]});

@@ -109,6 +109,15 @@ fn the_state_of_a_call_comes_back_with_it() {
 }
 
 #[test]
+fn an_answer_never_ends_with_thinking_after_its_words() {
+    let state = OpaqueState { origin: Origin::Gemini, data: "g".into(), redacted: false };
+    let late = Output::Thinking { text: String::new(), state: Some(state) };
+    let outputs = vec![Output::Text("a".into()), late];
+    let written = write_reply(&answer(outputs, Some(Finish::Stop)));
+    assert_eq!(written["content"], json!([{"type": "text", "text": "a"}]));
+}
+
+#[test]
 fn answers_of_other_servers_are_read() {
     let reply = read_reply(&json!({"content": "plain", "stop_reason": null}));
     assert_eq!(reply.choices[0].output, [Output::Text("plain".into())]);

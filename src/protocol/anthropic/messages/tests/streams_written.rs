@@ -244,3 +244,19 @@ fn an_end_without_a_finish_is_not_made_up() {
     let frames = write(&[text("a"), Event::End]);
     assert_eq!(short(&frames), ["message_start", "0 text", "0 + a", "0 end"]);
 }
+
+/// As Gemini's signatures come: Claude Code takes the last block for the answer.
+#[test]
+fn an_answer_never_ends_with_thinking_after_its_words() {
+    let state = OpaqueState { origin: Origin::Gemini, data: "g".into(), redacted: false };
+    let signed = [text("Hi"), Event::ThinkingState { choice: 0, state }];
+    let ended = [signed.as_slice(), &[finish(Finish::Stop), Event::End]].concat();
+    let blocks = |events: &[Event]| {
+        let frames = write(events);
+        let begun = frames.iter().filter(|frame| frame["type"] == "content_block_start");
+        begun.map(|frame| frame["content_block"]["type"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(blocks(&ended), ["text"]);
+    let called = [signed.as_slice(), &[call(0, "f"), end(0), finish(Finish::ToolCalls)]].concat();
+    assert_eq!(blocks(&called), ["text", "thinking", "tool_use"]);
+}

@@ -13,9 +13,10 @@ use crate::protocol::neutral::{
     CacheMark, CannotCross, Crossing, Media, OpaqueState, Origin, Part, ResultPart, Role, Turn,
 };
 
-/// Writes the messages of a conversation.
+/// Writes the messages of a conversation, before which there may be instructions.
 pub(super) fn write<'a>(
     turns: &[&'a Turn],
+    instructed: bool,
     names: &'a ToolNames<'a>,
     target: &TargetView<'_>,
     marks: &mut Marks,
@@ -46,6 +47,11 @@ pub(super) fn write<'a>(
         // A conversation begins with the user.
         crossing.adjusted("messages")?;
         messages.insert(0, Message { role: "user", content: vec![Block::text(".")] });
+    }
+    if messages.is_empty() && instructed {
+        // Instructions alone are a prompt to other APIs.
+        crossing.adjusted("messages")?;
+        messages.push(Message { role: "user", content: vec![Block::text(".")] });
     }
     if messages.is_empty() {
         let message = "holds nothing to answer: add a user message that is not empty";

@@ -41,7 +41,10 @@ fn read_thinking(field: &Field<'_>, request: &mut Request) -> Result<(), Unreada
     let kind = members.required("type")?;
     let reasoning = reasoning(request);
     match &*kind.text()? {
-        "enabled" => reasoning.budget = budget,
+        "enabled" => {
+            reasoning.budget = budget;
+            reasoning.shown_unasked = true;
+        }
         "adaptive" => reasoning.adaptive = true,
         "disabled" => reasoning.effort = Some(Effort::None),
         _ => request.beyond.push(field.beyond(false)),

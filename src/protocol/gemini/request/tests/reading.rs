@@ -107,6 +107,22 @@ fn what_has_no_place_is_named() {
 }
 
 #[test]
+fn tools_that_google_runs_are_a_harmless_loss_beside_others() {
+    let functions = json!({"functionDeclarations": [{"name": "f"}], "googleSearch": {}});
+    let request = read(&json!({"contents": [], "tools": [{"urlContext": {}}, functions,
+        {"computerUse": {"environment": "ENVIRONMENT_BROWSER"}}]}))
+    .expect("a request");
+    let mut beyond = beyond(&request);
+    beyond.sort_unstable();
+    let expected = [
+        ("tools[0].urlContext", false),
+        ("tools[1].googleSearch", false),
+        ("tools[2].computerUse", true),
+    ];
+    assert_eq!(beyond, expected);
+}
+
+#[test]
 fn a_schema_of_the_subset_becomes_json_schema() {
     let request = read(&json!({
         "contents": [],

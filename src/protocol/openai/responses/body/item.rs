@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::protocol::neutral::StandInKind;
+use crate::protocol::neutral::{StandIn, StandInKind};
 
 /// An item of an output.
 #[derive(Debug)]
@@ -24,7 +24,13 @@ pub(in super::super) enum Content {
     /// Reasoning, and its state for `encrypted_content`.
     Reasoning { text: String, sealed: Option<String> },
     /// A call of a function, or of the tool that a function stands in for.
-    Call { call_id: String, name: String, arguments: String, stands_for: Option<StandInKind> },
+    Call {
+        call_id: String,
+        name: String,
+        namespace: Option<String>,
+        arguments: String,
+        kind: StandInKind,
+    },
 }
 
 /// A part of a message.
@@ -57,6 +63,8 @@ pub(in super::super) enum ItemView<'a> {
         status: &'a str,
         call_id: &'a str,
         name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<&'a str>,
         arguments: &'a str,
     },
     CustomToolCall {
@@ -64,6 +72,8 @@ pub(in super::super) enum ItemView<'a> {
         status: &'a str,
         call_id: &'a str,
         name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<&'a str>,
         input: &'a str,
     },
     LocalShellCall {
@@ -101,9 +111,9 @@ impl Item {
         match content {
             Content::Message(_) => "msg",
             Content::Reasoning { .. } => "rs",
-            Content::Call { stands_for: None, .. } => "fc",
-            Content::Call { stands_for: Some(StandInKind::Custom), .. } => "ctc",
-            Content::Call { stands_for: Some(StandInKind::LocalShell), .. } => "lsh",
+            Content::Call { kind: StandInKind::Function, .. } => "fc",
+            Content::Call { kind: StandInKind::Custom, .. } => "ctc",
+            Content::Call { kind: StandInKind::LocalShell, .. } => "lsh",
         }
     }
 
@@ -126,33 +136,55 @@ impl Item {
                     .collect(),
                 encrypted_content: sealed.as_deref(),
             },
-            Content::Call { call_id, name, arguments, stands_for } => match stands_for {
-                None => ItemView::FunctionCall { id, status, call_id, name, arguments },
-                Some(StandInKind::Custom) => {
-                    ItemView::CustomToolCall { id, status, call_id, name, input: arguments }
+            Content::Call { call_id, name, namespace, arguments, kind } => {
+                let namespace = namespace.as_deref();
+                match kind {
+                    StandInKind::Function => {
+                        ItemView::FunctionCall { id, status, call_id, name, namespace, arguments }
+                    }
+                    StandInKind::Custom => {
+                        let input = arguments;
+                        ItemView::CustomToolCall { id, status, call_id, name, namespace, input }
+                    }
+                    StandInKind::LocalShell => {
+                        ItemView::LocalShellCall { id, status, call_id, action: action(arguments) }
+                    }
                 }
-                Some(StandInKind::LocalShell) => {
-                    ItemView::LocalShellCall { id, status, call_id, action: action(arguments) }
-                }
-            },
+            }
         }
     }
 }
 
 /// The arguments of a call that is complete, as its kind of call has them.
-pub(super) fn complete(arguments: String, stands_for: Option<StandInKind>) -> String {
-    match stands_for {
-        Some(StandInKind::Custom) => custom_input(arguments),
+fn complete(arguments: String, kind: StandInKind) -> String {
+    match kind {
+        StandInKind::Custom => custom_input(arguments),
         _ if arguments.is_empty() => "{}".to_owned(),
         _ => arguments,
     }
 }
 
 impl Content {
+    /// A call of the function `name`, as one of the tool that it stands in for if it does. Nothing is
+    /// known of its arguments yet.
+    pub fn call(call_id: String, name: &str, stand_ins: &[StandIn]) -> Self {
+        let arguments = String::new();
+        match stand_ins.iter().find(|stand_in| stand_in.name == name) {
+            None => {
+                let (name, kind) = (name.to_owned(), StandInKind::Function);
+                Self::Call { call_id, name, namespace: None, arguments, kind }
+            }
+            Some(StandIn { kind, tool, namespace, .. }) => {
+                let (name, namespace) = (tool.clone(), namespace.clone());
+                Self::Call { call_id, name, namespace, arguments, kind: *kind }
+            }
+        }
+    }
+
     /// A call's arguments are all there.
     pub fn complete(&mut self) {
-        if let Self::Call { arguments, stands_for, .. } = self {
-            *arguments = complete(std::mem::take(arguments), *stands_for);
+        if let Self::Call { arguments, kind, .. } = self {
+            *arguments = complete(std::mem::take(arguments), *kind);
         }
     }
 }

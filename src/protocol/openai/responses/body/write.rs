@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::sealed::{seal, seal_call};
-use super::item::{Content, Item, ItemView, Words, complete};
+use super::item::{Content, Item, ItemView, Words};
 use crate::protocol::dialect::ClientView;
 use crate::protocol::neutral::{Finish, Output, Reply};
 use crate::protocol::usage::Usage;
@@ -239,14 +239,12 @@ fn push(items: &mut Vec<Item>, output: &Output, answer: &Answer, client: &Client
             if let Some(state) = state {
                 add(Content::Reasoning { text: String::new(), sealed: Some(seal_call(state)) });
             }
-            let kind = client.stand_ins.iter().find(|stand_in| stand_in.name == *name);
-            let stands_for = kind.map(|stand_in| stand_in.kind);
-            let content = Content::Call {
-                call_id: answer.call_id(id, items.len()),
-                name: name.clone(),
-                arguments: complete(arguments.clone(), stands_for),
-                stands_for,
-            };
+            let call_id = answer.call_id(id, items.len());
+            let mut content = Content::call(call_id, name, client.stand_ins);
+            if let Content::Call { arguments: written, .. } = &mut content {
+                written.clone_from(arguments);
+            }
+            content.complete();
             let item = answer.item(items, "completed", content);
             items.push(item);
         }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::super::fields::Fields;
 use super::super::sealed::{Sealed, unseal};
 use super::content;
+use super::tools::{Tools, function_name};
 use crate::protocol::dialect::Unreadable;
 use crate::protocol::neutral::request::Beyond;
 use crate::protocol::neutral::{OpaqueState, Part, Request, ResultPart, Role, SystemText, Turn};
@@ -18,7 +19,11 @@ pub(super) const LOCAL_SHELL: &str = "local_shell";
 
 /// Reads `input` into the request's turns; messages of the system in front of all others go to its
 /// instructions.
-pub(super) fn read(raw: &RawValue, request: &mut Request) -> Result<(), Unreadable> {
+pub(super) fn read(
+    raw: &RawValue,
+    request: &mut Request,
+    tools: &mut Tools,
+) -> Result<(), Unreadable> {
     if raw.get().starts_with('"') {
         let text = serde_json::from_str(raw.get())
             .map_err(|_| Unreadable::new("input", "must be a valid string"))?;
@@ -30,7 +35,7 @@ pub(super) fn read(raw: &RawValue, request: &mut Request) -> Result<(), Unreadab
     if !raw.get().starts_with('[') {
         return Err(Unreadable::new("input", "must be a string or a list of items"));
     }
-    let mut reader = Items { request, call_state: None };
+    let mut reader = Items { request, tools, call_state: None };
     for item in Fields::list(raw, "input")? {
         reader.read(item)?;
     }
@@ -39,6 +44,7 @@ pub(super) fn read(raw: &RawValue, request: &mut Request) -> Result<(), Unreadab
 
 struct Items<'a> {
     request: &'a mut Request,
+    tools: &'a mut Tools,
     /// A state that came ahead of the call that it belongs to.
     call_state: Option<OpaqueState>,
 }
@@ -54,13 +60,13 @@ impl Items<'_> {
             "message" => self.message(item),
             "reasoning" => self.reasoning(item),
             "function_call" => {
-                let name = item.named("name")?;
+                let name = called(&mut item)?;
                 let arguments = item.string("arguments")?.unwrap_or_default();
                 self.call(item.named("call_id")?, name, arguments);
                 Ok(())
             }
             "custom_tool_call" => {
-                let name = item.named("name")?;
+                let name = called(&mut item)?;
                 let input = item.string("input")?.unwrap_or_default();
                 self.call(item.named("call_id")?, name, json!({ "input": input }).to_string());
                 Ok(())
@@ -73,6 +79,14 @@ impl Items<'_> {
             }
             "function_call_output" | "custom_tool_call_output" | "local_shell_call_output" => {
                 self.output(item)
+            }
+            // Tools that were added or found midway; which came when makes no difference elsewhere.
+            "additional_tools" | "tool_search_output" => {
+                let path = item.at("tools");
+                match item.raw("tools")? {
+                    Some(raw) => self.tools.read(raw, &path, self.request),
+                    None => Ok(()),
+                }
             }
             "item_reference" => Err(Unreadable::new(
                 item.path(),
@@ -209,6 +223,12 @@ impl Items<'_> {
         }
         &mut turns.last_mut().expect("one was pushed if there was none").parts
     }
+}
+
+/// The function that was called.
+fn called(item: &mut Fields<'_>) -> Result<String, Unreadable> {
+    let namespace = item.string("namespace")?;
+    Ok(function_name(namespace.as_deref(), &item.named("name")?))
 }
 
 /// Items of `local_shell` are matched by `call_id` by some clients and by `id` by others.

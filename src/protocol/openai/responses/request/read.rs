@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
-
 use super::super::fields::Fields;
-use super::{items, tools};
+use super::items;
+use super::tools::{Tools, read_choice};
 use crate::protocol::dialect::Unreadable;
 use crate::protocol::neutral::request::Beyond;
 use crate::protocol::neutral::{Effort, Format, Reasoning, Request, SystemText};
@@ -32,7 +31,7 @@ const HARMLESS: [&str; 11] = [
     "prompt_cache_retention",
     "client_metadata",
     "access_programs",
-    // Bounds hosted tools only, which are refused.
+    // Bounds hosted tools only, which are refused or left out.
     "max_tool_calls",
     "safety_identifier",
     "user",
@@ -63,14 +62,21 @@ pub fn read(body: &[u8]) -> Result<Request, Unreadable> {
     if let Some(text) = fields.string("instructions")?.filter(|text| !text.is_empty()) {
         request.system.push(SystemText { text, cache: None });
     }
+    let mut tools = Tools::default();
     match fields.raw("input")? {
-        Some(raw) => items::read(raw, &mut request)?,
+        Some(raw) => items::read(raw, &mut request, &mut tools)?,
         None => {
             let message = "is missing: it must be a string or a list of items";
             return Err(Unreadable::new("input", message));
         }
     }
-    read_tools(&mut fields, &mut request)?;
+    if let Some(raw) = fields.raw("tools")? {
+        tools.read(raw, "tools", &mut request)?;
+    }
+    tools.settle(&mut request);
+    if let Some(raw) = fields.raw("tool_choice")? {
+        request.tool_choice = read_choice(raw, &mut request)?;
+    }
     read_reasoning(&mut fields, &mut request)?;
     read_text(&mut fields, &mut request)?;
     read_logprobs(&mut fields, &mut request)?;
@@ -107,20 +113,6 @@ fn refuse_stored(fields: &mut Fields<'_>) -> Result<(), Unreadable> {
 
 fn metadata(fields: &mut Fields<'_>) -> Result<BTreeMap<String, String>, Unreadable> {
     Ok(fields.read("metadata", "must be an object of strings")?.unwrap_or_default())
-}
-
-fn read_tools(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), Unreadable> {
-    if let Some(raw) = fields.raw("tools")? {
-        let texts: Vec<&RawValue> = serde_json::from_str(raw.get())
-            .map_err(|_| Unreadable::new("tools", "must be a list of objects"))?;
-        for (tool, text) in Fields::list(raw, "tools")?.into_iter().zip(texts) {
-            tools::read(tool, text, request)?;
-        }
-    }
-    if let Some(raw) = fields.raw("tool_choice")? {
-        request.tool_choice = tools::read_choice(raw, &mut request.beyond)?;
-    }
-    Ok(())
 }
 
 fn read_reasoning(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), Unreadable> {

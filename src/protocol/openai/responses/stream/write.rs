@@ -251,13 +251,8 @@ impl ResponsesWriter {
             let at = self.add(Content::Reasoning { text: String::new(), sealed }, out);
             self.item_done(at, "completed", out);
         }
-        let stand_in = self.stand_ins.iter().find(|stand_in| stand_in.name == name);
-        let content = Content::Call {
-            call_id: self.answer.call_id(id, self.items.len()),
-            name: name.to_owned(),
-            arguments: String::new(),
-            stands_for: stand_in.map(|stand_in| stand_in.kind),
-        };
+        let call_id = self.answer.call_id(id, self.items.len());
+        let content = Content::call(call_id, name, &self.stand_ins);
         let at = self.add(content, out);
         self.calls.push((call, at));
     }
@@ -266,12 +261,12 @@ impl ResponsesWriter {
         let Some(&(_, at)) = self.calls.iter().find(|(number, _)| *number == call) else {
             return;
         };
-        let Content::Call { arguments, stands_for, .. } = &mut self.items[at].content else {
+        let Content::Call { arguments, kind, .. } = &mut self.items[at].content else {
             return;
         };
         arguments.push_str(text);
         // What stands for something else can be told only when all of it is there.
-        if stands_for.is_none() {
+        if *kind == StandInKind::Function {
             let frame = Frame { delta: Some(text), ..of_item(&self.items, at) };
             self.frames.send(out, "response.function_call_arguments.delta", frame);
         }
@@ -292,10 +287,10 @@ impl ResponsesWriter {
             self.items[at].content.complete();
         }
         let named = || of_item(&self.items, at);
-        if let Content::Call { arguments, name, stands_for, .. } = &self.items[at].content {
+        if let Content::Call { arguments, name, kind, .. } = &self.items[at].content {
             let whole = Some(&**arguments);
-            match stands_for {
-                None => {
+            match kind {
+                StandInKind::Function => {
                     if empty && !arguments.is_empty() {
                         let frame = Frame { delta: whole, ..named() };
                         self.frames.send(out, "response.function_call_arguments.delta", frame);
@@ -303,13 +298,13 @@ impl ResponsesWriter {
                     let frame = Frame { arguments: whole, name: Some(name), ..named() };
                     self.frames.send(out, "response.function_call_arguments.done", frame);
                 }
-                Some(StandInKind::Custom) => {
+                StandInKind::Custom => {
                     let frame = Frame { delta: whole, ..named() };
                     self.frames.send(out, "response.custom_tool_call_input.delta", frame);
                     let frame = Frame { input: whole, ..named() };
                     self.frames.send(out, "response.custom_tool_call_input.done", frame);
                 }
-                Some(StandInKind::LocalShell) => {}
+                StandInKind::LocalShell => {}
             }
         }
         self.item_done(at, status, out);

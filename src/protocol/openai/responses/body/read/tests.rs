@@ -86,9 +86,18 @@ fn every_finish_has_its_status() {
 
 #[test]
 fn a_call_of_a_stand_in_is_one_of_the_client_s_tool() {
+    let stand_in =
+        |name: &str, kind| StandIn { name: name.into(), kind, tool: name.into(), namespace: None };
+    let in_docs = StandIn {
+        name: "docs__search".into(),
+        kind: StandInKind::Function,
+        tool: "search".into(),
+        namespace: Some("docs".into()),
+    };
     let stand_ins = [
-        StandIn { name: "apply_patch".into(), kind: StandInKind::Custom },
-        StandIn { name: "local_shell".into(), kind: StandInKind::LocalShell },
+        stand_in("apply_patch", StandInKind::Custom),
+        stand_in("local_shell", StandInKind::LocalShell),
+        in_docs,
     ];
     let client = ClientView { stand_ins: &stand_ins, ..CLIENT };
     let output = vec![
@@ -96,6 +105,7 @@ fn a_call_of_a_stand_in_is_one_of_the_client_s_tool() {
         call("apply_patch", "*** bare"),
         call("local_shell", r#"{"command":["ls","-l"],"timeout_ms":5}"#),
         call("f", ""),
+        call("docs__search", r#"{"for":1}"#),
     ];
     let written = write(&reply(output, Finish::ToolCalls), &client);
     let output = &written["output"];
@@ -107,6 +117,11 @@ fn a_call_of_a_stand_in_is_one_of_the_client_s_tool() {
     assert_eq!(output[2]["action"]["command"], json!(["ls", "-l"]));
     assert_eq!(output[3]["type"], "function_call");
     assert_eq!(output[3]["arguments"], "{}");
+    assert!(output[3].get("namespace").is_none());
+    assert_eq!(output[4]["type"], "function_call");
+    assert_eq!(output[4]["namespace"], "docs");
+    assert_eq!(output[4]["name"], "search");
+    assert_eq!(output[4]["arguments"], r#"{"for":1}"#);
 }
 
 #[test]

@@ -152,7 +152,12 @@ fn what_codex_sends_is_read() {
         "client_metadata": {"a": "b"},
     }));
     let kinds = [("apply_patch", StandInKind::Custom), ("local_shell", StandInKind::LocalShell)];
-    let stand_ins = kinds.map(|(name, kind)| StandIn { name: name.into(), kind });
+    let stand_ins = kinds.map(|(name, kind)| StandIn {
+        name: name.into(),
+        kind,
+        tool: name.into(),
+        namespace: None,
+    });
     assert_eq!(request.stand_ins, stand_ins);
     let names: Vec<_> = request.tools.iter().map(|tool| &*tool.name).collect();
     assert_eq!(names, ["shell", "apply_patch", "local_shell"]);
@@ -203,8 +208,83 @@ fn stored_things_are_refused_with_what_to_do() {
     assert!(request(&harmless).beyond.is_empty());
 }
 
+/// As Codex offers its tools to models that it knows.
 #[test]
-fn hosted_tools_are_essential_and_named() {
+fn tools_of_namespaces_are_functions_of_both_names() {
+    let function = |name| json!({"type": "function", "name": name, "parameters": {}});
+    let request = request(&json!({
+        "input": [
+            {"type": "additional_tools", "role": "developer", "tools": [
+                {"type": "namespace", "name": "functions", "description": "", "tools": [
+                    {"type": "custom", "name": "exec", "description": "Runs code."},
+                    function("wait"),
+                ]},
+                {"type": "namespace", "name": "mcp__docs__", "description": "All pages.",
+                    "tools": [function("search")]},
+            ]},
+            {"role": "developer", "content": "Be brief."},
+            {"role": "user", "content": "x"},
+            {"type": "custom_tool_call", "call_id": "1", "namespace": "functions", "name": "exec",
+                "input": "text(1)"},
+            {"type": "custom_tool_call_output", "call_id": "1", "output": "1"},
+            {"type": "function_call", "call_id": "2", "namespace": "mcp__docs__", "name": "search",
+                "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "2", "output": "found"},
+        ],
+        "tools": [function("search"), {"type": "web_search"}],
+        "tool_choice": {"type": "custom", "name": "exec"},
+    }));
+    let names: Vec<_> = request.tools.iter().map(|tool| &*tool.name).collect();
+    assert_eq!(names, ["functions__exec", "functions__wait", "mcp__docs__search", "search"]);
+    let stand_ins: Vec<_> = request
+        .stand_ins
+        .iter()
+        .map(|one| (&*one.name, one.kind, one.namespace.as_deref(), &*one.tool))
+        .collect();
+    let (function, custom) = (StandInKind::Function, StandInKind::Custom);
+    let expected = [
+        ("functions__exec", custom, Some("functions"), "exec"),
+        ("functions__wait", function, Some("functions"), "wait"),
+        ("mcp__docs__search", function, Some("mcp__docs__"), "search"),
+    ];
+    assert_eq!(stand_ins, expected);
+    let called = request.turns.iter().flat_map(|turn| &turn.parts).filter_map(|part| match part {
+        Part::ToolCall { name, .. } => Some(&**name),
+        _ => None,
+    });
+    assert!(called.eq(["functions__exec", "mcp__docs__search"]));
+    assert_eq!(request.tool_choice, Some(ToolChoice::Named("functions__exec".into())));
+    let system: Vec<_> = request.system.iter().map(|system| &*system.text).collect();
+    assert_eq!(system, ["Be brief.", "Tools named `mcp__docs__…`: All pages."]);
+}
+
+#[test]
+fn a_tool_that_is_declared_again_is_what_was_declared_last() {
+    let search = |said| json!({"type": "function", "name": "search", "description": said});
+    let found = json!({"type": "tool_search_output", "call_id": "1", "tools": [search("b")]});
+    let request = request(&json!({"input": [found], "tools": [search("a")]}));
+    let [tool] = &*request.tools else { panic!("{:?}", request.tools) };
+    assert_eq!(tool.description.as_deref(), Some("a"));
+
+    let namespace = json!({"type": "namespace", "name": "a", "tools": [search("c")]});
+    let plain = json!({"type": "function", "name": "a__search"});
+    let message = refusal(&json!({"input": "x", "tools": [namespace, plain]}));
+    assert!(message.starts_with("`tools[1]` is `a__search` for models"), "{message}");
+}
+
+#[test]
+fn hosted_tools_beside_others_are_a_harmless_loss() {
+    let request = request(&json!({
+        "input": "x",
+        "tools": [{"type": "web_search"}, {"type": "function", "name": "f"}, {"type": "shell"}],
+    }));
+    let lost: Vec<_> = request.beyond.iter().map(|b| (&*b.field, b.essential)).collect();
+    // A tool that the client runs is waited for.
+    assert_eq!(lost, [("tools[2].shell", true), ("tools[0].web_search", false)]);
+}
+
+#[test]
+fn hosted_tools_alone_are_essential_and_named() {
     let request = request(&json!({
         "input": "x",
         "tools": [{"type": "web_search"}, {"type": "mcp", "server_label": "s"}],

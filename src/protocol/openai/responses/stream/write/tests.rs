@@ -220,9 +220,18 @@ fn vector_91_a_cut_call_that_its_provider_closes_is_not_complete() {
 
 #[test]
 fn a_call_of_a_stand_in_is_one_of_the_client_s_tool() {
+    let stand_in =
+        |name: &str, kind| StandIn { name: name.into(), kind, tool: name.into(), namespace: None };
+    let in_docs = StandIn {
+        name: "docs__search".into(),
+        kind: StandInKind::Function,
+        tool: "search".into(),
+        namespace: Some("docs".into()),
+    };
     let stand_ins = [
-        StandIn { name: "apply_patch".into(), kind: StandInKind::Custom },
-        StandIn { name: "local_shell".into(), kind: StandInKind::LocalShell },
+        stand_in("apply_patch", StandInKind::Custom),
+        stand_in("local_shell", StandInKind::LocalShell),
+        in_docs,
     ];
     let client = ClientView { stand_ins: &stand_ins, ..CLIENT };
     let frames = write_for(
@@ -236,6 +245,9 @@ fn a_call_of_a_stand_in_is_one_of_the_client_s_tool() {
             tool(1, "local_shell"),
             arguments(1, "{\"command\":[\"ls\"]}"),
             tool_end(1),
+            tool(2, "docs__search"),
+            arguments(2, "{}"),
+            tool_end(2),
             finish(Finish::ToolCalls),
             Event::End,
         ],
@@ -249,6 +261,10 @@ fn a_call_of_a_stand_in_is_one_of_the_client_s_tool() {
         "output_item.done",
         "output_item.added",
         "output_item.done",
+        "output_item.added",
+        "function_call_arguments.delta",
+        "function_call_arguments.done",
+        "output_item.done",
         "completed",
     ];
     assert_eq!(kinds(&frames), expected);
@@ -256,6 +272,10 @@ fn a_call_of_a_stand_in_is_one_of_the_client_s_tool() {
     assert_eq!(frames[5]["item"]["type"], "custom_tool_call");
     assert_eq!(frames[5]["item"]["input"], "*** Begin\n");
     assert_eq!(frames[7]["item"]["action"]["command"], json!(["ls"]));
+    for frame in [&frames[8], &frames[11]] {
+        assert_eq!(frame["item"]["namespace"], "docs");
+        assert_eq!(frame["item"]["name"], "search");
+    }
 }
 
 #[test]
