@@ -96,7 +96,7 @@ impl Tools {
     /// Tools that are called by two names. The model is told both in one, and what is said of the
     /// namespace among its instructions, once.
     fn read_namespace(&mut self, mut tool: Fields<'_>, to: &mut Request) -> Result<(), Unreadable> {
-        let name = tool.named("name")?;
+        let name = tool.needed("name")?;
         if let Some(said) = tool.string("description")?.filter(|said| !said.trim().is_empty()) {
             let text = format!("Tools named `{}`: {said}", function_name(Some(&name), "…"));
             self.namespaces.push(SystemText { text, cache: None });
