@@ -21,6 +21,14 @@ DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
 IMAGE ?= pilothouse:dev
 
+# Seconds of fuzzing for each target: by itself, and as a part of `make test`, where some minutes in
+# all have to do (25 targets, two at a time on CI's two processors: five minutes; elsewhere one).
+FUZZ_TIME ?= 60
+FUZZ_TIME_IN_TEST := $(if $(CI),24,5)
+# Which targets (all, if none is named), and an input to try once more.
+TARGET ?=
+INPUT ?=
+
 # Test binaries that need more than cargo; all others run in `test-unit`.
 RINGS := apiserver sdk
 TESTS := $(patsubst tests/%.rs,%,$(patsubst tests/%/main.rs,tests/%.rs,$(wildcard tests/*.rs tests/*/main.rs)))
@@ -49,7 +57,9 @@ image: ## Build the container image (IMAGE=name:tag); needs a container engine
 .PHONY: test
 test: fmt-check lint docs deny ## Everything that a change has to pass
 	@assets="$$(e2e/tools/build)"; \
-	KUBEBUILDER_ASSETS="$$assets" .ci/count cargo test $(CARGO_FLAGS) --no-fail-fast
+	fuzzed=0; CACHE='$(CACHE)' FUZZ_TIME=$(FUZZ_TIME_IN_TEST) TARGET= INPUT= .ci/fuzz || fuzzed=$$?; \
+	KUBEBUILDER_ASSETS="$$assets" .ci/count cargo test $(CARGO_FLAGS) --no-fail-fast; \
+	exit $$fuzzed
 
 .PHONY: test-unit
 test-unit: ## Tests that need nothing but cargo
@@ -63,6 +73,10 @@ test-apiserver: ## Tests against a real kube-apiserver and etcd (built once, abo
 .PHONY: test-sdk
 test-sdk: ## The official SDKs, their own tests and coding agents, with targets of every API
 	@.ci/count cargo test $(CARGO_FLAGS) --test sdk $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## Look for inputs that break a decoder (FUZZ_TIME=seconds for each, TARGET='name ...', INPUT=file)
+	@CACHE='$(CACHE)' FUZZ_TIME='$(FUZZ_TIME)' TARGET='$(TARGET)' INPUT='$(INPUT)' .ci/fuzz
 
 .PHONY: bench
 bench: ## Measure the gateway, as the image has it, beside a bare proxy (ARGS='...')

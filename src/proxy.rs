@@ -47,6 +47,8 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use tokio_util::sync::CancellationToken;
 
+pub use classify::retry_after;
+
 use crate::protocol::registry::{Called, operation};
 use crate::table::{Caller, RouteTable, TableCell};
 use crate::telemetry::{AccessLog, Metrics};

@@ -11,6 +11,8 @@
 
 #[path = "vectors/cross.rs"]
 mod cross;
+#[path = "vectors/dialect.rs"]
+mod dialect;
 #[path = "vectors/layout.rs"]
 mod layout;
 #[path = "vectors/vector.rs"]
@@ -25,8 +27,9 @@ use pilothouse::protocol::registry::OPERATIONS;
 use serde_json::Value;
 
 use cross::cross;
+use dialect::name;
 use layout::{layout, minified};
-use vector::{Kind, all, name};
+use vector::{Kind, all};
 
 /// How many vectors the reference has.
 const VECTORS: u32 = 100;

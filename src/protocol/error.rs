@@ -42,7 +42,8 @@ impl ErrorFacts {
     /// Facts of a body that has no structure: its beginning as text.
     pub fn unstructured(body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(&body[..body.len().min(MESSAGE_LIMIT)]);
-        Self { message: text.trim().to_owned(), ..Self::default() }
+        // What is no UTF-8 has grown.
+        Self { message: text.trim().to_owned(), ..Self::default() }.shortened()
     }
 
     /// Whether code, type or message hold `needle`, upper and lower case alike.
@@ -84,5 +85,7 @@ mod tests {
         };
         let facts = facts.shortened();
         assert_eq!((facts.kind.len(), facts.code.len(), facts.message.len()), (64, 63, 1024));
+        let binary = ErrorFacts::unstructured(&[0xFF; 5000]);
+        assert!(binary.message.len() <= MESSAGE_LIMIT, "each byte was replaced by three");
     }
 }

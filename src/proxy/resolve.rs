@@ -74,7 +74,7 @@ const HOPS: u8 = 4;
 /// whose target is the gateway itself would otherwise hold memory and connections at every turn.
 pub(super) fn count_hop(headers: &mut HeaderMap) -> Result<(), ProxyError> {
     let given = headers.get(names::HOPS).and_then(|value| value.to_str().ok());
-    let hops = given.map_or(0, |hops| hops.parse::<u8>().unwrap_or(HOPS)) + 1;
+    let hops = given.map_or(0, |hops| hops.parse::<u8>().unwrap_or(HOPS)).saturating_add(1);
     if hops > HOPS {
         let message = "the request goes in circles: a route's `baseURL` leads back to the gateway";
         return Err(ProxyError::new(Reason::ProviderFailed, message).permanent());
@@ -208,4 +208,20 @@ fn picked(route: &Route, name: &HeaderValue) -> Result<usize, ProxyError> {
             format!("route `{}` has no target `{name}`; it has {}", route.label, names.join(", "));
         ProxyError::new(Reason::InvalidRequest, message).permanent()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_of_hops_begins_the_count_anew() {
+        for (given, passes) in
+            [("1", true), ("3", true), ("4", false), ("255", false), ("256", false), ("x", false)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(names::HOPS, HeaderValue::from_static(given));
+            assert_eq!(count_hop(&mut headers).is_ok(), passes, "{given}");
+        }
+    }
 }

@@ -12,7 +12,8 @@ use pilothouse::wire::event_stream::EventStreamParser;
 use pilothouse::wire::sse::{FrameKind, SseParser};
 use serde_json::{Map, Value, json};
 
-use super::vector::{InputEvent, Kind, Vector, name};
+use super::dialect::name;
+use super::vector::{InputEvent, Kind, Vector};
 
 /// What became of an input.
 pub struct Crossed {

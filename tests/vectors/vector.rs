@@ -10,6 +10,8 @@ use pilothouse::protocol::registry::OPERATIONS;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::dialect::name;
+
 /// What a vector's input is, or why it has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -121,18 +123,6 @@ impl Vector {
             written.extend(dialects.iter().copied().filter(chats));
         }
         written.into_iter()
-    }
-}
-
-/// The name of a dialect in vectors.
-pub fn name(dialect: DialectId) -> &'static str {
-    match dialect {
-        DialectId::AnthropicMessages => "anthropic-messages",
-        DialectId::BedrockConverse => "bedrock-converse",
-        DialectId::Gemini => "gemini",
-        DialectId::OpenAiChat => "openai-chat",
-        DialectId::OpenAiCompletions => "openai-completions",
-        DialectId::OpenAiResponses => "openai-responses",
     }
 }
 

@@ -118,6 +118,9 @@ fn read_block(kind: &str, value: &RawValue) -> Result<Option<Output>, Malformed>
         }
         "toolUse" => {
             let call: ToolUse<'_> = parse(value)?;
+            if call.name.is_empty() {
+                return Err(Malformed);
+            }
             let arguments = call.input.map_or_else(String::new, |input| input.get().to_owned());
             Some(Output::ToolCall { id: call.id, name: call.name, arguments, state: None })
         }

@@ -95,9 +95,10 @@ fn decoded(part: &str) -> Option<String> {
             bytes.push(*first);
             continue;
         }
-        let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = &rest[2..];
+        let (digits, others) = rest.split_at_checked(2)?;
+        let [high, low] = [digits[0], digits[1]].map(|digit| char::from(digit).to_digit(16));
+        bytes.push(u8::try_from(high? << 4 | low?).ok()?);
+        rest = others;
     }
     String::from_utf8(bytes).ok()
 }
@@ -136,6 +137,7 @@ mod tests {
             ("/model/meta-llama/llama-3/converse", Some("meta-llama/llama-3")),
             ("/model//converse", None),
             ("/model/a%zz/converse", None),
+            ("/model/a%+5/converse", None),
             ("/model/a/converse-stream", None),
         ];
         for (path, model) in cases {

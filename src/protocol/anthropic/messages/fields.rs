@@ -98,6 +98,12 @@ impl<'a> Fields<'a> {
         given.ok_or_else(|| self.wrong(name, "is missing: it must be a string"))
     }
 
+    /// A name or an id, which must be there and not be empty.
+    pub(super) fn needed_name(&mut self, name: &str) -> Result<String, Unreadable> {
+        let given = self.needed_text(name)?;
+        if given.is_empty() { Err(self.wrong(name, "must not be empty")) } else { Ok(given) }
+    }
+
     pub(super) fn texts(&mut self, name: &str) -> Result<Vec<String>, Unreadable> {
         Ok(self.get(name, "must be an array of strings")?.unwrap_or_default())
     }

@@ -105,7 +105,7 @@ fn read_block(block: Given<'_>) -> Option<Output> {
         }
         "tool_use" => Some(Output::ToolCall {
             id: block.id.unwrap_or_default(),
-            name: block.name?,
+            name: block.name.filter(|name| !name.is_empty())?,
             arguments: block.input.map_or("", RawValue::get).to_owned(),
             state: None,
         }),

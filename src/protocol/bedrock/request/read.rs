@@ -123,7 +123,7 @@ fn read_tools(field: &Field<'_>, request: &mut Request) -> Result<(), Unreadable
                     "auto" => ToolChoice::Auto,
                     "any" => ToolChoice::Required,
                     "tool" => {
-                        let name = choice.by_name()?.required("name")?.text()?.into_owned();
+                        let name = choice.by_name()?.required("name")?.word()?;
                         ToolChoice::Named(name)
                     }
                     _ => return Err(member.wrong("should hold `auto`, `any` or `tool`")),
@@ -146,12 +146,12 @@ fn read_tool(
         "toolSpec" => {
             let members = tool.by_name()?;
             let schema = match members.optional("inputSchema") {
-                Some(union) => Some(union.by_name()?.required("json")?.raw().to_owned()),
+                Some(union) => Some(union.by_name()?.required("json")?.schema()?),
                 None => None,
             };
             let description = members.optional("description");
             request.tools.push(Tool {
-                name: members.required("name")?.text()?.into_owned(),
+                name: members.required("name")?.word()?,
                 description: description.map(|it| it.text()).transpose()?.map(Into::into),
                 schema,
                 strict: members.optional("strict").map(|it| it.flag()).transpose()?,
@@ -195,8 +195,9 @@ fn read_format(field: &Field<'_>) -> Result<Option<Format>, Unreadable> {
     let members = members.required("structure")?.by_name()?.required("jsonSchema")?.by_name()?;
     let schema = members.required("schema")?;
     let text = schema.text()?.into_owned();
-    let parsed = RawValue::from_string(text)
-        .map_err(|_| schema.wrong("should be a JSON schema, written as a string"))?;
+    let parsed = RawValue::from_string(text).ok().filter(|schema| schema.get().starts_with('{'));
+    let parsed =
+        parsed.ok_or_else(|| schema.wrong("should be a JSON schema, written as a string"))?;
     let text_of = |name| members.optional(name).map(|it: Field<'_>| it.text().map(Into::into));
     Ok(Some(Format::JsonSchema {
         // The API takes a schema without a name; others want one.

@@ -150,6 +150,9 @@ impl Reader {
         // Text and reasoning begin with their first words.
         let start = payload.start.as_ref().and_then(|start| start.tool_use.as_ref());
         let Some(tool) = start else { return Ok(()) };
+        if tool.name.is_empty() {
+            return Err(Malformed);
+        }
         let call = self.calls;
         self.calls = call.checked_add(1).ok_or(Malformed)?;
         let before = self.open.insert(payload.content_block_index.unwrap_or(0), Block::Call(call));

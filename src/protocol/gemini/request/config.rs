@@ -69,6 +69,9 @@ fn read_format(config: &mut Members<'_>, request: &mut Request) -> Result<(), Un
     }
     let plain = config.raw("responseJsonSchema");
     let schema = match plain.or_else(|| config.raw("_responseJsonSchema")) {
+        Some(raw) if !raw.get().starts_with('{') => {
+            return Err(Unreadable::new(config.at("responseJsonSchema"), "must be a schema"));
+        }
         Some(raw) => {
             config.raw("responseSchema");
             Some(raw.to_owned())

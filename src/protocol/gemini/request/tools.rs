@@ -32,6 +32,12 @@ fn function(mut declaration: Members<'_>) -> Result<Tool, Unreadable> {
         name.ok_or_else(|| Unreadable::new(declaration.at("name"), "must name the function"))?;
     let description = declaration.text("description")?.filter(|text| !text.is_empty());
     let schema = match declaration.take::<&RawValue>("parametersJsonSchema", "a schema")? {
+        Some(raw) if !raw.get().starts_with('{') => {
+            return Err(Unreadable::new(
+                declaration.at("parametersJsonSchema"),
+                "must be a schema",
+            ));
+        }
         Some(raw) => Some(raw.to_owned()),
         None => subset(&mut declaration, "parameters")?,
     };

@@ -11,6 +11,9 @@ use crate::protocol::gemini::{error, signature, usage, wire};
 use crate::protocol::neutral::{Event, Finish};
 use crate::protocol::usage::Usage;
 
+/// Most answers of one stream; the API gives at most eight.
+const MAX_CHOICES: usize = 128;
+
 /// Reads one stream.
 #[derive(Debug, Default)]
 pub(in crate::protocol::gemini) struct Reader {
@@ -49,13 +52,13 @@ impl EventReader for Reader {
             events.push(Event::Start { id, model: chunk.model_version.unwrap_or_default() });
         }
         if blocked {
-            let choice = self.choice(0);
+            let choice = self.choice(0)?;
             if !std::mem::replace(&mut choice.finished, true) {
                 events.push(Event::Finish { choice: 0, reason: Finish::Refused });
             }
         }
         for candidate in chunk.candidates.unwrap_or_default() {
-            let choice = self.choice(candidate.index.unwrap_or(0));
+            let choice = self.choice(candidate.index.unwrap_or(0))?;
             // What comes after the end belongs to nothing.
             if !choice.finished {
                 choice.read(candidate, events)?;
@@ -80,9 +83,13 @@ impl EventReader for Reader {
 }
 
 impl Reader {
-    fn choice(&mut self, index: u32) -> &mut Choice {
-        let at = self.choices.iter().position(|choice| choice.index == index);
-        let at = at.unwrap_or_else(|| {
+    fn choice(&mut self, index: u32) -> Result<&mut Choice, Malformed> {
+        let known = self.choices.iter().position(|choice| choice.index == index);
+        let at = known.unwrap_or(self.choices.len());
+        if at == MAX_CHOICES {
+            return Err(Malformed);
+        }
+        if known.is_none() {
             self.choices.push(Choice {
                 index,
                 calls: 0,
@@ -90,9 +97,8 @@ impl Reader {
                 produced: false,
                 finished: false,
             });
-            self.choices.len() - 1
-        });
-        &mut self.choices[at]
+        }
+        Ok(&mut self.choices[at])
     }
 }
 

@@ -103,6 +103,13 @@ impl<'a> Fields<'a> {
         text.ok_or_else(|| Unreadable::new(self.at(name), "is missing: it must be a string"))
     }
 
+    /// Takes a name or an id out, which has to be there and not be empty.
+    pub(super) fn named(&mut self, name: &str) -> Result<String, Unreadable> {
+        let text = self.needed(name)?;
+        let empty = || Unreadable::new(self.at(name), "must not be empty");
+        if text.is_empty() { Err(empty()) } else { Ok(text) }
+    }
+
     /// Takes a number out.
     pub(super) fn number(&mut self, name: &str) -> Result<Option<f64>, Unreadable> {
         self.read(name, "must be a number")

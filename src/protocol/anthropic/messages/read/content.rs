@@ -77,8 +77,8 @@ fn read_call(mut block: Fields<'_>) -> Result<Part, Unreadable> {
         return Err(block.wrong("input", "must be an object"));
     }
     Ok(Part::ToolCall {
-        id: block.needed_text("id")?,
-        name: block.needed_text("name")?,
+        id: block.needed_name("id")?,
+        name: block.needed_name("name")?,
         arguments: input.map_or("", RawValue::get).to_owned(),
         state: None,
         cache: read_mark(&mut block)?,
@@ -86,7 +86,7 @@ fn read_call(mut block: Fields<'_>) -> Result<Part, Unreadable> {
 }
 
 fn read_result(mut block: Fields<'_>, beyond: &mut Vec<Beyond>) -> Result<Part, Unreadable> {
-    let id = block.needed_text("tool_use_id")?;
+    let id = block.needed_name("tool_use_id")?;
     let content = match block.content("content")? {
         None => Vec::new(),
         Some(Content::Text(text)) => vec![ResultPart::Text(text)],

@@ -54,7 +54,7 @@ fn read_tool(
     // How and when definitions reach the model (`defer_loading`, `input_examples` and the like) is
     // of no concern to the answer's form, so what remains is left out without a word.
     request.tools.push(Tool {
-        name: tool.needed_text("name")?,
+        name: tool.needed_name("name")?,
         description: tool.text("description")?,
         schema: schema.map(ToOwned::to_owned),
         strict: tool.boolean("strict")?,
@@ -68,7 +68,7 @@ fn read_choice(mut choice: Fields<'_>, request: &mut Request) -> Result<(), Unre
         "auto" => ToolChoice::Auto,
         "any" => ToolChoice::Required,
         "none" => ToolChoice::None,
-        "tool" => ToolChoice::Named(choice.needed_text("name")?),
+        "tool" => ToolChoice::Named(choice.needed_name("name")?),
         _ => return Err(choice.wrong("type", "must be `auto`, `any`, `tool` or `none`")),
     });
     request.parallel_tools = choice.boolean("disable_parallel_tool_use")?.map(|disabled| !disabled);

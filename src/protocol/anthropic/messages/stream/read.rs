@@ -117,6 +117,9 @@ impl EventReader for MessagesReader {
         let kind = if frame.kind.is_empty() { name.unwrap_or("") } else { &*frame.kind };
         match kind {
             "message_start" => self.start(frame.message, events),
+            // What comes after the end of the answer belongs to nothing.
+            "content_block_start" | "content_block_delta" | "content_block_stop"
+                if self.finished => {}
             "content_block_start" => {
                 self.begin(None, events);
                 if let Some(piece) = parse(frame.content_block) {
@@ -233,7 +236,8 @@ impl MessagesReader {
     }
 
     fn open_call(&mut self, piece: &Piece<'_>, events: &mut Vec<Event>) -> Open {
-        let Some(name) = piece.name.clone() else { return Open::Other };
+        let name = piece.name.clone().filter(|name| !name.is_empty());
+        let Some(name) = name else { return Open::Other };
         let call = self.calls;
         self.calls += 1;
         let id = piece.id.clone().unwrap_or_default();

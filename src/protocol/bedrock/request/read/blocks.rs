@@ -127,8 +127,8 @@ fn document(block: &Field<'_>, request: &mut Request) -> Result<Media, Unreadabl
 fn tool_use(block: &Field<'_>) -> Result<Part, Unreadable> {
     let members = block.by_name()?;
     Ok(Part::ToolCall {
-        id: members.required("toolUseId")?.text()?.into_owned(),
-        name: members.required("name")?.text()?.into_owned(),
+        id: members.required("toolUseId")?.word()?,
+        name: members.required("name")?.word()?,
         arguments: members
             .optional("input")
             .map_or_else(String::new, |it| it.raw().get().to_owned()),
@@ -152,7 +152,7 @@ fn tool_result(block: &Field<'_>, request: &mut Request) -> Result<Part, Unreada
     }
     let status = members.optional("status").map(|status| status.text()).transpose()?;
     Ok(Part::ToolResult {
-        id: members.required("toolUseId")?.text()?.into_owned(),
+        id: members.required("toolUseId")?.word()?,
         content,
         is_error: status.is_some_and(|status| status == "error"),
         cache: None,

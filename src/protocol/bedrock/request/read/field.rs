@@ -77,6 +77,20 @@ impl<'a> Field<'a> {
         read.map(|text| text.0).map_err(|_| self.wrong("should be a string"))
     }
 
+    /// A name or an id, which is a string that is not empty.
+    pub(super) fn word(&self) -> Result<String, Unreadable> {
+        let text = self.text()?;
+        if text.is_empty() { Err(self.wrong("should not be empty")) } else { Ok(text.into_owned()) }
+    }
+
+    /// A JSON schema, which is an object.
+    pub(super) fn schema(&self) -> Result<Box<RawValue>, Unreadable> {
+        if !self.raw.get().starts_with('{') {
+            return Err(self.wrong("should be a JSON schema, which is an object"));
+        }
+        Ok(self.raw.to_owned())
+    }
+
     /// A number of things.
     pub(super) fn count(&self) -> Result<u64, Unreadable> {
         self.simple("should be a whole number that is not negative")

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use bytes::Bytes;
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -14,6 +14,7 @@ use super::shape::{Choice, InputSchema, ToolConfig, ToolEntry, ToolSpec, raw};
 use super::thinking::Thinking;
 use super::{CannotCross, ToolChoice, Writer};
 use crate::protocol::neutral::{Part, Tool};
+use crate::wire::json::Object;
 
 /// The name of a tool whose results are in the history without a call that tells it.
 const NAMELESS: &str = "unknown_tool";
@@ -155,22 +156,23 @@ impl<'a> Writer<'a, '_> {
     }
 }
 
-#[derive(Deserialize)]
-struct Root<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Option<&'a RawValue>,
-}
-
 /// A schema as it is; what does not say that it is an object's is made to.
 fn object_schema(schema: Option<&RawValue>) -> Cow<'_, RawValue> {
     let empty = || Cow::Owned(raw(&json!({"type": "object", "properties": {}})));
     let Some(schema) = schema else { return empty() };
     let Some(members) = schema.get().strip_prefix('{') else { return empty() };
-    let root: Option<Root<'_>> = serde_json::from_str(schema.get()).ok();
-    if root.is_some_and(|root| root.kind.is_some()) {
-        return Cow::Borrowed(schema);
-    }
-    let comma = if members.trim_start().starts_with('}') { "" } else { "," };
-    let text = format!("{{\"type\":\"object\"{comma}{members}");
-    RawValue::from_string(text).map_or_else(|_| empty(), Cow::Owned)
+    let kind = Object::parse(Bytes::copy_from_slice(schema.get().as_bytes()));
+    let text = match kind.as_ref().map(|object| (object.edit(), object.raw("type"))) {
+        Ok((_, Ok(None))) => {
+            let comma = if members.trim_start().starts_with('}') { "" } else { "," };
+            Some(format!("{{\"type\":\"object\"{comma}{members}"))
+        }
+        Ok((mut edit, Ok(Some(b"null")))) => {
+            let edited = edit.set("type", &"object".into()).map(|()| edit.finish());
+            edited.ok().and_then(|text| String::from_utf8(text.into()).ok())
+        }
+        // It says something of its own.
+        _ => return Cow::Borrowed(schema),
+    };
+    text.and_then(|text| RawValue::from_string(text).ok()).map_or_else(empty, Cow::Owned)
 }

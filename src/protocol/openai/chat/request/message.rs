@@ -175,6 +175,9 @@ fn read_call(raw: &RawValue, path: &str) -> Result<Option<Part>, Unreadable> {
         return Ok(None);
     }
     let Some(function) = call.function else { return Err(missing(path, "function")) };
+    if function.name.is_empty() {
+        return Err(Unreadable::new(format!("{path}.function.name"), "should not be empty"));
+    }
     let arguments = match function.arguments {
         None => String::new(),
         Some(raw) if raw.get().starts_with('"') => {

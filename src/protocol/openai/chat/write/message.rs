@@ -77,6 +77,10 @@ pub(super) fn write<'a>(
             }
         }
     }
+    if messages.is_empty() {
+        let message = "holds nothing to answer: add a message that is not empty";
+        return Err(CannotCross::new("messages", message));
+    }
     Ok(messages)
 }
 

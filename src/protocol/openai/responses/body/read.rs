@@ -133,12 +133,17 @@ impl OutputItem<'_> {
                 let filled = !text.is_empty() || state.is_some();
                 filled.then_some(Output::Thinking { text, state }).into_iter().collect()
             }
-            "function_call" | "custom_tool_call" => vec![Output::ToolCall {
-                id: self.call_id(),
-                name: self.name.as_deref().unwrap_or_default().to_owned(),
-                arguments: self.arguments(),
-                state: None,
-            }],
+            "function_call" | "custom_tool_call" => {
+                // Without a name there is nothing that could be called.
+                let name = self.name.as_deref().filter(|name| !name.is_empty());
+                let call = name.map(|name| Output::ToolCall {
+                    id: self.call_id(),
+                    name: name.to_owned(),
+                    arguments: self.arguments(),
+                    state: None,
+                });
+                call.into_iter().collect()
+            }
             // What a hosted tool did; the model tells of it in its own words.
             _ => Vec::new(),
         }

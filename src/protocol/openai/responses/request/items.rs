@@ -62,13 +62,13 @@ impl Items<'_> {
             "function_call" => {
                 let name = called(&mut item)?;
                 let arguments = item.string("arguments")?.unwrap_or_default();
-                self.call(item.needed("call_id")?, name, arguments);
+                self.call(item.named("call_id")?, name, arguments);
                 Ok(())
             }
             "custom_tool_call" => {
                 let name = called(&mut item)?;
                 let input = item.string("input")?.unwrap_or_default();
-                self.call(item.needed("call_id")?, name, json!({ "input": input }).to_string());
+                self.call(item.named("call_id")?, name, json!({ "input": input }).to_string());
                 Ok(())
             }
             "local_shell_call" => {
@@ -228,7 +228,7 @@ impl Items<'_> {
 /// The function that was called.
 fn called(item: &mut Fields<'_>) -> Result<String, Unreadable> {
     let namespace = item.string("namespace")?;
-    Ok(function_name(namespace.as_deref(), &item.needed("name")?))
+    Ok(function_name(namespace.as_deref(), &item.named("name")?))
 }
 
 /// Items of `local_shell` are matched by `call_id` by some clients and by `id` by others.

@@ -143,7 +143,7 @@ fn read_function(
     mut tool: Fields<'_>,
     to: &mut Request,
 ) -> Result<(), Unreadable> {
-    let called = tool.needed("name")?;
+    let called = tool.named("name")?;
     let name = function_name(namespace, &called);
     let stand_in = namespace.map(|namespace| StandIn {
         name: name.clone(),
@@ -200,7 +200,7 @@ fn read_custom(
     mut tool: Fields<'_>,
     to: &mut Request,
 ) -> Result<(), Unreadable> {
-    let called = tool.needed("name")?;
+    let called = tool.named("name")?;
     let mut description = tool.string("description")?.unwrap_or_default();
     let at = tool.at("format");
     if let Some(mut format) = tool.object("format")?
@@ -268,7 +268,7 @@ pub(super) fn read_choice(
     let mut choice = Fields::parse(raw.get(), path.to_owned())?;
     match &*choice.needed("type")? {
         "function" | "custom" => {
-            Ok(Some(ToolChoice::Named(chosen(&choice.needed("name")?, request))))
+            Ok(Some(ToolChoice::Named(chosen(&choice.named("name")?, request))))
         }
         LOCAL_SHELL => Ok(Some(ToolChoice::Named(LOCAL_SHELL.to_owned()))),
         "allowed_tools" => read_allowed(choice, request).map(Some),
@@ -298,7 +298,7 @@ fn read_allowed(mut choice: Fields<'_>, request: &mut Request) -> Result<ToolCho
     let mut names = Vec::new();
     for mut tool in choice.objects("tools")? {
         match &*tool.needed("type")? {
-            "function" | "custom" => names.push(chosen(&tool.needed("name")?, request)),
+            "function" | "custom" => names.push(chosen(&tool.named("name")?, request)),
             LOCAL_SHELL => names.push(LOCAL_SHELL.to_owned()),
             _ => {
                 let field = tool.at("type");

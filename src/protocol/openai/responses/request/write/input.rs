@@ -69,6 +69,10 @@ pub(super) fn write<'a>(
             }
         }
     }
+    if writer.items.is_empty() {
+        let message = "holds nothing to answer: add a message that is not empty";
+        return Err(CannotCross::new("messages", message));
+    }
     Ok(writer.items)
 }
 

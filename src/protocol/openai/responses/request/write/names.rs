@@ -42,7 +42,10 @@ impl Names {
 
     /// The id of a call.
     pub(super) fn call<'a>(&self, id: &'a str) -> Cow<'a, str> {
-        if self.short_ids && id.len() > MAX_CALL_ID {
+        if id.is_empty() {
+            // Some servers give their calls none, and their clients send it back.
+            Cow::Borrowed("call")
+        } else if self.short_ids && id.len() > MAX_CALL_ID {
             Cow::Owned(format!("call_{}", hash(id, 16)))
         } else {
             Cow::Borrowed(id)
@@ -79,6 +82,7 @@ mod tests {
         let mut names = Names::new(true);
         assert_eq!(names.tool("get_weather-2"), "get_weather-2");
         assert_eq!(names.call("call_1"), "call_1");
+        assert_eq!(names.call(""), "call", "the API takes no empty id");
         assert!(names.into_changed().is_empty());
     }
 

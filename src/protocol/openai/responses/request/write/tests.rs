@@ -21,7 +21,12 @@ const OPENAI: Quirks = Quirks {
 fn cross(request: &Request, facts: &ModelFacts) -> (Value, Written, Vec<String>) {
     let target = TargetView { model: "gpt", facts, quirks: &OPENAI };
     let mut crossing = Crossing::new(Compatibility::Standard);
-    let written = write(request, &target, &mut crossing).expect("nothing to refuse");
+    let mut request = request.clone();
+    if request.turns.is_empty() {
+        // Whoever says nothing is refused.
+        request.turns.push(turn(Role::User, vec![text("hi")]));
+    }
+    let written = write(&request, &target, &mut crossing).expect("nothing to refuse");
     let warnings = crossing.into_warnings();
     let warnings =
         warnings.into_iter().map(|Warning { code, param }| format!("{code} {param}")).collect();

@@ -1,0 +1,167 @@
+//! What the fuzzer found, each by its name.
+
+use pilothouse::protocol::dialect::{DialectId, TargetView};
+use pilothouse::protocol::neutral::{Compatibility, Crossing, Event};
+use pilothouse::provider::{models, registry};
+use serde_json::{Value, json};
+
+use crate::suite;
+
+/// The field that a request is refused for.
+fn refused(dialect: DialectId, body: &Value) -> String {
+    let read = dialect.dialect().read_request(body.to_string().as_bytes());
+    read.map(|_| ()).expect_err("it is wrong").param
+}
+
+#[test]
+fn a_request_that_says_nothing_is_written_for_nobody() {
+    let body = json!({"contents": [{"parts": []}]}).to_string();
+    let request = DialectId::Gemini.dialect().read_request(body.as_bytes()).expect("a request");
+    let (model, provider) = ("gpt-4.1", registry::find("openai").expect("a row"));
+    let target = TargetView { model, facts: models::facts(model), quirks: &provider.quirks };
+    for dialect in [DialectId::OpenAiChat, DialectId::OpenAiResponses] {
+        let mut crossing = Crossing::new(Compatibility::Lenient);
+        let lost = dialect.dialect().write_request(&request, &target, &mut crossing);
+        let lost = lost.map(|_| ()).expect_err("there is nothing to answer");
+        assert_eq!(lost.param, "messages", "{lost}");
+    }
+}
+
+#[test]
+fn an_empty_name_in_a_request_is_named() {
+    let said = json!([{"role": "user", "content": "hi"}]);
+    let call = json!({"type": "function_call", "call_id": "c", "name": "", "arguments": "{}"});
+    let cases = [
+        (
+            DialectId::OpenAiResponses,
+            json!({"input": "hi", "tools": [{"type": "function", "name": ""}]}),
+            "tools[0].name",
+        ),
+        (DialectId::OpenAiResponses, json!({"input": [call]}), "input[0].name"),
+        (
+            DialectId::AnthropicMessages,
+            json!({"max_tokens": 1, "messages": said, "tools": [{"name": "", "input_schema": {}}]}),
+            "tools[0].name",
+        ),
+        (
+            DialectId::AnthropicMessages,
+            json!({"max_tokens": 1, "messages": [{"role": "assistant", "content": [
+                {"type": "tool_use", "id": "", "name": "f", "input": {}},
+            ]}]}),
+            "messages[0].content[0].id",
+        ),
+        (
+            DialectId::BedrockConverse,
+            json!({"messages": [], "toolConfig": {"tools": [{"toolSpec": {"name": ""}}]}}),
+            "toolConfig.tools[0].toolSpec.name",
+        ),
+        (
+            DialectId::OpenAiChat,
+            json!({"messages": [{"role": "assistant", "tool_calls": [
+                {"id": "c", "type": "function", "function": {"name": "", "arguments": "{}"}},
+            ]}]}),
+            "messages[0].tool_calls[0].function.name",
+        ),
+    ];
+    for (dialect, body, field) in cases {
+        assert_eq!(refused(dialect, &body), field, "{dialect:?} {body}");
+    }
+}
+
+#[test]
+fn a_schema_that_is_no_object_is_named() {
+    let spec = json!({"name": "f", "inputSchema": {"json": [{}]}});
+    let cases = [
+        (
+            DialectId::BedrockConverse,
+            json!({"messages": [], "toolConfig": {"tools": [{"toolSpec": spec}]}}),
+            "toolConfig.tools[0].toolSpec.inputSchema.json",
+        ),
+        (
+            DialectId::Gemini,
+            json!({"contents": [], "tools": [{"functionDeclarations": [
+                {"name": "f", "parametersJsonSchema": 1},
+            ]}]}),
+            "tools[0].functionDeclarations[0].parametersJsonSchema",
+        ),
+        (
+            DialectId::Gemini,
+            json!({"contents": [], "generationConfig": {
+                "responseMimeType": "application/json", "responseJsonSchema": [],
+            }}),
+            "generationConfig.responseJsonSchema",
+        ),
+    ];
+    for (dialect, body, field) in cases {
+        assert_eq!(refused(dialect, &body), field, "{dialect:?} {body}");
+    }
+}
+
+#[test]
+fn a_schema_whose_type_is_null_is_one_of_an_object() {
+    for (schema, written) in [
+        (r#"{"properties":{},"type":null}"#, r#"{"properties":{},"type":"object"}"#),
+        (r#"{"type":"a","type":null}"#, r#"{"type":"a","type":null}"#),
+        ("{}", r#"{"type":"object"}"#),
+    ] {
+        let body = format!(
+            r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":[{{"type":"function",
+            "function":{{"name":"f","parameters":{schema}}}}}]}}"#
+        );
+        let request = DialectId::OpenAiChat.dialect().read_request(body.as_bytes());
+        let (model, provider) = ("amazon.nova-pro-v1:0", registry::find("bedrock").expect("a row"));
+        let target = TargetView { model, facts: models::facts(model), quirks: &provider.quirks };
+        let mut crossing = Crossing::new(Compatibility::Standard);
+        let converse = DialectId::BedrockConverse.dialect();
+        let body = converse.write_request(&request.expect("a request"), &target, &mut crossing);
+        let body = String::from_utf8(body.expect("it crosses").body.to_vec()).expect("JSON");
+        assert!(body.contains(&format!(r#""inputSchema":{{"json":{written}}}"#)), "{body}");
+    }
+}
+
+#[test]
+fn a_call_without_a_name_is_no_call() {
+    let converse = json!({"output": {"message": {"role": "assistant", "content": [
+        {"toolUse": {"toolUseId": "c", "name": "", "input": {}}},
+    ]}}, "stopReason": "tool_use"});
+    assert!(DialectId::BedrockConverse.dialect().read_reply(&bytes(&converse)).is_err());
+
+    let messages = json!({"type": "message", "role": "assistant", "content": [
+        {"type": "tool_use", "id": "c", "name": "", "input": {}},
+    ], "stop_reason": "tool_use"});
+    let responses = json!({"object": "response", "status": "completed", "output": [
+        {"type": "function_call", "call_id": "c", "name": "", "arguments": "{}"},
+    ]});
+    for (dialect, body) in
+        [(DialectId::AnthropicMessages, messages), (DialectId::OpenAiResponses, responses)]
+    {
+        let reply = dialect.dialect().read_reply(&bytes(&body)).expect("an answer");
+        assert!(reply.choices.iter().all(|choice| choice.output.is_empty()), "{reply:?}");
+    }
+}
+
+#[test]
+fn nothing_follows_the_end_of_an_answer() {
+    let mut reader = DialectId::AnthropicMessages.dialect().event_reader();
+    let mut events = Vec::new();
+    for frame in [
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "late"}}),
+        json!({"type": "message_stop"}),
+    ] {
+        reader.read(None, &bytes(&frame), &mut events).expect("an event");
+    }
+    assert!(!events.iter().any(|event| matches!(event, Event::Text { .. })), "{events:?}");
+    assert_eq!(events.last(), Some(&Event::End));
+}
+
+#[test]
+fn a_name_of_a_model_is_decoded_by_digits_alone() {
+    let text = suite::all().into_iter().find(|target| target.name == "text").expect("a target");
+    text.run(b"/model/a%+5/converse");
+    assert!(pilothouse::protocol::registry::operation("/model/a%+5/converse").is_none());
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    value.to_string().into_bytes()
+}
