@@ -153,7 +153,7 @@ pub struct Quirks {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Continuation {
     /// Not at all: it goes on by itself, or begins anew.
-    Untold,
+    ByItself,
     /// By `continue_final_message`, with no new message begun (`add_generation_prompt`).
     Flag,
     /// By `prefix` on that message; the answer begins with its words.
@@ -179,7 +179,7 @@ impl Quirks {
         nine_character_ids: false,
         thinking_switch: false,
         thought_signatures: false,
-        continuation: Continuation::Untold,
+        continuation: Continuation::ByItself,
     };
 }
 

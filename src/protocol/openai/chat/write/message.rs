@@ -93,7 +93,7 @@ pub(super) fn go_on(draft: &mut Draft<'_, '_>, messages: &mut [Message<'_>]) -> 
         return None;
     }
     match draft.target.quirks.continuation {
-        Continuation::Untold => None,
+        Continuation::ByItself => None,
         Continuation::Flag => {
             draft.set("add_generation_prompt", &false);
             draft.set("continue_final_message", &true);
