@@ -61,7 +61,7 @@ impl Api {
     /// A model that embeds, where the vendor has one.
     pub(crate) fn embedding_model(self) -> &'static str {
         match self {
-            Self::OpenAi | Self::Anthropic => "text-embedding-sim",
+            Self::OpenAi | Self::Chat | Self::Anthropic => "text-embedding-sim",
             Self::Gemini => "gemini-embedding-001",
             Self::Bedrock => "amazon.titan-embed-text-v2:0",
         }
