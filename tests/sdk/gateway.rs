@@ -28,11 +28,15 @@ impl Gateway {
         Self::of(&for_cases(simulator, target, key)).await
     }
 
-    /// Serves every model by one simulated target that speaks `target`, and lets `key` ask for all.
+    /// Serves every model by a simulated target that speaks `target`, those that embed by one that
+    /// does, and lets `key` ask for all.
     pub(crate) async fn for_any_model(simulator: &str, target: Api, key: &str) -> Self {
         let mut any = route(simulator, target, &[target.model().to_owned()]);
         any["models"] = json!(["*"]);
-        Self::of(&manifests(key, &["*".to_owned()], &[("any".to_owned(), any)])).await
+        let mut embed = route(simulator, target, &[target.embedding_model().to_owned()]);
+        embed["models"] = json!(["text-embedding-*"]);
+        let routes = [("any".to_owned(), any), ("embed".to_owned(), embed)];
+        Self::of(&manifests(key, &["*".to_owned()], &routes)).await
     }
 
     async fn of(text: &str) -> Self {
