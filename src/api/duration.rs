@@ -77,7 +77,8 @@ impl FromStr for Duration {
             parts += 1;
             rest = after;
         }
-        Ok(Self(time::Duration::from_millis(millis)))
+        // The same unit twice can come to more than can be written.
+        Ok(Self(time::Duration::from_millis(millis)).min(Self::MAX))
     }
 }
 
@@ -156,6 +157,8 @@ mod tests {
         assert_eq!(millis("1h2m3s4ms"), Some(3_723_004));
         assert_eq!(millis("1s1s"), Some(2_000));
         assert_eq!(millis("0s"), Some(0));
+        let longest = Duration::MAX.get().as_millis();
+        assert_eq!(millis("99999h99999m99h99945ms"), Some(longest), "more cannot be written");
     }
 
     #[test]

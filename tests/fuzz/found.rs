@@ -165,3 +165,17 @@ fn a_name_of_a_model_is_decoded_by_digits_alone() {
 fn bytes(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
+
+#[test]
+fn members_that_only_google_knows_keep_their_order() {
+    let config = r#""generationConfig":{"maxOutputTokens":9,"c":1,"b":2,"a":3}"#;
+    let body = format!(r#"{{"contents":[{{"role":"user","parts":[{{"text":"hi"}}]}}],{config}}}"#);
+    let dialect = DialectId::Gemini.dialect();
+    let request = dialect.read_request(body.as_bytes()).expect("a request");
+    let (model, provider) = ("gemini-2.5-flash", registry::find("gemini").expect("a row"));
+    let target = TargetView { model, facts: models::facts(model), quirks: &provider.quirks };
+    let mut crossing = Crossing::new(Compatibility::Standard);
+    let written = dialect.write_request(&request, &target, &mut crossing).expect("it is its own");
+    let written = String::from_utf8_lossy(&written.body);
+    assert!(written.contains(config), "{written}");
+}

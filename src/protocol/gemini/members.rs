@@ -56,7 +56,7 @@ impl<'a> Members<'a> {
 
     pub(super) fn raw(&mut self, name: &str) -> Option<&'a RawValue> {
         let at = self.list.iter().position(|(known, _)| known == name)?;
-        Some(self.list.swap_remove(at).1)
+        Some(self.list.remove(at).1)
     }
 
     /// A member as whatever `T` is; `expected` is what it must be, with its article.

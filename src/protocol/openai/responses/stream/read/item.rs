@@ -28,6 +28,8 @@ pub(super) struct Seen {
     call: Option<u32>,
     /// Arguments have come.
     has_arguments: bool,
+    /// All of them have: what comes later belongs to nothing.
+    has_all: bool,
     /// Arguments that came before the name did.
     early: String,
     ended: bool,
@@ -44,6 +46,7 @@ impl Seen {
             thought: Vec::new(),
             call: None,
             has_arguments: false,
+            has_all: false,
             early: String::new(),
             ended: false,
         }
@@ -184,7 +187,7 @@ impl Seen {
 
     /// More arguments.
     pub(super) fn arguments(&mut self, text: &str, events: &mut Vec<Event>) {
-        if text.is_empty() || self.ended {
+        if text.is_empty() || self.ended || self.has_all {
             return;
         }
         self.has_arguments = true;
@@ -201,6 +204,7 @@ impl Seen {
         if !self.has_arguments {
             self.arguments(text, events);
         }
+        self.has_all = self.has_arguments;
     }
 
     /// The call, if it is one, is complete.

@@ -109,6 +109,8 @@ fn vector_64_arguments_come_once() {
         vec![added.clone(), delta.clone(), done.clone(), item_done.clone()],
         vec![added.clone(), done.clone()],
         vec![added.clone(), delta.clone()],
+        // Nor is a whole call made longer.
+        vec![added.clone(), done.clone(), delta.clone()],
         // Some servers announce nothing.
         vec![delta, item_done.clone()],
         vec![item_done],
