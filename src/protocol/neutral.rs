@@ -16,7 +16,7 @@ pub mod tool;
 
 pub use crossing::{CannotCross, Compatibility, Crossing, Warning};
 pub use event::Event;
-pub use media::{Fetched, MediaKind};
+pub use media::{Fetched, MediaKind, is_media_type};
 pub use reply::{Choice, Finish, Output, Reply};
 pub use request::{
     CacheMark, Effort, Format, Media, OpaqueState, Origin, Part, Reasoning, Request, ResultPart,

@@ -179,3 +179,15 @@ fn members_that_only_google_knows_keep_their_order() {
     let written = String::from_utf8_lossy(&written.body);
     assert!(written.contains(config), "{written}");
 }
+
+#[test]
+fn what_is_no_media_type_is_named() {
+    let source = json!({"type": "base64", "media_type": "i,age/png", "data": "AAAA"});
+    let messages = json!([{"role": "user", "content": [{"type": "image", "source": source}]}]);
+    let body = json!({"model": "m", "max_tokens": 9, "messages": messages});
+    let field = "messages[0].content[0].source.media_type";
+    assert_eq!(refused(DialectId::AnthropicMessages, &body), field);
+    let parts = json!([{"inlineData": {"mimeType": "image", "data": "AAAA"}}]);
+    let body = json!({"contents": [{"role": "user", "parts": parts}]});
+    assert_eq!(refused(DialectId::Gemini, &body), "contents[0].parts[0].inlineData.mimeType");
+}

@@ -26,6 +26,19 @@ impl Fetched {
     }
 }
 
+/// Whether a text can be a media type (RFC 6838 section 4.2), with or without parameters. What cannot
+/// would not survive in a `data:` URL.
+pub fn is_media_type(text: &str) -> bool {
+    let (kind, parameters) = text.split_once(';').unwrap_or((text, ""));
+    let name = |name: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        !name.is_empty() && name.bytes().all(plain)
+    };
+    let parameter = |byte: u8| (byte.is_ascii_graphic() || byte == b' ') && byte != b',';
+    kind.trim_end().split_once('/').is_some_and(|(kind, subtype)| name(kind) && name(subtype))
+        && parameters.bytes().all(parameter)
+}
+
 impl Media {
     /// Where it is on the web, if it is there.
     pub fn web_url(&self) -> Option<&str> {

@@ -6,7 +6,7 @@ use super::read::beyond;
 use crate::protocol::dialect::Unreadable;
 use crate::protocol::gemini::{members::Members, signature};
 use crate::protocol::neutral::request::Beyond;
-use crate::protocol::neutral::{Media, Part, Source};
+use crate::protocol::neutral::{Media, Part, Source, is_media_type};
 
 /// Members beside a part's data that change no meaning.
 const ASIDE: &[&str] = &["partMetadata"];
@@ -95,6 +95,10 @@ fn media(
     media_type: Option<String>,
     members: &mut Members<'_>,
 ) -> Result<Part, Unreadable> {
+    if media_type.as_deref().is_some_and(|given| !is_media_type(given)) {
+        let field = members.at("mimeType");
+        return Err(Unreadable::new(field, "must be a media type, such as `image/png`"));
+    }
     let media_type = media_type.or_else(|| match &source {
         Source::Url(url) => type_of_name(url).map(str::to_owned),
         _ => None,

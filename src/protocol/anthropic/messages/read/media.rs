@@ -5,7 +5,7 @@ use super::{lost_once, unknown_block};
 use crate::protocol::anthropic::messages::fields::{Content, Fields};
 use crate::protocol::dialect::Unreadable;
 use crate::protocol::neutral::request::Beyond;
-use crate::protocol::neutral::{Media, Source};
+use crate::protocol::neutral::{Media, Source, is_media_type};
 
 pub(super) fn read_image(mut block: Fields<'_>) -> Result<Media, Unreadable> {
     let mut source = needed_source(&mut block)?;
@@ -84,6 +84,10 @@ fn finish(
     name: Option<String>,
     mut block: Fields<'_>,
 ) -> Result<Media, Unreadable> {
+    if media_type.as_deref().is_some_and(|given| !is_media_type(given)) {
+        let field = block.path_of("source.media_type");
+        return Err(Unreadable::new(field, "must be a media type, such as `image/png`"));
+    }
     let cache = read_mark(&mut block)?;
     Ok(Media { source, media_type, name, detail: None, cache, field: block.path().to_owned() })
 }
