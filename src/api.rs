@@ -26,6 +26,7 @@ mod conditions;
 mod consumer;
 mod credential_store;
 mod duration;
+mod failover;
 mod model_route;
 mod namespaces;
 mod parameters;
@@ -50,6 +51,9 @@ pub use credential_store::{
     GoogleCredentials, KeySelection, KeySource, KeyState, KeyStatus, StoredKey,
 };
 pub use duration::{Duration, DurationError};
+pub use failover::{
+    BackoffSpec, FallbackSpec, HedgingSpec, Repeatable, RetrySpec, RouteRef, TargetRetrySpec,
+};
 pub use model_route::{
     Compatibility, CredentialRef, ModelRoute, ModelRouteSpec, ModelRouteStatus, ModelState,
     ModelStatus, TargetSelection, TargetSpec, TargetState, TargetStatus,
@@ -60,7 +64,7 @@ pub use namespaces::{
 pub use parameters::{PARAMETER_NAMES, ParameterValues, ParametersSpec, RawParameters};
 pub use place::{AwsSpec, AzureSpec, GoogleSpec};
 pub use policy::{
-    CircuitBreakerSpec, LoadBalancingSpec, PermanentFailuresSpec, StreamingSpec,
+    CircuitBreakerSpec, LoadBalancingSpec, OnInterruption, PermanentFailuresSpec, StreamingSpec,
     TargetTimeoutsSpec, TimeoutsSpec,
 };
 pub use schema::SecretKeyRef;

@@ -11,8 +11,10 @@ mod in_flight;
 mod key;
 mod latency;
 mod rest;
+mod retry_budget;
 mod store;
 mod target;
+mod usual_time;
 
 pub use breaker::{
     Admission, Breaker, BreakerPolicy, BreakerStatus, Phase, ProbePermit, Signal, Transition,
@@ -20,5 +22,7 @@ pub use breaker::{
 pub use in_flight::{InFlight, InFlightGuard};
 pub use key::{KeyIdentity, KeyRest, KeyState};
 pub use latency::Latency;
+pub use retry_budget::{RetryBudget, RetryPermit};
 pub use store::{Forgotten, StateStore};
 pub use target::{TargetIdentity, TargetState};
+pub use usual_time::UsualTime;

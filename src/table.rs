@@ -20,7 +20,7 @@ pub use caller::{Caller, KeyDigest, ModelSet};
 pub use cell::TableCell;
 pub use key::{Key, KeyPool, KeySelection, Proof, SecretText};
 pub use names::{ModelPattern, NameScope, PatternError};
-pub use policy::{Parameters, Timeouts};
+pub use policy::{Hedging, Parameters, RetryPolicy, TargetRetry, Timeouts};
 pub use route::{Admission, ObjectName, Route, Tier};
 pub use target::{BaseUrl, BaseUrlError, Resolution, Target, Upstream};
 

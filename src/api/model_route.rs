@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::{MODEL_NAME, default_gateway, model_patterns};
 use super::{
-    AllowedNamespaces, AwsSpec, AzureSpec, CapabilitiesSpec, CircuitBreakerSpec, GoogleSpec,
-    LoadBalancingSpec, ParametersSpec, RawParameters, StreamingSpec, TargetTimeoutsSpec,
-    TimeoutsSpec,
+    AllowedNamespaces, AwsSpec, AzureSpec, CapabilitiesSpec, CircuitBreakerSpec, FallbackSpec,
+    GoogleSpec, HedgingSpec, LoadBalancingSpec, ParametersSpec, RawParameters, RetrySpec,
+    StreamingSpec, TargetRetrySpec, TargetTimeoutsSpec, TimeoutsSpec,
 };
 
 /// What a route answers for, and how.
@@ -102,6 +102,18 @@ pub struct ModelRouteSpec {
     /// How targets of equal priority share the traffic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_balancing: Option<LoadBalancingSpec>,
+
+    /// When a request is tried again. A target may set its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetrySpec>,
+
+    /// Routes that answer when no target of this one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackSpec>,
+
+    /// Whether the next target is asked as well while the first takes its time. Off unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedging: Option<HedgingSpec>,
 
     /// How streamed answers are treated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -211,6 +223,10 @@ pub struct TargetSpec {
     /// Limits in time of this target; those that are unset come from the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<TargetTimeoutsSpec>,
+
+    /// When requests are tried again at this target; what is unset comes from the route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<TargetRetrySpec>,
 
     /// The breaker of this target; what is unset comes from the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]

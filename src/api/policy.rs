@@ -4,6 +4,7 @@
 //! route's over what is built in, so a field that is unset must stay unset.
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Duration;
@@ -32,6 +33,22 @@ pub struct StreamingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = positive("a stream that is committed at once cannot fail over"))]
     pub commit_after: Option<Duration>,
+
+    /// What becomes of a stream whose target breaks off in the middle of a text: with `Resume` (the
+    /// default) another target goes on where it stopped, in the same stream; with `Error` it ends
+    /// with an error in it. What cannot be resumed ends with an error in either case: calls of
+    /// tools, several choices, answers whose state is kept at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_interruption: Option<OnInterruption>,
+}
+
+/// What becomes of a stream that breaks off.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnInterruption {
+    /// Another target goes on.
+    Resume,
+    /// It ends with an error in it.
+    Error,
 }
 
 /// Limits in time. A limit that is set is exact.
@@ -43,8 +60,10 @@ pub struct TimeoutsSpec {
     #[x_kube(validation = positive("a host that does not answer would be waited for"))]
     pub connect: Option<Duration>,
 
-    /// Streams: from sending the request to the first generated output (default 10s). `0s` is off:
-    /// only `request` limits it then.
+    /// Streams: from sending the request to the first generated output. When it passes, the next
+    /// target is asked as well and the first output wins. Unset, it follows what the target usually
+    /// needs, between 10s and 60s; requests that ask for reasoning get 60s. `0s` is off: only
+    /// `request` limits it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token: Option<Duration>,
 
@@ -58,8 +77,8 @@ pub struct TimeoutsSpec {
     #[x_kube(validation = positive("a stream that hangs would never end"))]
     pub thinking_idle: Option<Duration>,
 
-    /// A reply that is not streamed, which comes only when all of it is generated (default 2m).
-    /// `0s` is off: only `request` limits it then.
+    /// A reply that is not streamed, which comes only when all of it is generated. Unset, it follows
+    /// what the target usually needs, between 2m and 10m. `0s` is off: only `request` limits it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<Duration>,
 

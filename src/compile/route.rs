@@ -8,12 +8,13 @@ use super::finding::{Fault, Notes};
 use super::grant;
 use super::report::{self, Details, ObjectReport, PartReport};
 use super::target::{self, Surroundings};
-use super::{Input, LastGood, Raw, decode, names, policy};
+use super::{Input, LastGood, Raw, decode, failover, names, policy};
 use crate::api::{
-    ConditionType, Duration, Kind, ModelRouteSpec, ModelStatus, Reason, TargetSelection,
+    ConditionType, Duration, Kind, ModelRouteSpec, ModelStatus, OnInterruption, Reason,
+    TargetSelection,
 };
 use crate::balance::{self, Strategy};
-use crate::table::{Admission, ModelPattern, Route, Target, Tier};
+use crate::table::{Admission, ModelPattern, ObjectName, Route, Target, Tier};
 
 /// Said of a route that was never good.
 const NOT_SERVED: &str = "the spec is not valid and no version before it is known, so its names \
@@ -141,9 +142,13 @@ pub(super) fn compile(
     models: Vec<ModelStatus>,
     input: Input<'_>,
     stores: &Stores,
+    exists: impl Fn(&ObjectName) -> bool,
     notes: &mut Notes,
 ) -> (Route, ObjectReport) {
     names::note_conflicts(&models, notes);
+    if let Ok(served) = &accepted.served {
+        failover::note_missing(served.spec.fallback.as_ref(), &accepted.raw.name, exists, notes);
+    }
     let (targets, parts) = match &accepted.served {
         Ok(served) => targets(accepted, &served.spec, input, stores, notes),
         Err(_) => (Vec::new(), Vec::new()),
@@ -184,6 +189,7 @@ fn route(accepted: &Accepted<'_>, targets: Vec<Arc<Target>>) -> Route {
             tiers.entry(target.priority).or_default().push(index);
         }
     }
+    let fallback = spec.and_then(|spec| spec.fallback.as_ref());
     let tier = |(priority, members)| Tier::new(priority, members, fastrand::u64(..));
     Route {
         name: raw.name.clone(),
@@ -202,6 +208,12 @@ fn route(accepted: &Accepted<'_>, targets: Vec<Arc<Target>>) -> Route {
             .and_then(|spec| spec.streaming.as_ref()?.commit_after)
             .map_or(policy::COMMIT_AFTER, Duration::get),
         request_timeout: policy::request_timeout(spec.and_then(|spec| spec.timeouts.as_ref())),
+        retry: failover::of_route(spec.and_then(|spec| spec.retry.as_ref())),
+        hedging: failover::hedging(spec.and_then(|spec| spec.hedging.as_ref())),
+        resume: spec.and_then(|spec| spec.streaming.as_ref()?.on_interruption)
+            != Some(OnInterruption::Error),
+        fallbacks: failover::names(fallback.map(|fallback| &*fallback.routes)),
+        longer: failover::names(fallback.map(|fallback| &*fallback.context_window)),
     }
 }
 
@@ -213,8 +225,10 @@ fn report(
 ) -> ObjectReport {
     let raw = accepted.raw;
     let served_generation = accepted.served.as_ref().ok().map(|served| served.generation);
-    let resolved = targets.iter().all(|target| target.fault.is_none()) && !targets.is_empty();
     let has_error = |condition| notes.has_error(condition);
+    let resolved = targets.iter().all(|target| target.fault.is_none())
+        && !targets.is_empty()
+        && !has_error(ConditionType::ResolvedRefs);
     let conditions = vec![
         report::condition(
             notes,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::address::{self, Address};
 use super::credential::Stores;
 use super::finding::{Fault, Notes};
-use super::{Input, capabilities, grant, host, policy};
+use super::{Input, capabilities, failover, grant, host, policy};
 use crate::api::{self, ConditionType, ModelRouteSpec, Reason, TargetSpec};
 use crate::credential::aws::host::AwsHost;
 use crate::protocol::neutral::Compatibility;
@@ -86,6 +86,7 @@ fn resolve(
         model,
         keys,
         timeouts: policy::timeouts(route.timeouts.as_ref(), spec.timeouts.as_ref()),
+        retry: failover::of_target(route.retry.as_ref(), spec.retry.as_ref()),
         breaker: policy::breaker(route.circuit_breaker.as_ref(), spec.circuit_breaker.as_ref()),
         parameters: policy::parameters(route.parameters.as_ref(), spec),
         compatibility: match spec.compatibility {

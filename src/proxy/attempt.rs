@@ -7,6 +7,8 @@ mod read;
 mod refused;
 
 use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -14,9 +16,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use tokio::time::{Instant, timeout_at};
 
 use super::classify::Class;
+use super::context::Context;
 use super::encode::{adds_usage, encode};
 use super::events::{EventStream, Progress};
-use super::exchange::Exchange;
 use super::headers;
 use super::prepare::Prepared;
 use super::relay::LongReply;
@@ -42,26 +44,35 @@ pub(super) enum Answer {
     Stream { headers: HeaderMap, held: Bytes, progress: Progress, events: Box<EventStream> },
 }
 
-/// When a try has to be given up or committed to.
+/// When a try has to be given up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// The latest moment for a whole plain reply, or for the first output of a stream.
     pub give_up: Instant,
     /// What is said when that moment passes: the name of the limit.
     pub name: &'static str,
-    /// A stream without output is answered all the same from then on.
-    pub commit: Instant,
+}
+
+impl Limits {
+    /// The same for a stream that has sent its head: pings and preamble do not make the silence
+    /// before its first output shorter than any other.
+    fn until_output(self, silence: Duration) -> Self {
+        let give_up = Instant::now() + silence;
+        if give_up < self.give_up { Self { give_up, name: "timeouts.thinkingIdle" } } else { self }
+    }
 }
 
 /// One try at one target, with one key.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt<'a> {
-    pub exchange: &'a Exchange,
+    pub context: &'a Context,
     pub upstream: &'a Upstream,
     pub key: Option<&'a Key>,
     pub resolved: &'a Resolved,
     pub prepared: &'a Prepared,
     pub limits: Limits,
+    /// Set with the first event of a stream.
+    pub alive: &'a AtomicBool,
 }
 
 impl<'a> Attempt<'a> {
@@ -123,7 +134,7 @@ impl<'a> Attempt<'a> {
                 Err(_) => return Err(too_slow(self.limits)),
             }
         }
-        let client = &self.exchange.gateway.client;
+        let client = &self.context.gateway.client;
         let sending = client.send(&upstream.base_url, request, upstream.timeouts.connect);
         let response = match timeout_at(self.limits.give_up, sending).await {
             Ok(Ok(response)) => response,
@@ -176,7 +187,7 @@ impl<'a> Attempt<'a> {
         *request.uri_mut() = Uri::from(target);
         let mut headers = headers::to_target(
             &resolved.headers,
-            self.exchange.caller.as_deref(),
+            self.context.caller.as_deref(),
             prepared.protocol,
             prepared.protocol == resolved.operation.protocol,
             resolved.streams().then(|| self.framing()),

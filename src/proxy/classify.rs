@@ -19,6 +19,9 @@ pub enum Class {
     TimedOut,
     /// The target asks to be left alone for a while.
     Throttled,
+    /// The target has more to do than it can (529): it, and not one of its keys, asks to be left
+    /// alone, and mostly not for long.
+    Overloaded,
     /// The target refuses the gateway's key.
     CredentialFault,
     /// The gateway has no token that it could show the target, which was not asked.
@@ -49,6 +52,7 @@ impl Class {
             Self::Failure => "failure",
             Self::TimedOut => "timeout",
             Self::Throttled => "throttled",
+            Self::Overloaded => "overloaded",
             Self::CredentialFault => "credential_fault",
             Self::Unproven => "unproven",
             Self::Permanent => "permanent_failure",
@@ -72,6 +76,7 @@ impl Class {
             Self::Failure
             | Self::TimedOut
             | Self::Throttled
+            | Self::Overloaded
             | Self::CredentialFault
             | Self::Unproven
             | Self::Exhausted
@@ -168,7 +173,8 @@ pub fn classify(
         403 => Class::Failure,
         404 => missing(facts, configured),
         429 if says(facts, EMPTY_ACCOUNT) => Class::CredentialFault,
-        429 | 529 => Class::Throttled,
+        429 => Class::Throttled,
+        529 => Class::Overloaded,
         408 | 409 | 424 => Class::Failure,
         400..=499 => client_fault(facts, configured),
         // 5xx; and 1xx, 3xx, which no API of this kind answers with. Redirects are never followed:
@@ -278,7 +284,7 @@ mod tests {
             (408, "", "", Class::Failure),
             (302, "", "", Class::Failure),
             (429, "rate_limit_exceeded", "", Class::Throttled),
-            (529, "", "Overloaded", Class::Throttled),
+            (529, "", "Overloaded", Class::Overloaded),
             (429, "insufficient_quota", "", Class::CredentialFault),
             (429, "credit_balance_exhausted", "", Class::CredentialFault),
             (400, "", "Your credit balance is too low", Class::CredentialFault),
@@ -359,7 +365,7 @@ mod tests {
     fn in_band_errors_are_classified_by_type_and_code() {
         let policy = BreakerPolicy::built_in();
         let class = |kind, code| classify_in_band(&facts(kind, code, ""), None, &policy);
-        assert_eq!(class("overloaded_error", ""), Class::Throttled);
+        assert_eq!(class("overloaded_error", ""), Class::Overloaded);
         assert_eq!(class("", "502"), Class::Failure);
         assert_eq!(class("", "429"), Class::Throttled);
         assert_eq!(class("invalid_request_error", ""), Class::ClientFault);

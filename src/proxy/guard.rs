@@ -21,6 +21,8 @@ pub(super) struct AttemptGuard {
     recorded: bool,
     /// A probe's success was told to the breaker already.
     proven: bool,
+    /// How fast the target was is known.
+    timed: bool,
     streamed: bool,
     _in_flight: Option<InFlightGuard>,
 }
@@ -41,6 +43,7 @@ impl AttemptGuard {
             started: Instant::now(),
             recorded: false,
             proven: false,
+            timed: false,
             streamed,
             _in_flight: in_flight,
         }
@@ -81,6 +84,20 @@ impl AttemptGuard {
         }
     }
 
+    /// Another target was faster. Whoever has sent a sign of life by then was slow and not at fault.
+    pub(super) fn lost(&mut self, showed_life: bool) {
+        if !showed_life {
+            self.record(Class::TimedOut);
+            return;
+        }
+        let target = Arc::clone(&self.target);
+        if let Some(upstream) = target.upstream() {
+            let now = Instant::now();
+            self.observe(upstream, 2 * now.duration_since(self.started), now);
+        }
+        self.record(Class::Cancelled);
+    }
+
     /// Records what became of the try; only the first record counts.
     pub(super) fn record(&mut self, class: Class) {
         if std::mem::replace(&mut self.recorded, true) {
@@ -106,6 +123,7 @@ impl AttemptGuard {
             Class::Permanent => Signal::Permanent,
             // The target did its part, or was never to blame; a probe that ends so proves nothing.
             Class::Throttled
+            | Class::Overloaded
             | Class::CredentialFault
             | Class::Unproven
             | Class::ClientFault
@@ -122,9 +140,18 @@ impl AttemptGuard {
     }
 
     /// A stream's first output and a whole reply are times that cannot be compared.
-    fn observe(&self, upstream: &Upstream, time: Duration, now: Instant) {
+    fn observe(&mut self, upstream: &Upstream, time: Duration, now: Instant) {
+        if std::mem::replace(&mut self.timed, true) {
+            return;
+        }
         let state = &upstream.state;
-        if self.streamed { &state.latency } else { &state.reply_time }.observe(time, now);
+        let (latency, usual) = if self.streamed {
+            (&state.latency, &state.usual_first_token)
+        } else {
+            (&state.reply_time, &state.usual_reply)
+        };
+        latency.observe(time, now);
+        usual.observe(time);
     }
 
     fn signal(&mut self, upstream: &Upstream, signal: Signal, now: Instant) {

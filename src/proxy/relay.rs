@@ -11,11 +11,13 @@ use bytes::Bytes;
 use http::StatusCode;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use super::attempt::Answer;
 use super::body::CutShort;
 use super::classify::{Class, classify_in_band};
 use super::error::Reason;
 use super::events::{EventStream, Progress, StreamFault};
 use super::exchange::{Exchange, Outcome};
+use super::failover::{Answered, Search, Unanswered};
 use super::guard::AttemptGuard;
 use super::respond::{Told, told};
 use crate::protocol::error::ErrorView;
@@ -30,17 +32,30 @@ pub struct StreamBody {
     /// Bytes from before the commit.
     held: Option<Bytes>,
     exchange: Exchange,
-    attempt: AttemptGuard,
     clock: Clock,
     /// Ends when the gateway's time to drain is over.
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     done: bool,
 }
 
-#[derive(Debug)]
 enum Source {
-    Events(Box<EventStream>),
-    Plain(Box<LongReply>),
+    Events(Box<EventStream>, AttemptGuard),
+    Plain(Box<LongReply>, AttemptGuard),
+    /// The client's stream has begun and who answers is still to be found.
+    Search(Search),
+    /// All that there was to send has been sent.
+    Nothing,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Events(..) => "Events",
+            Self::Plain(..) => "Plain",
+            Self::Search(_) => "Search",
+            Self::Nothing => "Nothing",
+        })
+    }
 }
 
 /// What one look at the stream comes to.
@@ -79,7 +94,8 @@ impl StreamBody {
         exchange: Exchange,
         attempt: AttemptGuard,
     ) -> Self {
-        let mut body = Self::new(Source::Events(events), held, progress, exchange, attempt);
+        let clock = Clock::new(attempt.timeouts(), progress);
+        let mut body = Self::new(Source::Events(events, attempt), held, exchange, clock);
         body.progressed(progress);
         body
     }
@@ -91,21 +107,20 @@ impl StreamBody {
         exchange: Exchange,
         attempt: AttemptGuard,
     ) -> Self {
-        Self::new(Source::Plain(rest), held, Progress::Output, exchange, attempt)
+        let clock = Clock::new(attempt.timeouts(), Progress::Output);
+        Self::new(Source::Plain(rest, attempt), held, exchange, clock)
     }
 
-    fn new(
-        source: Source,
-        held: Bytes,
-        progress: Progress,
-        mut exchange: Exchange,
-        attempt: AttemptGuard,
-    ) -> Self {
+    /// A stream that begins before it is known who answers it.
+    pub(super) fn searching(search: Search, exchange: Exchange) -> Self {
+        Self::new(Source::Search(search), Bytes::new(), exchange, Clock::searching())
+    }
+
+    fn new(source: Source, held: Bytes, mut exchange: Exchange, clock: Clock) -> Self {
         exchange.response_bytes += held.len() as u64;
-        let clock = Clock::new(attempt.timeouts(), progress);
         let cut = Box::pin(exchange.gateway.cut.clone().cancelled_owned());
         let held = (!held.is_empty()).then_some(held);
-        Self { source, held, exchange, attempt, clock, cut, done: false }
+        Self { source, held, exchange, clock, cut, done: false }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -143,11 +158,16 @@ impl StreamBody {
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         let read = match &mut self.source {
-            Source::Events(events) => ready!(events.poll_batch(cx))
+            Source::Events(events, _) => ready!(events.poll_batch(cx))
                 .map(|batch| batch.map(|batch| (batch.bytes, batch.progress))),
-            Source::Plain(reply) => {
+            Source::Plain(reply, _) => {
                 ready!(reply.poll_data(cx)).map(|data| data.map(|data| (data, Progress::Output)))
             }
+            Source::Search(search) => {
+                let (_, answer) = ready!(search.as_mut().poll(cx));
+                return Poll::Ready(self.found(answer));
+            }
+            Source::Nothing => None,
         };
         Poll::Ready(match read {
             Some(Ok((bytes, progress))) => {
@@ -165,12 +185,56 @@ impl StreamBody {
         })
     }
 
+    /// The search behind the stream is over.
+    fn found(&mut self, answer: Result<Answered, Unanswered>) -> Step {
+        self.source = Source::Nothing;
+        match answer {
+            Ok(Answered {
+                answer: Answer::Stream { held, progress, events, .. },
+                guard,
+                provider_time,
+            }) => {
+                self.clock = Clock::new(guard.timeouts(), progress);
+                self.exchange.provider_time = Some(provider_time);
+                self.exchange.response_bytes += held.len() as u64;
+                self.source = Source::Events(events, guard);
+                self.progressed(progress);
+                if held.is_empty() { Step::Again } else { Step::Send(held) }
+            }
+            // Whoever is asked for a stream answers with one, or has failed.
+            Ok(_) => self.break_off(Break::of(
+                Reason::Internal,
+                Class::Failure,
+                "an answer that is no stream came too late",
+            )),
+            Err(Unanswered::Error(error)) => {
+                self.break_off(Break::of(error.reason, Class::Failure, &error.message))
+            }
+            Err(Unanswered::PassedOn { class, .. }) => {
+                let Told { reason, code, cause } = told(class);
+                let message = format!("{}{cause}", self.exchange.trail.summary());
+                self.break_off(Break { reason, code, class, message: &message })
+            }
+        }
+    }
+
+    fn attempt(&mut self) -> Option<&mut AttemptGuard> {
+        match &mut self.source {
+            Source::Events(_, attempt) | Source::Plain(_, attempt) => Some(attempt),
+            Source::Search(_) | Source::Nothing => None,
+        }
+    }
+
     fn progressed(&mut self, progress: Progress) {
         self.clock.note(progress);
         // Reasoning is generated output too.
         if progress >= Progress::Thinking && self.exchange.first_token.is_none() {
             self.exchange.first_token = Some(self.exchange.started.elapsed());
-            self.attempt.first_output();
+        }
+        if progress >= Progress::Thinking
+            && let Some(attempt) = self.attempt()
+        {
+            attempt.first_output();
         }
         if progress == Progress::Ended {
             self.settle_answered();
@@ -201,7 +265,7 @@ impl StreamBody {
             Due::Stalled => {
                 let message = format!(
                     "the stream of target `{}` was silent for {} s",
-                    self.attempt.target_name(),
+                    self.target_name(),
                     self.clock.silence().as_secs()
                 );
                 self.break_off(Break::of(Reason::ProviderTimeout, Class::TimedOut, &message))
@@ -213,7 +277,7 @@ impl StreamBody {
     /// The provider finished but does not close: nobody waits for that.
     fn end_properly(&mut self) -> Step {
         let marker = match &mut self.source {
-            Source::Events(events) if !self.exchange.is_settled() => events.end(),
+            Source::Events(events, _) if !self.exchange.is_settled() => events.end(),
             _ => Bytes::new(),
         };
         self.exchange.response_bytes += marker.len() as u64;
@@ -224,35 +288,39 @@ impl StreamBody {
 
     fn settle_answered(&mut self) {
         self.take_counts();
-        self.attempt.record(Class::Success);
+        if let Some(attempt) = self.attempt() {
+            attempt.record(Class::Success);
+        }
         self.exchange.settle(Outcome::Answered(StatusCode::OK));
     }
 
     fn take_counts(&mut self) {
         match &self.source {
-            Source::Events(events) => {
+            Source::Events(events, _) => {
                 self.exchange.usage = events.usage();
                 self.exchange.malformed_events = events.malformed();
             }
-            Source::Plain(reply) => self.exchange.usage = reply.usage(),
+            Source::Plain(reply, _) => self.exchange.usage = reply.usage(),
+            Source::Search(_) | Source::Nothing => {}
         }
     }
 
     fn fail(&mut self, fault: &StreamFault) -> Step {
-        let class = match fault {
-            StreamFault::Error(facts) => {
-                let (configured, policy) = self.attempt.classifying();
+        let class = match (fault, self.attempt()) {
+            (StreamFault::Error(facts), Some(attempt)) => {
+                let (configured, policy) = attempt.classifying();
                 classify_in_band(facts, configured, policy)
             }
-            other => other.class(),
+            (other, _) => other.class(),
         };
         let Told { reason, code, cause } = told(class);
-        let message = format!(
-            "the stream of target `{}` {}{cause}",
-            self.attempt.target_name(),
-            fault.describe()
-        );
+        let message =
+            format!("the stream of target `{}` {}{cause}", self.target_name(), fault.describe());
         self.break_off(Break { reason, code, class, message: &message })
+    }
+
+    fn target_name(&mut self) -> String {
+        self.attempt().map(|attempt| attempt.target_name().to_owned()).unwrap_or_default()
     }
 
     /// Ends a stream with an error in it: the status went out long ago.
@@ -260,16 +328,21 @@ impl StreamBody {
         let Break { reason, code, class, message } = how;
         self.done = true;
         self.take_counts();
-        self.attempt.record(class);
-        self.exchange.failures.push(format!("{}: {}", self.attempt.target_name(), class.as_str()));
+        let name = self.target_name();
+        if let Some(attempt) = self.attempt() {
+            attempt.record(class);
+            self.exchange.trail.failed(&name, class.as_str());
+        }
         let event = match (&self.source, self.exchange.operation) {
-            (Source::Events(_), Some(operation)) => operation.answers.in_band_error(&ErrorView {
-                status: reason.status(),
-                code,
-                message,
-                param: None,
-                request_id: &self.exchange.request_id,
-            }),
+            (Source::Events(..) | Source::Search(_) | Source::Nothing, Some(operation)) => {
+                operation.answers.in_band_error(&ErrorView {
+                    status: reason.status(),
+                    code,
+                    message,
+                    param: None,
+                    request_id: &self.exchange.request_id,
+                })
+            }
             // A plain reply has no room for an error: its connection breaks off.
             _ => {
                 self.exchange.settle(Outcome::Broken(reason));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::rest::Rest;
-use super::{Breaker, InFlight, Latency};
+use super::{Breaker, InFlight, Latency, RetryBudget, UsualTime};
 
 /// What makes a target the same one across tables and routes of a namespace.
 ///
@@ -46,6 +46,12 @@ pub struct TargetState {
     pub latency: Latency,
     /// How long it usually takes to a plain reply, which comes only when all of it is generated.
     pub reply_time: Latency,
+    /// Within which time nearly every first output comes.
+    pub usual_first_token: UsualTime,
+    /// Within which time nearly every plain reply comes.
+    pub usual_reply: UsualTime,
+    /// How many requests may be repeated here.
+    pub retry_budget: RetryBudget,
     throttled: Rest,
     refuses_stream_options: AtomicBool,
     uncounted: Rest,
@@ -60,6 +66,9 @@ impl TargetState {
             in_flight: InFlight::default(),
             latency: Latency::default(),
             reply_time: Latency::default(),
+            usual_first_token: UsualTime::default(),
+            usual_reply: UsualTime::default(),
+            retry_budget: RetryBudget::default(),
             throttled: Rest::default(),
             refuses_stream_options: AtomicBool::new(false),
             uncounted: Rest::default(),

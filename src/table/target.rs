@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
-use super::{KeyPool, Parameters, Timeouts};
+use super::{KeyPool, Parameters, TargetRetry, Timeouts};
 use crate::protocol::model::{Corrections, ModelFacts};
 use crate::protocol::neutral::Compatibility;
 use crate::provider::transport::Transport;
@@ -60,6 +60,8 @@ pub struct Upstream {
     pub keys: Option<Arc<KeyPool>>,
     /// Limits in time.
     pub timeouts: Timeouts,
+    /// When a request is tried again here.
+    pub retry: TargetRetry,
     /// When its breaker opens.
     pub breaker: BreakerPolicy,
     /// What is changed in the request.

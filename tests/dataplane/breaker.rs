@@ -6,12 +6,12 @@ use http::StatusCode;
 use pilothouse::simulate::Simulator;
 use pilothouse::state::{BreakerPolicy, Phase};
 
-use crate::routes::{Api, fault, route, simulator};
+use crate::routes::{Api, ONCE, fault, route, simulator};
 use crate::support::Rig;
 
 /// Two targets, the first with its breaker as told.
 fn routes(name: &str, alpha: &Simulator, bravo: &Simulator, breaker: &str) -> String {
-    let extra = format!("  circuitBreaker: {{{breaker}}}\n");
+    let extra = format!("{ONCE}  circuitBreaker: {{{breaker}}}\n");
     route(name, &[("alpha", alpha, "sick"), ("bravo", bravo, "well")], &extra)
 }
 

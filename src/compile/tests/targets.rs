@@ -110,7 +110,7 @@ fn timeouts_are_the_targets_then_the_routes_then_built_in() {
     let timeouts = upstream(&served(spec)).timeouts;
     let expected = Timeouts {
         connect: Duration::from_secs(1),
-        first_token: Duration::from_secs(2),
+        first_token: Some(Duration::from_secs(2)),
         idle: Duration::from_secs(8),
         request: Duration::from_secs(60),
         ..Timeouts::BUILT_IN
@@ -123,8 +123,8 @@ fn a_limit_that_is_off_lasts_as_long_as_the_request() {
     let mut spec = one(&target());
     spec["timeouts"] = json!({ "firstToken": "0s", "response": "0s", "request": "7m" });
     let timeouts = upstream(&served(spec)).timeouts;
-    assert_eq!(timeouts.first_token, Duration::from_secs(420));
-    assert_eq!(timeouts.response, Duration::from_secs(420));
+    assert_eq!(timeouts.first_token, Some(Duration::from_secs(420)));
+    assert_eq!(timeouts.response, Some(Duration::from_secs(420)));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! An answer of success, read until it may go out: a reply to its end, a stream to its first output.
 
 use std::future::poll_fn;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -50,7 +51,7 @@ impl Attempt<'_> {
         let answers = self.prepared.operation.answers;
         let translated = self.prepared.translated.as_ref();
         let limit = if translated.is_some() { HELD_TRANSLATED } else { HELD_REPLY };
-        let reading = collect(&mut body, limit, &self.exchange.gateway.budget);
+        let reading = collect(&mut body, limit, &self.context.gateway.budget);
         let collected = match timeout_at(self.limits.give_up, reading).await {
             Ok(Ok(collected)) => collected,
             Ok(Err(error)) => return Err(uncollected(&error)),
@@ -98,7 +99,7 @@ impl Attempt<'_> {
         limit: usize,
     ) -> Result<(HeaderMap, Bytes), Failure> {
         let (head, mut body) = self.send(request).await?.into_parts();
-        let reading = collect(&mut body, limit, &self.exchange.gateway.budget);
+        let reading = collect(&mut body, limit, &self.context.gateway.budget);
         match timeout_at(self.limits.give_up, reading).await {
             Ok(Ok(Collected::Whole(text))) => Ok((head.headers, text)),
             Ok(Ok(Collected::Beginning(_))) => {
@@ -129,7 +130,7 @@ impl Attempt<'_> {
         let request = self.resolved.neutral().and_then(|request| request.as_ref().ok());
         ClientView {
             model: self.upstream.model.as_deref().unwrap_or(&facts.model),
-            request_id: &self.exchange.request_id,
+            request_id: &self.context.request_id,
             created: now.unwrap_or_default().as_secs(),
             include_usage: facts.include_usage,
             stand_ins: request.map_or(&[], |request| &request.stand_ins),
@@ -159,7 +160,7 @@ impl Attempt<'_> {
     ) -> Result<Answer, Failure> {
         let (head, body) = response.into_parts();
         let mut headers = headers::from_target(&head.headers);
-        let budget = &self.exchange.gateway.budget;
+        let budget = &self.context.gateway.budget;
         let passage = self.passage(hide_usage, &mut headers);
         let structured = self.resolved.facts.structured;
         let framing = self.framing();
@@ -167,17 +168,16 @@ impl Attempt<'_> {
             Box::new(EventStream::new(body, framing, passage, structured, budget.clone()));
         let mut held = Gathered::new(budget);
         let mut progress = Progress::None;
+        let limits = self.limits.until_output(self.upstream.timeouts.thinking_idle);
         loop {
-            let until = self.limits.give_up.min(self.limits.commit);
-            let batch = match timeout_at(until, poll_fn(|cx| events.poll_batch(cx))).await {
+            let reading = poll_fn(|cx| events.poll_batch(cx));
+            let batch = match timeout_at(limits.give_up, reading).await {
                 Ok(Some(Ok(batch))) => batch,
                 Ok(Some(Err(fault))) => return Err(self.broken(&fault, headers)),
                 Ok(None) => return Err(Failure::new(Class::Failure, "sent an empty stream")),
-                Err(_) if self.limits.commit <= self.limits.give_up => {
-                    return Ok(Answer::Stream { headers, held: held.finish(), progress, events });
-                }
-                Err(_) => return Err(too_slow(self.limits)),
+                Err(_) => return Err(too_slow(limits)),
             };
+            self.alive.store(true, Ordering::Relaxed);
             progress = progress.max(batch.progress);
             held.push(batch.bytes).map_err(out_of_memory)?;
             // Reasoning is generated output too: it is shown, and it cannot be taken back.
@@ -199,7 +199,7 @@ impl Attempt<'_> {
             code: told(class).code,
             message: &facts.message,
             param: None,
-            request_id: &self.exchange.request_id,
+            request_id: &self.context.request_id,
         });
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         in_band(class, facts, headers, text)
@@ -216,6 +216,7 @@ fn in_band(class: Class, facts: &ErrorFacts, headers: HeaderMap, text: Bytes) ->
         class,
         detail: describe(class, None, facts),
         retry_after: None,
+        sent: true,
         param: None,
         passed_on: Some(Box::new((StatusCode::BAD_REQUEST, headers, text))),
     }

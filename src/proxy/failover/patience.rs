@@ -1,0 +1,58 @@
+//! How long one try is waited for, before another target is asked or it is given up.
+
+use std::time::{Duration, Instant};
+
+use crate::proxy::attempt::Limits;
+use crate::proxy::deadline::Deadline;
+use crate::proxy::resolve::Resolved;
+use crate::table::{Hedging, Upstream};
+
+/// The bounds of a limit that nobody set. A first token takes some seconds at busy providers and
+/// well under a minute at slow models; a whole reply that takes ten minutes is what official SDKs
+/// wait for at most.
+const FIRST_TOKEN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
+const RESPONSE: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(600));
+
+/// How long the first output of a stream may take here.
+pub(super) fn first_token(resolved: &Resolved, upstream: &Upstream) -> Duration {
+    let (floor, ceiling) = FIRST_TOKEN;
+    upstream.timeouts.first_token.unwrap_or_else(|| {
+        // Reasoning may take as long and show nothing.
+        let floor = if resolved.facts.reasons { ceiling } else { floor };
+        upstream.state.usual_first_token.limit(floor, ceiling)
+    })
+}
+
+/// When a try is given up. A stream that is slow to begin is not: another target is asked as well.
+pub(super) fn limits(
+    resolved: &Resolved,
+    upstream: &Upstream,
+    deadline: Deadline,
+    now: Instant,
+) -> Limits {
+    let own = (!resolved.streams()).then(|| {
+        let (floor, ceiling) = RESPONSE;
+        let usual = || upstream.state.usual_reply.limit(floor, ceiling);
+        now + upstream.timeouts.response.unwrap_or_else(usual)
+    });
+    match own {
+        Some(own) if own < deadline.at => Limits { give_up: own.into(), name: "timeouts.response" },
+        _ => Limits { give_up: deadline.at.into(), name: deadline.name },
+    }
+}
+
+/// After how long without output the next target is asked as well.
+pub(super) fn company(resolved: &Resolved, upstream: &Upstream) -> Option<Duration> {
+    let slow = resolved.streams().then(|| first_token(resolved, upstream));
+    let usual = if resolved.streams() {
+        &upstream.state.usual_first_token
+    } else {
+        &upstream.state.usual_reply
+    };
+    let hedging = resolved.route.hedging.filter(|_| resolved.may_repeat());
+    let hedged = hedging.and_then(|hedging| match hedging {
+        Hedging::After(delay) => Some(delay),
+        Hedging::Percentile(percent) => usual.quantile(percent),
+    });
+    [slow, hedged].into_iter().flatten().min()
+}

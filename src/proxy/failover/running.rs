@@ -1,0 +1,84 @@
+//! A try under way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::keys;
+use crate::proxy::attempt::{Answer, Attempt, Failure, Limits};
+use crate::proxy::context::Context;
+use crate::proxy::guard::AttemptGuard;
+use crate::proxy::prepare::Prepared;
+use crate::proxy::resolve::Resolved;
+use crate::state::RetryPermit;
+use crate::table::Target;
+
+/// A try under way. Dropping it ends the request at the provider; how it fared has to be recorded
+/// before.
+pub(super) struct Running {
+    future: BoxFuture<'static, Result<Answer, Failure>>,
+    /// Set with the first event that came of it.
+    alive: Arc<AtomicBool>,
+    /// The route on the way.
+    pub stage: usize,
+    /// The target's index in it.
+    pub index: usize,
+    pub target: Arc<Target>,
+    pub guard: AttemptGuard,
+    pub started: Instant,
+    /// After how long without output the next target is asked as well; `None` once that was done or
+    /// there was nobody to ask.
+    pub company: Option<Duration>,
+    /// Held by a try that is not the first at its target.
+    _permit: Option<RetryPermit>,
+}
+
+/// What a try needs.
+pub(super) struct Errand {
+    pub context: Arc<Context>,
+    pub resolved: Arc<Resolved>,
+    pub target: Arc<Target>,
+    pub prepared: Prepared,
+    pub limits: Limits,
+}
+
+impl Running {
+    pub fn start(
+        errand: Errand,
+        (stage, index): (usize, usize),
+        guard: AttemptGuard,
+        company: Option<Duration>,
+        permit: Option<RetryPermit>,
+    ) -> Self {
+        let alive = Arc::new(AtomicBool::new(false));
+        let target = Arc::clone(&errand.target);
+        let future = run(errand, Arc::clone(&alive)).boxed();
+        let started = Instant::now();
+        Self { future, alive, stage, index, target, guard, started, company, _permit: permit }
+    }
+
+    pub fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Answer, Failure>> {
+        self.future.poll_unpin(cx)
+    }
+
+    /// When the next target is to be asked as well.
+    pub fn company_at(&self) -> Option<Instant> {
+        self.company.map(|after| self.started + after)
+    }
+
+    /// Ends it, because another target was faster or it was waited for long enough.
+    pub fn give_up(mut self) {
+        self.guard.lost(self.alive.load(Ordering::Relaxed));
+    }
+}
+
+async fn run(errand: Errand, alive: Arc<AtomicBool>) -> Result<Answer, Failure> {
+    let Errand { context, resolved, target, prepared, limits } = errand;
+    let Some(upstream) = target.upstream() else { return Err(Failure::not_offered()) };
+    let (context, resolved, prepared, alive) = (&*context, &*resolved, &prepared, &*alive);
+    keys::ask(Attempt { context, upstream, key: None, resolved, prepared, limits, alive }).await
+}

@@ -1,0 +1,69 @@
+//! What the tries of one request have come to so far, for its log line and its headers.
+//!
+//! Tries go on behind a stream that has begun, so the trail is shared between whoever makes them and
+//! whoever settles the request.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::state::Phase;
+use crate::table::{Route, Target};
+
+/// The trail of one request.
+#[derive(Debug, Default)]
+pub(super) struct Trail(Mutex<Steps>);
+
+/// What has been tried.
+#[derive(Debug, Clone)]
+pub(super) struct Steps {
+    /// The target that was asked last, and its route.
+    pub last: Option<(Arc<Route>, Arc<Target>)>,
+    /// The state of that target's breaker when it was chosen.
+    pub breaker: Phase,
+    /// That target is not the route's first choice.
+    pub fallback: bool,
+    /// Tries; which of a target's keys were asked with is nobody else's business.
+    pub attempts: u32,
+    /// `target: what happened` of every try that did not answer.
+    pub failures: Vec<String>,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self {
+            last: None,
+            breaker: Phase::Closed,
+            fallback: false,
+            attempts: 0,
+            failures: Vec::new(),
+        }
+    }
+}
+
+impl Trail {
+    /// Looks at it, or adds to it.
+    pub fn with<T>(&self, f: impl FnOnce(&mut Steps) -> T) -> T {
+        f(&mut self.0.lock())
+    }
+
+    /// A target is asked.
+    pub fn asks(&self, route: &Arc<Route>, target: &Arc<Target>, breaker: Phase, fallback: bool) {
+        self.with(|steps| {
+            steps.attempts += 1;
+            steps.breaker = breaker;
+            steps.fallback = fallback;
+            steps.last = Some((Arc::clone(route), Arc::clone(target)));
+        });
+    }
+
+    /// A target did not answer.
+    pub fn failed(&self, target: &str, detail: &str) {
+        self.with(|steps| steps.failures.push(format!("{target}: {detail}")));
+    }
+
+    /// Every failure in one line.
+    pub fn summary(&self) -> String {
+        self.with(|steps| steps.failures.join("; "))
+    }
+}
