@@ -42,7 +42,7 @@ pub mod tls;
 mod trail;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, UPGRADE};
@@ -169,19 +169,21 @@ where
     }
     // A stream that is slow to begin is begun without an answer: whoever is in between must not think
     // that nobody is there.
-    let commit = resolved.streams().then(|| exchange.started + resolved.route.commit_after);
+    let commit = resolved
+        .streams()
+        .then(|| resolved.route.commit_after.saturating_sub(exchange.started.elapsed()));
     let context = Arc::new(Context::of(&exchange));
     let failover = Failover::new(context, Arc::new(resolved), reservation, exchange.started);
     let mut search = Box::new(failover).search();
-    let (_, answer) = tokio::select! {
+    let (failover, answer) = tokio::select! {
         biased;
         found = &mut search => found,
         // Streams that have begun hear of it in-band.
         () = gateway.cut.cancelled() => return respond::refused(exchange, &shutting_down()),
-        () = at(commit) => return respond::searching(exchange, search),
+        () = after(commit) => return respond::searching(exchange, search),
     };
     match answer {
-        Ok(answered) => respond::answered(exchange, answered),
+        Ok(answered) => respond::answered(exchange, answered, failover),
         Err(Unanswered::PassedOn { class, status, headers, body }) => {
             respond::passed_on(exchange, class, status, headers, body)
         }
@@ -189,10 +191,10 @@ where
     }
 }
 
-/// Waits for a moment, if there is one.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+/// Waits for so long, or for ever.
+async fn after(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
         None => std::future::pending().await,
     }
 }

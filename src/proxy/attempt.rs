@@ -19,10 +19,12 @@ use super::classify::Class;
 use super::context::Context;
 use super::encode::{adds_usage, encode};
 use super::events::{EventStream, Progress};
+use super::failover::Broken;
 use super::headers;
 use super::prepare::Prepared;
 use super::relay::LongReply;
 use super::resolve::Resolved;
+use crate::protocol::continuation::Mode;
 use crate::protocol::registry::Framing;
 use crate::protocol::usage::Usage;
 use crate::table::{Key, Upstream};
@@ -73,6 +75,8 @@ pub(super) struct Attempt<'a> {
     pub limits: Limits,
     /// Set with the first event of a stream.
     pub alive: &'a AtomicBool,
+    /// The stream that it is to go on with, and how.
+    pub going_on: Option<(&'a Broken, Mode)>,
 }
 
 impl<'a> Attempt<'a> {

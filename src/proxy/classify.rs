@@ -38,6 +38,8 @@ pub enum Class {
     /// The gateway has as many connections to that provider, or as many bytes of answers in memory,
     /// as it may: nobody's fault there.
     Exhausted,
+    /// What was to go on with a text does not fit it.
+    Mismatch,
     /// The request cannot be said in the target's protocol: the target was not asked.
     Untranslatable,
     /// The client went away.
@@ -60,6 +62,7 @@ impl Class {
             Self::TooLong => "too_long",
             Self::Refused => "refused",
             Self::Exhausted => "exhausted",
+            Self::Mismatch => "mismatch",
             Self::Untranslatable => "untranslatable",
             Self::Cancelled => "cancelled",
         }
@@ -68,6 +71,11 @@ impl Class {
     /// Whether it stays as it is until a person does something.
     pub fn is_lasting(self) -> bool {
         matches!(self, Self::CredentialFault | Self::Permanent)
+    }
+
+    /// Whether the same request in other words might fare better.
+    pub fn is_about_the_request(self) -> bool {
+        matches!(self, Self::ClientFault | Self::TooLong | Self::Mismatch)
     }
 
     /// Whether another target may be asked after this.
@@ -80,6 +88,7 @@ impl Class {
             | Self::CredentialFault
             | Self::Unproven
             | Self::Exhausted
+            | Self::Mismatch
             | Self::Untranslatable
             | Self::Permanent => true,
             Self::Success | Self::ClientFault | Self::TooLong | Self::Refused | Self::Cancelled => {

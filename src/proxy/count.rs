@@ -121,6 +121,7 @@ async fn exact(
             prepared: &prepared,
             limits: limits(upstream, started),
             alive: &AtomicBool::new(false),
+            going_on: None,
         };
         let path = way.path(upstream, resolved);
         attempt.ask_short(&path, is_own && !way.has_door(upstream), body, &headers).await

@@ -113,6 +113,7 @@ impl StreamFault {
     pub fn class(&self) -> Class {
         match self {
             Self::NoMemory(_) => Class::Exhausted,
+            Self::Mismatch(_) => Class::Mismatch,
             _ => Class::Failure,
         }
     }
@@ -147,7 +148,6 @@ impl EventStream {
     }
 
     /// A stream that goes on with one that broke, as `provider` sends it.
-    #[allow(dead_code, reason = "the relay resumes with it")]
     pub(super) fn resumed(
         body: UpstreamBody,
         framing: Framing,
@@ -164,7 +164,6 @@ impl EventStream {
 
     /// Takes out what somebody else needs to go on with this stream, which broke. `view` is that of
     /// the client's request. What was said of usage stays here as well.
-    #[allow(dead_code, reason = "the relay resumes with it")]
     pub(super) fn take_over(&mut self, view: &ClientView<'_>) -> Result<Interrupted, Unresumable> {
         let interrupted = self.passage.interrupt(view)?;
         self.ended = true;

@@ -13,10 +13,12 @@
 //! by the route's numbers, by its time and by each target's retry budget.
 
 mod exhausted;
+mod going_on;
 mod keys;
 mod patience;
 mod running;
 mod stage;
+mod unanswered;
 mod verdict;
 
 use std::collections::VecDeque;
@@ -27,7 +29,6 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{HeaderMap, StatusCode};
 
 use super::attempt::{Answer, Failure};
 use super::budget::Reservation;
@@ -35,16 +36,15 @@ use super::choose::Chosen;
 use super::classify::Class;
 use super::context::Context;
 use super::deadline::Deadline;
-use super::error::{ProxyError, Reason};
 use super::fetch;
 use super::guard::AttemptGuard;
-use super::prepare::prepare;
 use super::resolve::Resolved;
 use crate::state::RetryPermit;
 use crate::table::Route;
-use exhausted::exhausted;
+pub(super) use going_on::{Broken, may_go_on};
 use running::{Errand, Running};
 use stage::Stage;
+pub(super) use unanswered::Unanswered;
 use verdict::Verdict;
 
 /// Tries under way at a time: the slow one and the one that was asked as well.
@@ -56,14 +56,6 @@ pub(super) struct Answered {
     pub guard: AttemptGuard,
     /// How long that target took.
     pub provider_time: Duration,
-}
-
-/// How a request ends that no target answered.
-pub(super) enum Unanswered {
-    /// With a target's own refusal, which is the caller's to see.
-    PassedOn { class: Class, status: StatusCode, headers: HeaderMap, body: bytes::Bytes },
-    /// With an error of the gateway's own.
-    Error(ProxyError),
 }
 
 /// A search for an answer that goes on by itself, and gives the searcher back.
@@ -83,6 +75,12 @@ pub(super) struct Failover {
     attempts: u32,
     /// How long throttled targets were waited for.
     waited: Duration,
+    /// The stream that is to be gone on with.
+    broken: Option<Broken>,
+    /// The target whose stream broke off, which is asked once more if no other one goes on.
+    last_resort: Option<usize>,
+    /// How often the stream broke off.
+    breaks: u32,
     /// A refusal that is shown if nobody answers.
     refusal: Option<Failure>,
     /// The field that a target could not be asked.
@@ -107,6 +105,9 @@ impl Failover {
             failed: Vec::new(),
             attempts: 0,
             waited: Duration::ZERO,
+            broken: None,
+            last_resort: None,
+            breaks: 0,
             refusal: None,
             untranslatable: None,
             _reservation: reservation,
@@ -122,13 +123,19 @@ impl Failover {
         .boxed()
     }
 
+    fn resolved(&self) -> &Resolved {
+        &self.stages[0].resolved
+    }
+
     async fn answer(&mut self) -> Result<Answered, Unanswered> {
         let mut running: Vec<Running> = Vec::with_capacity(AT_ONCE);
         loop {
             if running.is_empty() {
                 match self.next() {
                     Some(chosen) => running.extend(self.start(chosen, None).await?),
-                    None if self.wait_for_someone().await || self.next_route() => {}
+                    None if self.wait_for_someone().await
+                        || self.come_to_last_resort()
+                        || self.next_route() => {}
                     None => return Err(self.unanswered()),
                 }
                 continue;
@@ -198,11 +205,11 @@ impl Failover {
                 .await
                 .map_err(Unanswered::Error)?;
         }
-        let prepared = match prepare(&resolved, upstream) {
+        let (prepared, going_on) = match self.prepare(&resolved, upstream) {
             Ok(prepared) => prepared,
             Err(failure) => {
                 self.context.trail.failed(&target.name, &failure.detail);
-                if !failure.class.fails_over() {
+                if !failure.class.fails_over() && self.broken.is_none() {
                     return Err(self.passed_on(failure));
                 }
                 self.stage().tried(index);
@@ -219,10 +226,12 @@ impl Failover {
         self.context.trail.asks(&resolved.route, &target, chosen.breaker, fallback);
         let guard =
             AttemptGuard::new(&self.context.gateway, &resolved.route, chosen, resolved.streams());
-        let limits = patience::limits(&resolved, upstream, deadline, Instant::now());
-        let company = patience::company(&resolved, upstream);
+        let limits = patience::limits(&resolved, upstream, deadline, self.broken.is_some());
+        // There is one stream to go on with, so one goes on at a time.
+        let company =
+            if self.broken.is_some() { None } else { patience::company(&resolved, upstream) };
         let context = Arc::clone(&self.context);
-        let errand = Errand { context, resolved, target, prepared, limits };
+        let errand = Errand { context, resolved, target, prepared, limits, going_on };
         let place = (self.stages.len() - 1, index);
         Ok(Some(Running::start(errand, place, guard, company, permit)))
     }
@@ -242,7 +251,7 @@ impl Failover {
             Poll::Pending
         });
         match company {
-            Some(at) => tokio::time::timeout_at(at.into(), done).await.ok(),
+            Some(at) => tokio::time::timeout_at(at, done).await.ok(),
             None => Some(done.await),
         }
     }
@@ -309,6 +318,10 @@ impl Failover {
         // Its place at the target is free from here on.
         drop(one);
         match verdict {
+            // The caller did not ask anybody to go on.
+            Verdict::PassOn | Verdict::TooLong if self.broken.is_some() => {
+                self.stages[at].give_up(index);
+            }
             Verdict::PassOn if alone => return Err(self.passed_on(failure)),
             Verdict::PassOn => {
                 self.stages[at].give_up(index);
@@ -369,30 +382,5 @@ impl Failover {
         }
         let model = upstream.model_for(&resolved.model);
         self.stages[at].keep_longer(&model, upstream.facts(&model).context_tokens);
-    }
-
-    fn unanswered(&mut self) -> Unanswered {
-        if let Some(refusal) = self.refusal.take() {
-            return self.passed_on(refusal);
-        }
-        let summary = self.context.trail.summary();
-        let error = exhausted(&summary, &self.stages, &self.failed, self.deadline);
-        Unanswered::Error(error.about(self.untranslatable.take()))
-    }
-
-    fn passed_on(&self, failure: Failure) -> Unanswered {
-        match failure.passed_on {
-            Some(answer) => {
-                let (status, headers, body) = *answer;
-                Unanswered::PassedOn { class: failure.class, status, headers, body }
-            }
-            None => {
-                let summary = self.context.trail.summary();
-                let message =
-                    format!("{summary} (route `{}`)", self.stages[0].resolved.route.label);
-                let error = ProxyError::new(Reason::InvalidRequest, message).permanent();
-                Unanswered::Error(error.about(failure.param))
-            }
-        }
     }
 }

@@ -130,6 +130,7 @@ impl AttemptGuard {
             | Class::TooLong
             | Class::Refused
             | Class::Exhausted
+            | Class::Mismatch
             | Class::Untranslatable
             | Class::Cancelled => {
                 self.permit = None;

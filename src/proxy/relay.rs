@@ -1,6 +1,8 @@
 //! A stream on its way to the client, after the commit: timers, honest ends, settlement.
 
+mod breaking;
 mod clock;
+mod going_on;
 mod long;
 
 use std::future::Future;
@@ -11,16 +13,16 @@ use bytes::Bytes;
 use http::StatusCode;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::attempt::Answer;
 use super::body::CutShort;
 use super::classify::{Class, classify_in_band};
 use super::error::Reason;
 use super::events::{EventStream, Progress, StreamFault};
 use super::exchange::{Exchange, Outcome};
-use super::failover::{Answered, Search, Unanswered};
+use super::failover::{Failover, Search};
 use super::guard::AttemptGuard;
 use super::respond::{Told, told};
 use crate::protocol::error::ErrorView;
+use breaking::Break;
 use clock::{Clock, Due};
 
 pub(super) use long::LongReply;
@@ -33,6 +35,10 @@ pub struct StreamBody {
     held: Option<Bytes>,
     exchange: Exchange,
     clock: Clock,
+    /// Who finds somebody else to go on, where that is possible.
+    failover: Option<Box<Failover>>,
+    /// How the stream broke off that somebody is to go on with.
+    broke: Option<Break>,
     /// Ends when the gateway's time to drain is over.
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     done: bool,
@@ -68,22 +74,6 @@ enum Step {
     Cut,
 }
 
-/// How a stream breaks off.
-#[derive(Clone, Copy)]
-struct Break<'a> {
-    reason: Reason,
-    /// What the client is told; where it is not the reason itself, it is more exact.
-    code: &'static str,
-    class: Class,
-    message: &'a str,
-}
-
-impl<'a> Break<'a> {
-    fn of(reason: Reason, class: Class, message: &'a str) -> Self {
-        Self { reason, code: reason.as_str(), class, message }
-    }
-}
-
 impl StreamBody {
     /// The rest of a stream of events. `held` are the bytes from before the commit, `progress` what
     /// they came to.
@@ -93,9 +83,11 @@ impl StreamBody {
         progress: Progress,
         exchange: Exchange,
         attempt: AttemptGuard,
+        failover: Box<Failover>,
     ) -> Self {
         let clock = Clock::new(attempt.timeouts(), progress);
         let mut body = Self::new(Source::Events(events, attempt), held, exchange, clock);
+        body.failover = Some(failover).filter(|failover| failover.may_go_on());
         body.progressed(progress);
         body
     }
@@ -120,7 +112,7 @@ impl StreamBody {
         exchange.response_bytes += held.len() as u64;
         let cut = Box::pin(exchange.gateway.cut.clone().cancelled_owned());
         let held = (!held.is_empty()).then_some(held);
-        Self { source, held, exchange, clock, cut, done: false }
+        Self { source, held, exchange, clock, failover: None, broke: None, cut, done: false }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -164,8 +156,8 @@ impl StreamBody {
                 ready!(reply.poll_data(cx)).map(|data| data.map(|data| (data, Progress::Output)))
             }
             Source::Search(search) => {
-                let (_, answer) = ready!(search.as_mut().poll(cx));
-                return Poll::Ready(self.found(answer));
+                let (failover, answer) = ready!(search.as_mut().poll(cx));
+                return Poll::Ready(self.found(failover, answer));
             }
             Source::Nothing => None,
         };
@@ -183,39 +175,6 @@ impl StreamBody {
                 Step::End
             }
         })
-    }
-
-    /// The search behind the stream is over.
-    fn found(&mut self, answer: Result<Answered, Unanswered>) -> Step {
-        self.source = Source::Nothing;
-        match answer {
-            Ok(Answered {
-                answer: Answer::Stream { held, progress, events, .. },
-                guard,
-                provider_time,
-            }) => {
-                self.clock = Clock::new(guard.timeouts(), progress);
-                self.exchange.provider_time = Some(provider_time);
-                self.exchange.response_bytes += held.len() as u64;
-                self.source = Source::Events(events, guard);
-                self.progressed(progress);
-                if held.is_empty() { Step::Again } else { Step::Send(held) }
-            }
-            // Whoever is asked for a stream answers with one, or has failed.
-            Ok(_) => self.break_off(Break::of(
-                Reason::Internal,
-                Class::Failure,
-                "an answer that is no stream came too late",
-            )),
-            Err(Unanswered::Error(error)) => {
-                self.break_off(Break::of(error.reason, Class::Failure, &error.message))
-            }
-            Err(Unanswered::PassedOn { class, .. }) => {
-                let Told { reason, code, cause } = told(class);
-                let message = format!("{}{cause}", self.exchange.trail.summary());
-                self.break_off(Break { reason, code, class, message: &message })
-            }
-        }
     }
 
     fn attempt(&mut self) -> Option<&mut AttemptGuard> {
@@ -268,7 +227,7 @@ impl StreamBody {
                     self.target_name(),
                     self.clock.silence().as_secs()
                 );
-                self.break_off(Break::of(Reason::ProviderTimeout, Class::TimedOut, &message))
+                self.interrupted(Break::of(Reason::ProviderTimeout, Class::TimedOut, message))
             }
             Due::EndProperly => self.end_properly(),
         })
@@ -316,7 +275,7 @@ impl StreamBody {
         let Told { reason, code, cause } = told(class);
         let message =
             format!("the stream of target `{}` {}{cause}", self.target_name(), fault.describe());
-        self.break_off(Break { reason, code, class, message: &message })
+        self.interrupted(Break { reason, code, class, message })
     }
 
     fn target_name(&mut self) -> String {
@@ -324,7 +283,7 @@ impl StreamBody {
     }
 
     /// Ends a stream with an error in it: the status went out long ago.
-    fn break_off(&mut self, how: Break<'_>) -> Step {
+    fn break_off(&mut self, how: Break) -> Step {
         let Break { reason, code, class, message } = how;
         self.done = true;
         self.take_counts();
@@ -338,7 +297,7 @@ impl StreamBody {
                 operation.answers.in_band_error(&ErrorView {
                     status: reason.status(),
                     code,
-                    message,
+                    message: &message,
                     param: None,
                     request_id: &self.exchange.request_id,
                 })

@@ -13,7 +13,7 @@ use super::body::GatewayBody;
 use super::classify::Class;
 use super::error::{ProxyError, Reason};
 use super::exchange::{Exchange, Outcome};
-use super::failover::{Answered, Search};
+use super::failover::{Answered, Failover, Search};
 use super::headers::names;
 use super::relay::StreamBody;
 use crate::protocol::bedrock::error_type;
@@ -25,7 +25,11 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The answer of a target.
-pub(super) fn answered(mut exchange: Exchange, answered: Answered) -> Response<GatewayBody> {
+pub(super) fn answered(
+    mut exchange: Exchange,
+    answered: Answered,
+    failover: Box<Failover>,
+) -> Response<GatewayBody> {
     let Answered { answer, mut guard, provider_time } = answered;
     exchange.provider_time = Some(provider_time);
     match answer {
@@ -47,7 +51,7 @@ pub(super) fn answered(mut exchange: Exchange, answered: Answered) -> Response<G
         Answer::Stream { mut headers, held, progress, events } => {
             about_target(&exchange, &mut headers);
             about_streams(&mut headers);
-            let body = StreamBody::events(events, held, progress, exchange, guard);
+            let body = StreamBody::events(events, held, progress, exchange, guard, failover);
             response(StatusCode::OK, headers, GatewayBody::Stream(Box::new(body)))
         }
     }
@@ -172,7 +176,7 @@ pub(super) fn told(class: Class) -> Told {
         Class::TooLong => (Reason::InvalidRequest, ": the prompt is longer than the context"),
         Class::Refused => (Reason::InvalidRequest, ": the content was refused by its policy"),
         Class::Exhausted => (Reason::Overloaded, ": the gateway's memory for bodies is used up"),
-        Class::Success | Class::Failure | Class::Permanent | Class::Cancelled => {
+        Class::Success | Class::Failure | Class::Permanent | Class::Mismatch | Class::Cancelled => {
             (Reason::ProviderFailed, "")
         }
     };

@@ -31,6 +31,8 @@ pub struct Metrics {
     pub tokens: IntCounterVec,
     /// Breakers that opened.
     pub breaker_opened: IntCounterVec,
+    /// Streams that broke off, by whether somebody else went on.
+    pub resumes: IntCounterVec,
     /// Stream events that were left out because they could not be read.
     pub malformed_events: IntCounter,
     /// Requests running now.
@@ -101,6 +103,12 @@ impl Metrics {
                 "pilothouse_breaker_opened_total",
                 "Circuit breakers that opened.",
                 &["route", "target"],
+            )?,
+            resumes: counters(
+                "pilothouse_stream_resumes_total",
+                "Streams that broke off, by whether another target went on (resumed, failed, \
+                 impossible).",
+                &["route", "outcome"],
             )?,
             malformed_events,
             in_flight: gauge("pilothouse_in_flight_requests", "Requests running now.")?,

@@ -147,7 +147,6 @@ async fn a_callers_faults_never_open_it() {
     let rig = Rig::start(&routes("chat", &alpha, &bravo, "failureThreshold: 1")).await;
     for (text, status) in [
         ("status=400", 400),
-        ("status=400;code=context_length_exceeded", 400),
         ("status=400;code=content_filter", 400),
         ("status=422", 422),
         ("status=413", 413),

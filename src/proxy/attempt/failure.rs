@@ -66,7 +66,7 @@ impl Failure {
         Self::new(Class::Unproven, error.to_string())
     }
 
-    pub(super) fn new(class: Class, detail: impl Into<String>) -> Self {
+    pub(in crate::proxy) fn new(class: Class, detail: impl Into<String>) -> Self {
         Self {
             class,
             detail: detail.into(),

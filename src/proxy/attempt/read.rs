@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -20,7 +19,8 @@ use crate::protocol::neutral::Warning;
 use crate::protocol::usage::Usage;
 use crate::proxy::budget::Exhausted;
 use crate::proxy::classify::{Class, classify_in_band};
-use crate::proxy::events::{EventStream, Passage, Progress, StreamFault};
+use crate::proxy::events::{EventStream, Passage, Progress, Resuming, StreamFault};
+use crate::proxy::failover::may_go_on;
 use crate::proxy::headers::{self, names};
 use crate::proxy::prepare::Translated;
 use crate::proxy::relay::LongReply;
@@ -125,16 +125,8 @@ impl Attempt<'_> {
     }
 
     fn client_view(&self) -> ClientView<'_> {
-        let facts = &self.resolved.facts;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let request = self.resolved.neutral().and_then(|request| request.as_ref().ok());
-        ClientView {
-            model: self.upstream.model.as_deref().unwrap_or(&facts.model),
-            request_id: &self.context.request_id,
-            created: now.unwrap_or_default().as_secs(),
-            include_usage: facts.include_usage,
-            stand_ins: request.map_or(&[], |request| &request.stand_ins),
-        }
+        let model = self.upstream.model.as_deref().unwrap_or(&self.resolved.facts.model);
+        self.context.client_view(self.resolved, model)
     }
 
     /// How the events of the stream reach the client; what the head has to say about that.
@@ -161,30 +153,64 @@ impl Attempt<'_> {
         let (head, body) = response.into_parts();
         let mut headers = headers::from_target(&head.headers);
         let budget = &self.context.gateway.budget;
-        let passage = self.passage(hide_usage, &mut headers);
-        let structured = self.resolved.facts.structured;
-        let framing = self.framing();
-        let mut events =
-            Box::new(EventStream::new(body, framing, passage, structured, budget.clone()));
+        let mut events = self.event_stream(body, hide_usage, &mut headers)?;
         let mut held = Gathered::new(budget);
         let mut progress = Progress::None;
         let limits = self.limits.until_output(self.upstream.timeouts.thinking_idle);
-        loop {
+        let failure = loop {
             let reading = poll_fn(|cx| events.poll_batch(cx));
             let batch = match timeout_at(limits.give_up, reading).await {
                 Ok(Some(Ok(batch))) => batch,
-                Ok(Some(Err(fault))) => return Err(self.broken(&fault, headers)),
-                Ok(None) => return Err(Failure::new(Class::Failure, "sent an empty stream")),
-                Err(_) => return Err(too_slow(limits)),
+                Ok(Some(Err(fault))) => break self.broken(&fault, headers),
+                Ok(None) => break Failure::new(Class::Failure, "sent an empty stream"),
+                Err(_) => break too_slow(limits),
             };
             self.alive.store(true, Ordering::Relaxed);
             progress = progress.max(batch.progress);
-            held.push(batch.bytes).map_err(out_of_memory)?;
+            // What goes on with another stream holds its words back until they fit.
+            let fits = self.going_on.is_none()
+                || !batch.bytes.is_empty()
+                || progress >= Progress::Finished;
+            if let Err(exhausted) = held.push(batch.bytes) {
+                break out_of_memory(exhausted);
+            }
             // Reasoning is generated output too: it is shown, and it cannot be taken back.
-            if progress >= Progress::Thinking || held.len() > HELD_PREAMBLE {
+            if fits && (progress >= Progress::Thinking || held.len() > HELD_PREAMBLE) {
                 return Ok(Answer::Stream { headers, held: held.finish(), progress, events });
             }
+        };
+        if let Some((broken, _)) = self.going_on
+            && let Ok(interrupted) = events.take_over(&self.client_view())
+        {
+            broken.give_back(interrupted);
         }
+        Err(failure)
+    }
+
+    /// The events of an answer. What may have to be gone on with is noted.
+    fn event_stream(
+        self,
+        body: UpstreamBody,
+        hide_usage: bool,
+        headers: &mut HeaderMap,
+    ) -> Result<Box<EventStream>, Failure> {
+        let (framing, budget) = (self.framing(), self.context.gateway.budget.clone());
+        let structured = self.resolved.facts.structured;
+        let events = match (self.going_on, &self.prepared.translated) {
+            (Some((broken, mode)), Some(how)) => {
+                let interrupted = broken.take().ok_or_else(Failure::not_offered)?;
+                let how_on = Resuming { undo: how.undo.clone(), mode, structured };
+                EventStream::resumed(body, framing, interrupted, how.provider, how_on, budget)
+            }
+            _ => {
+                let mut passage = self.passage(hide_usage, headers);
+                if may_go_on(self.resolved) {
+                    passage = passage.recorded(self.resolved.operation);
+                }
+                EventStream::new(body, framing, passage, structured, budget)
+            }
+        };
+        Ok(Box::new(events))
     }
 
     fn broken(self, fault: &StreamFault, mut headers: HeaderMap) -> Failure {

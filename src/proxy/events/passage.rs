@@ -46,7 +46,6 @@ impl Passage {
 
     /// Notes what the client gets, so that somebody else can go on with it, where the API of
     /// `client` has a neutral form.
-    #[allow(dead_code, reason = "the relay resumes with it")]
     pub(in crate::proxy) fn recorded(self, client: &Operation) -> Self {
         let Some(dialect) = client.dialect else { return self };
         match self {
@@ -61,7 +60,6 @@ impl Passage {
 
     /// Takes out what somebody else needs to go on with the stream. `view` is that of the client's
     /// request.
-    #[allow(dead_code, reason = "the relay resumes with it")]
     pub(super) fn interrupt(&mut self, view: &ClientView<'_>) -> Result<Interrupted, Unresumable> {
         match self {
             Self::Direct { reader, operation, notes, .. } => {

@@ -23,20 +23,28 @@ pub(super) fn first_token(resolved: &Resolved, upstream: &Upstream) -> Duration 
     })
 }
 
-/// When a try is given up. A stream that is slow to begin is not: another target is asked as well.
+/// When a try is given up. A stream that is slow to begin is not: another target is asked as well. One
+/// that is to go on with another (`goes_on`) is, since there is one stream to go on with.
 pub(super) fn limits(
     resolved: &Resolved,
     upstream: &Upstream,
     deadline: Deadline,
-    now: Instant,
+    goes_on: bool,
 ) -> Limits {
-    let own = (!resolved.streams()).then(|| {
+    let own = if goes_on {
+        Some((first_token(resolved, upstream), "timeouts.firstToken"))
+    } else if resolved.streams() {
+        None
+    } else {
         let (floor, ceiling) = RESPONSE;
         let usual = || upstream.state.usual_reply.limit(floor, ceiling);
-        now + upstream.timeouts.response.unwrap_or_else(usual)
-    });
+        Some((upstream.timeouts.response.unwrap_or_else(usual), "timeouts.response"))
+    };
+    let now = Instant::now();
     match own {
-        Some(own) if own < deadline.at => Limits { give_up: own.into(), name: "timeouts.response" },
+        Some((own, name)) if now + own < deadline.at => {
+            Limits { give_up: (now + own).into(), name }
+        }
         _ => Limits { give_up: deadline.at.into(), name: deadline.name },
     }
 }

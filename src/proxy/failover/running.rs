@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as TaskContext, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tokio::time::Instant;
 
+use super::going_on::Broken;
 use super::keys;
+use crate::protocol::continuation::{Mode, next_mode};
 use crate::proxy::attempt::{Answer, Attempt, Failure, Limits};
 use crate::proxy::context::Context;
 use crate::proxy::guard::AttemptGuard;
-use crate::proxy::prepare::Prepared;
+use crate::proxy::prepare::{Prepared, prepare_to_go_on};
 use crate::proxy::resolve::Resolved;
 use crate::state::RetryPermit;
 use crate::table::Target;
@@ -44,6 +47,7 @@ pub(super) struct Errand {
     pub target: Arc<Target>,
     pub prepared: Prepared,
     pub limits: Limits,
+    pub going_on: Option<(Broken, Mode)>,
 }
 
 impl Running {
@@ -77,8 +81,31 @@ impl Running {
 }
 
 async fn run(errand: Errand, alive: Arc<AtomicBool>) -> Result<Answer, Failure> {
-    let Errand { context, resolved, target, prepared, limits } = errand;
+    let Errand { context, resolved, target, prepared, limits, going_on } = errand;
     let Some(upstream) = target.upstream() else { return Err(Failure::not_offered()) };
-    let (context, resolved, prepared, alive) = (&*context, &*resolved, &prepared, &*alive);
-    keys::ask(Attempt { context, upstream, key: None, resolved, prepared, limits, alive }).await
+    let (context, resolved, alive) = (&*context, &*resolved, &*alive);
+    let going_on = going_on.as_ref().map(|(broken, mode)| (broken, *mode));
+    let attempt = Attempt {
+        context,
+        upstream,
+        key: None,
+        resolved,
+        prepared: &prepared,
+        limits,
+        alive,
+        going_on,
+    };
+    match (keys::ask(attempt).await, going_on) {
+        // The words that were put into the model's mouth are ours: what is refused or misunderstood
+        // of them is asked once more without.
+        (Err(failure), Some((broken, mode))) if failure.class.is_about_the_request() => {
+            let request = resolved.neutral().and_then(|request| request.as_ref().ok());
+            let next = request.and_then(|request| next_mode(request, mode));
+            let Some(mode) = next else { return Err(failure) };
+            let prepared = prepare_to_go_on(resolved, upstream, &broken.text, mode)?;
+            let going_on = Some((broken, mode));
+            keys::ask(Attempt { prepared: &prepared, going_on, ..attempt }).await
+        }
+        (asked, _) => asked,
+    }
 }
