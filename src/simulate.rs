@@ -10,7 +10,10 @@
 //! Always the same to the same request, but for ids (which name the simulator and count its
 //! requests) and times. The text repeats what the user said last, goes on with fixed sentences and
 //! ends in `Served by NAME.`; a prompt that ends in an assistant's message is continued, so that a
-//! second simulator can finish what a first one began.
+//! second simulator can finish what a first one began. So is an assistant's message that the user
+//! wants to be gone on with, in the words of [`crate::protocol::continuation`]: the last words of it
+//! that the wish ends with come first. What differs from the simulator's own text, as its signature
+//! does, it cannot go on with, and begins anew.
 //!
 //! **Tokens** are runs of characters up to and including a space, at most 16 characters, so about
 //! one a word. A stream carries one in each event. Prompts count their texts, 4 for each message,
@@ -56,6 +59,13 @@
 //! | `times=N` | only the first N requests with this model and fault suffer |
 //! | `words=N` | the text has exactly N tokens |
 //! | `reasoning=N` | reasoning of N tokens comes first |
+//! | `goes-on=truly` | an answer that was begun elsewhere is gone on with as asked (the default) |
+//! | `goes-on=restart` | ... from the beginning, word for word |
+//! | `goes-on=paraphrase` | ... in other words, as all answers are then |
+//! | `goes-on=repeat` | ... after its last sentence was repeated |
+//! | `goes-on=courtesy` | ... after `Sure, here is the rest:` |
+//! | `goes-on=mid-word` | ... from the middle of its last word |
+//! | `goes-on=refuse` | ... not at all, with a 400 |
 //!
 //! `TIME` is `250ms`, `2s` or `1m`. N counts from 0; events 0 and 1 of a stream of chat are the
 //! role and the first text, those of an Anthropic stream `message_start` and `content_block_start`,
@@ -98,7 +108,7 @@ pub use self::{
     bedrock::signature::{AccessKey, Unsigned, check_signature},
     builder::Builder,
     command::{SimulateArgs, SimulateError, StandingFault, run},
-    fault::{Cut, Ending, Fault, FaultSyntax, Mute, Replacement},
+    fault::{Cut, Ending, Fault, FaultSyntax, GoesOn, Mute, Replacement},
     observe::{Captured, Snapshot, WaitedInVain},
 };
 

@@ -33,7 +33,11 @@ pub(super) struct Ask<'a> {
 
 impl Ask<'_> {
     /// What is answered; `choice` tells several answers to one prompt apart.
-    pub(super) fn reply(&self, prompt: &Prompt, choice: usize) -> Reply {
+    ///
+    /// # Errors
+    ///
+    /// When it was begun elsewhere and the fault refuses to go on with it.
+    pub(super) fn reply(&self, prompt: &Prompt, choice: usize) -> Result<Reply, Refusal> {
         let server = &self.provider.name;
         match &self.provider.plan {
             None => Reply::to(prompt, self.fault, server, choice),

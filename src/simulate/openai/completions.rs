@@ -77,15 +77,17 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
     for (text, tokens) in prompt.into_texts() {
         sum.input += tokens;
         let echoed = if request.echo == Some(true) { text.clone() } else { String::new() };
+        let (said, written) = begun(&text);
         let prompt = Prompt {
-            said: text,
+            said: said.to_owned(),
+            prefill: written.map(str::to_owned),
             stops: stops.clone(),
             limit: Some(request.max_tokens.unwrap_or(ask.fault.words.unwrap_or(DEFAULT_LIMIT))),
             tokens,
             ..Prompt::default()
         };
         for choice in 0..request.n.unwrap_or(1) {
-            let mut reply = ask.reply(&prompt, choice);
+            let mut reply = ask.reply(&prompt, choice)?;
             sum.output += reply.usage.output;
             reply.text.insert_str(0, &echoed);
             choices.push(reply);
@@ -100,6 +102,14 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
         whole["usage"] = usage(sum);
         Answer::json(&whole)
     })
+}
+
+/// Splits a prompt that holds the beginning of its own answer.
+fn begun(text: &str) -> (&str, Option<&str>) {
+    match text.rfind("You said: \"") {
+        Some(at) if at > 0 => (&text[..at], Some(&text[at..])),
+        _ => (text, None),
+    }
 }
 
 fn frames(ask: &Ask<'_>, replies: &[Reply], sum: Usage, include_usage: bool) -> Frames {
