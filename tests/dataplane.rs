@@ -20,6 +20,8 @@ mod by_model;
 mod callers;
 #[path = "dataplane/capabilities.rs"]
 mod capabilities;
+#[path = "dataplane/chaos.rs"]
+mod chaos;
 #[path = "dataplane/choosing.rs"]
 mod choosing;
 #[path = "dataplane/clients.rs"]
@@ -54,6 +56,8 @@ mod keys;
 mod limits;
 #[path = "dataplane/long.rs"]
 mod long;
+#[path = "dataplane/order.rs"]
+mod order;
 #[path = "dataplane/own_identity.rs"]
 mod own_identity;
 #[path = "dataplane/pairs.rs"]
@@ -64,8 +68,14 @@ mod passthrough;
 mod patience;
 #[path = "dataplane/raw.rs"]
 mod raw;
+#[path = "dataplane/resume.rs"]
+mod resume;
+#[path = "dataplane/retries.rs"]
+mod retries;
 #[path = "dataplane/routes.rs"]
 mod routes;
+#[path = "dataplane/rows.rs"]
+mod rows;
 #[path = "dataplane/scripted.rs"]
 mod scripted;
 #[path = "dataplane/streams.rs"]

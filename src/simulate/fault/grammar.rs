@@ -223,9 +223,11 @@ fn goes_on(value: &str) -> Result<GoesOn, String> {
         "mid-word" => GoesOn::MidWord,
         "refuse" => GoesOn::Refuse,
         _ => {
-            return Err("needs `truly`, `restart`, `paraphrase`, `repeat`, `courtesy`, `mid-word` \
+            return Err(
+                "needs `truly`, `restart`, `paraphrase`, `repeat`, `courtesy`, `mid-word` \
                         or `refuse`"
-                .to_owned());
+                    .to_owned(),
+            );
         }
     })
 }

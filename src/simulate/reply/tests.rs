@@ -34,14 +34,16 @@ fn a_foreign_prefill_is_ignored() {
 #[test]
 fn the_earliest_stop_wins() {
     let stops = ["test", "answer", ""].map(str::to_owned).to_vec();
-    let reply = Reply::to(&Prompt { stops, ..prompt("hi") }, &Fault::default(), "alpha", 0).expect("an answer");
+    let reply = Reply::to(&Prompt { stops, ..prompt("hi") }, &Fault::default(), "alpha", 0)
+        .expect("an answer");
     assert_eq!(reply.finish, Finish::Sequence("answer".to_owned()));
 }
 
 #[test]
 fn reasoning_is_part_of_the_output_and_of_the_limit() {
     let fault = Fault { reasoning: Some(5), words: Some(9), ..Fault::default() };
-    let reply = Reply::to(&Prompt { limit: Some(7), ..prompt("hi") }, &fault, "alpha", 0).expect("an answer");
+    let reply = Reply::to(&Prompt { limit: Some(7), ..prompt("hi") }, &fault, "alpha", 0)
+        .expect("an answer");
     assert_eq!((reply.usage.output, reply.usage.reasoning), (7, 5));
     assert_eq!(reply.finish, Finish::Length);
 }
@@ -56,8 +58,7 @@ fn gone_on(goes_on: GoesOn) -> [Result<String, Refusal>; 2] {
     let wish = "Your last message was cut off. Its last words are:\n\nfrom a simulated";
     let wished = Prompt { earlier, ..prompt(wish) };
     let fault = Fault { goes_on, ..Fault::default() };
-    [prefilled, wished]
-        .map(|prompt| Reply::to(&prompt, &fault, "alpha", 0).map(|reply| reply.text))
+    [prefilled, wished].map(|prompt| Reply::to(&prompt, &fault, "alpha", 0).map(|reply| reply.text))
 }
 
 #[test]
