@@ -64,6 +64,8 @@ mod passthrough;
 mod patience;
 #[path = "dataplane/raw.rs"]
 mod raw;
+#[path = "dataplane/resume_smoke.rs"]
+mod resume_smoke;
 #[path = "dataplane/routes.rs"]
 mod routes;
 #[path = "dataplane/scripted.rs"]
