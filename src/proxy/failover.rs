@@ -39,6 +39,7 @@ use super::deadline::Deadline;
 use super::fetch;
 use super::guard::AttemptGuard;
 use super::resolve::Resolved;
+use super::trail::Asked;
 use crate::state::RetryPermit;
 use crate::table::Route;
 pub(super) use going_on::{Broken, may_go_on};
@@ -148,13 +149,25 @@ impl Failover {
             match result {
                 Ok(answer) => {
                     running.into_iter().for_each(Running::give_up);
+                    // Whoever was asked last may have lost.
+                    self.context.trail.with(|steps| steps.last = Some(one.asked.clone()));
                     let provider_time = one.guard.elapsed();
                     return Ok(Answered { answer, guard: one.guard, provider_time });
                 }
                 Err(failure) => {
-                    let again = self.failed(one, failure, running.is_empty());
-                    if let Some((chosen, permit)) = again.await? {
-                        running.extend(self.start(chosen, Some(permit)).await?);
+                    let again = match self.failed(one, failure, running.is_empty()).await {
+                        Ok(again) => again,
+                        Err(unanswered) => {
+                            running.into_iter().for_each(Running::give_up);
+                            return Err(unanswered);
+                        }
+                    };
+                    match again {
+                        Some((chosen, permit)) => {
+                            running.extend(self.start(chosen, Some(permit)).await?);
+                        }
+                        // The one that is left was slow already: somebody else keeps it company.
+                        None => running.iter_mut().for_each(Running::wants_company),
                     }
                 }
             }
@@ -223,7 +236,13 @@ impl Failover {
         let fallback = !is_first || self.stage().is_spill(&chosen);
         self.attempts += 1;
         self.stage().tried(index);
-        self.context.trail.asks(&resolved.route, &target, chosen.breaker, fallback);
+        let asked = Asked {
+            route: Arc::clone(&resolved.route),
+            target: Arc::clone(&target),
+            breaker: chosen.breaker,
+            fallback,
+        };
+        self.context.trail.asks(asked.clone());
         let guard =
             AttemptGuard::new(&self.context.gateway, &resolved.route, chosen, resolved.streams());
         let limits = patience::limits(&resolved, upstream, deadline, self.broken.is_some());
@@ -233,7 +252,7 @@ impl Failover {
         let context = Arc::clone(&self.context);
         let errand = Errand { context, resolved, target, prepared, limits, going_on };
         let place = (self.stages.len() - 1, index);
-        Ok(Some(Running::start(errand, place, guard, company, permit)))
+        Ok(Some(Running::start(errand, place, asked, guard, company, permit)))
     }
 
     /// Waits for the first try that ends; `None` when it is time to ask another target as well.
@@ -279,7 +298,7 @@ impl Failover {
         let room = if permit.is_some() { AT_ONCE - 1 } else { 0 };
         while running.len() > room {
             let slow = running.remove(0);
-            self.context.trail.failed(&slow.target.name, "took too long to begin");
+            self.context.trail.failed(&slow.asked.target.name, "took too long to begin");
             self.stages[slow.stage].give_up(slow.index);
             self.failed.push(Class::TimedOut);
             slow.give_up();
@@ -288,8 +307,7 @@ impl Failover {
         Ok(())
     }
 
-    /// Decides what comes after a failure. `alone` says that no other try is under way: nobody is
-    /// waited for otherwise.
+    /// Decides what comes after a failure. `alone` says that no other try is under way.
     async fn failed(
         &mut self,
         mut one: Running,
@@ -303,18 +321,19 @@ impl Failover {
             failure.class = Class::Cancelled;
         }
         one.guard.record(failure.class);
-        self.context.trail.failed(&one.target.name, &failure.detail);
+        let target = Arc::clone(&one.asked.target);
+        self.context.trail.failed(&target.name, &failure.detail);
         self.failed.push(failure.class);
         let Running { index, stage: at, .. } = one;
         tracing::debug!(
-            target_name = %one.target.name,
+            target_name = %target.name,
             class = failure.class.as_str(),
             detail = %failure.detail,
             "a try failed"
         );
         // Of a route that was left behind for the next one, nobody is asked again.
-        let may_repeat = alone && self.may_try() && at + 1 == self.stages.len();
-        let verdict = verdict::verdict(&self.stages[at], &one.target, index, &failure, may_repeat);
+        let may_repeat = self.may_try() && at + 1 == self.stages.len();
+        let verdict = verdict::verdict(&self.stages[at], &target, index, &failure, may_repeat);
         // Its place at the target is free from here on.
         drop(one);
         match verdict {
@@ -322,11 +341,7 @@ impl Failover {
             Verdict::PassOn | Verdict::TooLong if self.broken.is_some() => {
                 self.stages[at].give_up(index);
             }
-            Verdict::PassOn if alone => return Err(self.passed_on(failure)),
-            Verdict::PassOn => {
-                self.stages[at].give_up(index);
-                self.refusal = Some(failure);
-            }
+            Verdict::PassOn => return Err(self.passed_on(failure)),
             Verdict::TooLong => self.too_long(at, index, failure),
             Verdict::Next => self.stages[at].give_up(index),
             Verdict::Stop if alone => return Err(self.unanswered()),

@@ -17,6 +17,7 @@ use crate::proxy::context::Context;
 use crate::proxy::guard::AttemptGuard;
 use crate::proxy::prepare::{Prepared, prepare_to_go_on};
 use crate::proxy::resolve::Resolved;
+use crate::proxy::trail::Asked;
 use crate::state::RetryPermit;
 use crate::table::Target;
 
@@ -30,7 +31,7 @@ pub(super) struct Running {
     pub stage: usize,
     /// The target's index in it.
     pub index: usize,
-    pub target: Arc<Target>,
+    pub asked: Asked,
     pub guard: AttemptGuard,
     pub started: Instant,
     /// After how long without output the next target is asked as well; `None` once that was done or
@@ -54,15 +55,15 @@ impl Running {
     pub fn start(
         errand: Errand,
         (stage, index): (usize, usize),
+        asked: Asked,
         guard: AttemptGuard,
         company: Option<Duration>,
         permit: Option<RetryPermit>,
     ) -> Self {
         let alive = Arc::new(AtomicBool::new(false));
-        let target = Arc::clone(&errand.target);
         let future = run(errand, Arc::clone(&alive)).boxed();
         let started = Instant::now();
-        Self { future, alive, stage, index, target, guard, started, company, _permit: permit }
+        Self { future, alive, stage, index, asked, guard, started, company, _permit: permit }
     }
 
     pub fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Answer, Failure>> {
@@ -72,6 +73,11 @@ impl Running {
     /// When the next target is to be asked as well.
     pub fn company_at(&self) -> Option<Instant> {
         self.company.map(|after| self.started + after)
+    }
+
+    /// It has had its time: the next target is to be asked as well, now.
+    pub fn wants_company(&mut self) {
+        self.company = Some(Duration::ZERO);
     }
 
     /// Ends it, because another target was faster or it was waited for long enough.
