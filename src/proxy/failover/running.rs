@@ -1,5 +1,6 @@
 //! A try under way.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as TaskContext, Poll};
@@ -41,6 +42,60 @@ pub(super) struct Running {
     _permit: Option<RetryPermit>,
 }
 
+/// A target that is to be asked once more.
+#[derive(Debug)]
+pub(super) struct Repeat {
+    /// The route on the way.
+    pub stage: usize,
+    /// The target's index in it.
+    pub index: usize,
+    /// When.
+    pub at: Instant,
+    pub permit: RetryPermit,
+}
+
+/// What has happened.
+pub(super) enum Woken {
+    Answered(Answer, Running),
+    Failed(Failure, Running),
+    /// It is time to ask another target as well.
+    Late,
+    /// It is time for the repeat.
+    Rested,
+}
+
+/// Waits until something happens.
+pub(super) async fn wake(running: &mut Vec<Running>, repeat: Option<&Repeat>) -> Woken {
+    let late = running.iter().filter_map(Running::company_at).max();
+    let done = poll_fn(|cx| {
+        for at in 0..running.len() {
+            if let Poll::Ready(result) = running[at].poll(cx) {
+                return Poll::Ready((result, at));
+            }
+        }
+        Poll::Pending
+    });
+    let (result, at) = tokio::select! {
+        biased;
+        done = done => done,
+        () = until(repeat.map(|repeat| repeat.at)) => return Woken::Rested,
+        () = until(late) => return Woken::Late,
+    };
+    let one = running.swap_remove(at);
+    match result {
+        Ok(answer) => Woken::Answered(answer, one),
+        Err(failure) => Woken::Failed(failure, one),
+    }
+}
+
+/// Waits until then, or for ever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// What a try needs.
 pub(super) struct Errand {
     pub context: Arc<Context>,
@@ -75,9 +130,10 @@ impl Running {
         self.company.map(|after| self.started + after)
     }
 
-    /// It has had its time: the next target is to be asked as well, now.
+    /// Whoever was asked as well has failed: if this one has had its time before, the next target is
+    /// to be asked, now.
     pub fn wants_company(&mut self) {
-        self.company = Some(Duration::ZERO);
+        self.company.get_or_insert(Duration::ZERO);
     }
 
     /// Ends it, because another target was faster or it was waited for long enough.
