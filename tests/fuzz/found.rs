@@ -1,7 +1,9 @@
 //! What the fuzzer found, each by its name.
 
+use http::HeaderMap;
 use pilothouse::protocol::Malformed;
 use pilothouse::protocol::dialect::{ClientView, DialectId, TargetView, Undo};
+use pilothouse::protocol::embeddings::EmbeddingsId;
 use pilothouse::protocol::hub::StreamTranslator;
 use pilothouse::protocol::neutral::{Compatibility, Crossing, Event};
 use pilothouse::protocol::registry::OPERATIONS;
@@ -276,4 +278,12 @@ fn an_answer_that_nobody_asked_for_ends_no_other() {
     translator.read(None, &bytes(&end), &mut Vec::new()).expect("a chunk");
     passed.read(None, &bytes(&end)).expect("a chunk");
     assert!(translator.finished() && passed.finished());
+}
+
+#[test]
+fn counts_that_are_too_large_stay_so() {
+    let prediction = json!({"embeddings": {"values": [1], "statistics": {"token_count": 1e300}}});
+    let body = bytes(&json!({"predictions": [prediction, prediction]}));
+    let embedded = EmbeddingsId::Vertex.api().read(&HeaderMap::new(), &body).expect("vectors");
+    assert_eq!(embedded.tokens, Some(u64::MAX));
 }
