@@ -195,6 +195,45 @@ fn what_is_no_media_type_is_named() {
     let parts = json!([{"inlineData": {"mimeType": "image", "data": "AAAA"}}]);
     let body = json!({"contents": [{"role": "user", "parts": parts}]});
     assert_eq!(refused(DialectId::Gemini, &body), "contents[0].parts[0].inlineData.mimeType");
+
+    let content = |dialect: DialectId, part: Value| {
+        let turns = json!([{"role": "user", "content": [part]}]);
+        match dialect {
+            DialectId::OpenAiResponses => json!({"model": "m", "input": turns}),
+            _ => json!({"model": "m", "messages": turns}),
+        }
+    };
+    let sound = json!({"data": "AAAA", "format": "a:b"});
+    let cases = [
+        (
+            DialectId::OpenAiChat,
+            json!({"type": "file", "file": {"file_data": "data:appl;base64,AAAA"}}),
+            "messages[0].content[0].file.file_data",
+        ),
+        (
+            DialectId::OpenAiChat,
+            json!({"type": "input_audio", "input_audio": sound}),
+            "messages[0].content[0].input_audio.format",
+        ),
+        (
+            DialectId::OpenAiResponses,
+            json!({"type": "input_file", "file_data": "data:appl;base64,AAAA"}),
+            "input[0].content[0].file_data",
+        ),
+        (
+            DialectId::OpenAiResponses,
+            json!({"type": "input_audio", "input_audio": sound}),
+            "input[0].content[0].input_audio.format",
+        ),
+        (
+            DialectId::BedrockConverse,
+            json!({"document": {"format": "pdf:", "name": "n", "source": {"bytes": "AAAA"}}}),
+            "messages[0].content[0].document.format",
+        ),
+    ];
+    for (dialect, part, field) in cases {
+        assert_eq!(refused(dialect, &content(dialect, part)), field, "{dialect:?}");
+    }
 }
 
 /// Reads a stream of server-sent events, and what its events are.
