@@ -9,32 +9,28 @@
 
 mod account;
 mod reason;
+mod source;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use google_cloud_auth::build_errors::Error as Unbuilt;
-use google_cloud_auth::credentials::{Builder, CacheableResource, Credentials, service_account};
-use http::{Extensions, HeaderMap};
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use google_cloud_auth::credentials::{Builder, Credentials, service_account};
+use http::HeaderMap;
 
-use super::{Fetched, Identity, IdentityError, Outgoing, Renewal};
+use self::source::Source;
+use super::{Identity, IdentityError, Outgoing, Renewal};
 
 pub use account::{InvalidAccountKey, ServiceAccountKey, stand_in};
 
 /// What tokens are for: every API of Google Cloud. What they may do there is said by IAM.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
-/// How long anybody waits for a token. That happens only where there is none at all, and then the
-/// next target should still have its turn.
-const LIMIT: Duration = Duration::from_secs(10);
 
 /// An identity of Google Cloud.
 #[derive(Debug)]
 pub struct Google {
-    source: &'static str,
+    source: Arc<Source>,
     credentials: Renewal<Credentials>,
 }
 
@@ -53,59 +49,31 @@ impl Google {
         })
     }
 
-    /// Whatever `make` makes credentials of. `source` is what operators call it.
-    fn new<F>(source: &'static str, make: F) -> Self
+    /// Whatever `make` makes credentials of. `name` is what operators call it.
+    fn new<F>(name: &'static str, make: F) -> Self
     where
         F: Fn() -> Result<Credentials, Unbuilt> + Send + Sync + 'static,
     {
-        let make = Arc::new(make);
-        let credentials = Renewal::new(move || {
-            let make = Arc::clone(&make);
-            async move { first(source, make).await }
+        let source = Arc::new(Source::new(name, make));
+        let credentials = Renewal::new({
+            let source = Arc::clone(&source);
+            move || {
+                let source = Arc::clone(&source);
+                async move { source.credentials().await }
+            }
         });
         Self { source, credentials }
     }
 
     async fn headers(&self) -> Result<HeaderMap, IdentityError> {
         let credentials = self.credentials.get().await?;
-        if let Ok(headers) = headers(self.source, &credentials).await {
+        if let Ok(headers) = self.source.headers(&credentials).await {
             return Ok(headers);
         }
         // They have failed for good, or their renewal hangs: others may fare better.
         self.credentials.discard();
-        headers(self.source, &self.credentials.get().await?).await
+        self.source.headers(&self.credentials.get().await?).await
     }
-}
-
-/// Credentials that have a token, so that a failure is told at once and not repeated at once.
-async fn first<F>(source: &'static str, make: Arc<F>) -> Result<Fetched<Credentials>, IdentityError>
-where
-    F: Fn() -> Result<Credentials, Unbuilt> + Send + Sync + 'static,
-{
-    // It may read a file.
-    let made = spawn_blocking(move || make()).await.map_err(|_| refused(source, "it stopped"))?;
-    let credentials = made.map_err(|error| refused(source, &reason::unbuilt(&error)))?;
-    headers(source, &credentials).await?;
-    // The tokens end; what gets them does not.
-    Ok(Fetched { value: credentials, lifetime: None })
-}
-
-/// What proves a request: the token, and whose quota is used where that is not the project of the
-/// resource.
-async fn headers(
-    source: &'static str,
-    credentials: &Credentials,
-) -> Result<HeaderMap, IdentityError> {
-    match timeout(LIMIT, credentials.headers(Extensions::new())).await {
-        Ok(Ok(CacheableResource::New { data, .. })) => Ok(data),
-        Ok(Ok(CacheableResource::NotModified)) => Err(refused(source, "it gave no token")),
-        Ok(Err(error)) => Err(refused(source, &reason::unproved(&error))),
-        Err(_) => Err(refused(source, &format!("no answer within {} s", LIMIT.as_secs()))),
-    }
-}
-
-fn refused(source: &'static str, reason: &str) -> IdentityError {
-    IdentityError::NotGranted { issuer: source, reason: reason.into() }
 }
 
 impl Identity for Google {

@@ -1,6 +1,6 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
@@ -9,11 +9,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::join_all;
 use google_cloud_auth::credentials::{external_account, impersonated, mds, user_account};
 use http::header::AUTHORIZATION;
+use parking_lot::Mutex;
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
-use tokio::time::{advance, pause, resume};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::task::yield_now;
+use tokio::time::{advance, pause, resume, timeout};
 
 use super::*;
 use crate::credential::stub::{Stub, proved, unproved};
@@ -234,6 +238,47 @@ async fn an_issuer_that_is_away_or_talks_nonsense_is_told() {
     let told = unproved(&away).await;
     let expected = "it granted nothing: an issuer could not be reached: Connection refused";
     assert!(told.starts_with(expected), "{told}");
+}
+
+#[tokio::test]
+async fn a_silent_issuer_holds_few_connections_and_is_heard_in_the_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let origin = format!("http://{}", listener.local_addr().expect("bound"));
+    let open = Arc::new(Mutex::new(Vec::new()));
+    let accepted = Arc::clone(&open);
+    let accepting = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            accepted.lock().push(stream);
+        }
+    });
+    let file = json!({
+        "type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "r",
+        "token_uri": origin,
+    });
+    let identity = Google::new("it", move || user_account::Builder::new(file.clone()).build());
+    for _ in 0..3 {
+        let waiting = unproved(&identity);
+        let mut waiting = std::pin::pin!(waiting);
+        // Everybody gets to where there is only waiting.
+        assert!(timeout(Duration::ZERO, &mut waiting).await.is_err());
+        until("connected", || !open.lock().is_empty()).await;
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        pass(10).await;
+        assert_eq!(waiting.await, "it granted nothing: no answer within 10 s");
+        pass(6).await;
+    }
+    assert_eq!(open.lock().len(), 1);
+    let late = r#"{"access_token":"late","expires_in":3600,"token_type":"Bearer"}"#;
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{late}",
+        late.len()
+    );
+    let mut stream = open.lock().pop().expect("one");
+    stream.write_all(answer.as_bytes()).await.expect("sent");
+    assert_eq!(token(&identity).await, "late");
+    accepting.abort();
 }
 
 #[tokio::test]
