@@ -24,6 +24,7 @@ use super::headers::names;
 use super::prepare::Prepared;
 use super::resolve::{Resolved, betas};
 use super::respond;
+use super::trail;
 use crate::protocol::counting::CountingId;
 use crate::protocol::dialect::{DialectId, TargetView};
 use crate::protocol::estimate::prompt_tokens;
@@ -104,7 +105,12 @@ async fn exact(
         Some(pool) => Some(pool.pick(upstream.limited_model(), Instant::now(), &[])?),
         None => None,
     };
-    exchange.trail.asks(&resolved.route, target, Phase::Closed, false);
+    exchange.trail.asks(trail::Asked {
+        route: Arc::clone(&resolved.route),
+        target: Arc::clone(target),
+        breaker: Phase::Closed,
+        fallback: false,
+    });
     let started = Instant::now();
     let Asked { body, headers, fit, is_own } = asked;
     let answer = {

@@ -152,8 +152,8 @@ impl Exchange {
             metrics.malformed_events.inc_by(u64::from(self.malformed_events));
         }
         // Behind it may be another route's target, which has its own label there.
-        let Some((route, target)) = self.trail.with(|steps| steps.last.clone()) else { return };
-        let (route, target) = (&*route.label, &*target.name);
+        let Some(last) = self.trail.with(|steps| steps.last.clone()) else { return };
+        let (route, target) = (&*last.route.label, &*last.target.name);
         if let Some(first) = self.first_token {
             metrics.first_token.with_label_values(&[route, target]).observe(seconds(first));
         }
@@ -172,8 +172,8 @@ impl Exchange {
 
     fn log(&self, outcome: Outcome) {
         let Steps { last, attempts, failures, .. } = self.trail.with(|steps| steps.clone());
-        let (last_route, target) = last.unzip();
-        let target = target.as_deref();
+        let last_route = last.as_ref().map(|asked| &asked.route);
+        let target = last.as_ref().map(|asked| &*asked.target);
         let upstream = target.and_then(Target::upstream);
         let (time, code) = (timestamp(SystemTime::now()), outcome.code());
         self.gateway.access_log.write(&AccessRecord {
@@ -191,7 +191,6 @@ impl Exchange {
             model: (!self.model.is_empty()).then_some(&*self.model),
             route: self.route.as_ref().map(|route| &*route.label),
             fallback_route: last_route
-                .as_ref()
                 .filter(|last| self.route.as_ref().is_some_and(|asked| !Arc::ptr_eq(asked, last)))
                 .map(|last| &*last.label),
             target: target.map(|target| &*target.name),

@@ -22,9 +22,7 @@ mod unanswered;
 mod verdict;
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -39,10 +37,11 @@ use super::deadline::Deadline;
 use super::fetch;
 use super::guard::AttemptGuard;
 use super::resolve::Resolved;
+use super::trail::Asked;
 use crate::state::RetryPermit;
 use crate::table::Route;
 pub(super) use going_on::{Broken, may_go_on};
-use running::{Errand, Running};
+use running::{Errand, Repeat, Running, Woken, wake};
 use stage::Stage;
 pub(super) use unanswered::Unanswered;
 use verdict::Verdict;
@@ -70,6 +69,8 @@ pub(super) struct Failover {
     stages: Vec<Stage>,
     /// Fallback routes that are still to come.
     to_come: VecDeque<Arc<Route>>,
+    /// The target that was asked first.
+    first: Option<(usize, usize)>,
     /// Why each try failed.
     failed: Vec<Class>,
     attempts: u32,
@@ -102,6 +103,7 @@ impl Failover {
             to_come: resolved.fallbacks.iter().cloned().collect(),
             stages: vec![Stage::new(resolved)],
             context,
+            first: None,
             failed: Vec::new(),
             attempts: 0,
             waited: Duration::ZERO,
@@ -129,8 +131,9 @@ impl Failover {
 
     async fn answer(&mut self) -> Result<Answered, Unanswered> {
         let mut running: Vec<Running> = Vec::with_capacity(AT_ONCE);
+        let mut repeat: Option<Repeat> = None;
         loop {
-            if running.is_empty() {
+            if running.is_empty() && repeat.is_none() {
                 match self.next() {
                     Some(chosen) => running.extend(self.start(chosen, None).await?),
                     None if self.wait_for_someone().await
@@ -140,21 +143,32 @@ impl Failover {
                 }
                 continue;
             }
-            let Some((at, result)) = self.first_done(&mut running).await else {
-                self.ask_another(&mut running).await?;
-                continue;
-            };
-            let one = running.swap_remove(at);
-            match result {
-                Ok(answer) => {
+            match wake(&mut running, repeat.as_ref()).await {
+                Woken::Answered(answer, one) => {
                     running.into_iter().for_each(Running::give_up);
+                    // Whoever was asked last may have lost.
+                    self.context.trail.with(|steps| steps.last = Some(one.asked.clone()));
                     let provider_time = one.guard.elapsed();
                     return Ok(Answered { answer, guard: one.guard, provider_time });
                 }
-                Err(failure) => {
-                    let again = self.failed(one, failure, running.is_empty());
-                    if let Some((chosen, permit)) = again.await? {
-                        running.extend(self.start(chosen, Some(permit)).await?);
+                Woken::Failed(failure, one) => match self.failed(one, failure) {
+                    Ok(Some(again)) => repeat = Some(again),
+                    // The one that is left was slow already: somebody else keeps it company.
+                    Ok(None) => running.iter_mut().for_each(Running::wants_company),
+                    Err(unanswered) => {
+                        running.into_iter().for_each(Running::give_up);
+                        return Err(unanswered);
+                    }
+                },
+                Woken::Late => self.ask_another(&mut running, repeat.is_some()).await?,
+                Woken::Rested => {
+                    let Some(Repeat { stage, index, permit, .. }) = repeat.take() else { continue };
+                    match self.stages[stage].again(index).filter(|_| !self.deadline.is_over()) {
+                        Some(chosen) => running.extend(self.start(chosen, Some(permit)).await?),
+                        None => {
+                            self.stages[stage].give_up(index);
+                            running.iter_mut().for_each(Running::wants_company);
+                        }
                     }
                 }
             }
@@ -219,11 +233,17 @@ impl Failover {
                 return Ok(None);
             }
         };
-        let is_first = self.attempts == 0 && self.stages.len() == 1;
-        let fallback = !is_first || self.stage().is_spill(&chosen);
+        let place = (self.stages.len() - 1, index);
+        let fallback = *self.first.get_or_insert(place) != place || self.stage().is_spill(&chosen);
         self.attempts += 1;
         self.stage().tried(index);
-        self.context.trail.asks(&resolved.route, &target, chosen.breaker, fallback);
+        let asked = Asked {
+            route: Arc::clone(&resolved.route),
+            target: Arc::clone(&target),
+            breaker: chosen.breaker,
+            fallback,
+        };
+        self.context.trail.asks(asked.clone());
         let guard =
             AttemptGuard::new(&self.context.gateway, &resolved.route, chosen, resolved.streams());
         let limits = patience::limits(&resolved, upstream, deadline, self.broken.is_some());
@@ -232,38 +252,22 @@ impl Failover {
             if self.broken.is_some() { None } else { patience::company(&resolved, upstream) };
         let context = Arc::clone(&self.context);
         let errand = Errand { context, resolved, target, prepared, limits, going_on };
-        let place = (self.stages.len() - 1, index);
-        Ok(Some(Running::start(errand, place, guard, company, permit)))
-    }
-
-    /// Waits for the first try that ends; `None` when it is time to ask another target as well.
-    async fn first_done(
-        &self,
-        running: &mut Vec<Running>,
-    ) -> Option<(usize, Result<Answer, Failure>)> {
-        let company = running.iter().filter_map(Running::company_at).max();
-        let done = poll_fn(|cx| {
-            for (at, one) in running.iter_mut().enumerate() {
-                if let Poll::Ready(result) = one.poll(cx) {
-                    return Poll::Ready((at, result));
-                }
-            }
-            Poll::Pending
-        });
-        match company {
-            Some(at) => tokio::time::timeout_at(at, done).await.ok(),
-            None => Some(done.await),
-        }
+        Ok(Some(Running::start(errand, place, asked, guard, company, permit)))
     }
 
     /// The newest try is slow: asks the next target as well, if there is one. It costs a request more
     /// than there are, so it comes out of the retry budget; with that used up, the slow one is given
     /// up instead.
-    async fn ask_another(&mut self, running: &mut Vec<Running>) -> Result<(), Unanswered> {
+    async fn ask_another(
+        &mut self,
+        running: &mut Vec<Running>,
+        repeats: bool,
+    ) -> Result<(), Unanswered> {
         for one in running.iter_mut() {
             one.company = None;
         }
-        if !self.may_try() || !self.stages[0].resolved.may_repeat() {
+        // Somebody is about to be asked once more as it is.
+        if repeats || !self.may_try() || !self.stages[0].resolved.may_repeat() {
             return Ok(());
         }
         let here = self.stages.len() - 1;
@@ -279,7 +283,7 @@ impl Failover {
         let room = if permit.is_some() { AT_ONCE - 1 } else { 0 };
         while running.len() > room {
             let slow = running.remove(0);
-            self.context.trail.failed(&slow.target.name, "took too long to begin");
+            self.context.trail.failed(&slow.asked.target.name, "took too long to begin");
             self.stages[slow.stage].give_up(slow.index);
             self.failed.push(Class::TimedOut);
             slow.give_up();
@@ -288,14 +292,12 @@ impl Failover {
         Ok(())
     }
 
-    /// Decides what comes after a failure. `alone` says that no other try is under way: nobody is
-    /// waited for otherwise.
-    async fn failed(
+    /// Decides what comes after a failure.
+    fn failed(
         &mut self,
         mut one: Running,
         mut failure: Failure,
-        alone: bool,
-    ) -> Result<Option<(Chosen, RetryPermit)>, Unanswered> {
+    ) -> Result<Option<Repeat>, Unanswered> {
         let is_over = self.deadline.is_clients && self.deadline.is_over();
         if failure.class == Class::TimedOut && is_over {
             // A target is not slow because a client waits for a second only, or every caller could
@@ -303,18 +305,19 @@ impl Failover {
             failure.class = Class::Cancelled;
         }
         one.guard.record(failure.class);
-        self.context.trail.failed(&one.target.name, &failure.detail);
+        let target = Arc::clone(&one.asked.target);
+        self.context.trail.failed(&target.name, &failure.detail);
         self.failed.push(failure.class);
         let Running { index, stage: at, .. } = one;
         tracing::debug!(
-            target_name = %one.target.name,
+            target_name = %target.name,
             class = failure.class.as_str(),
             detail = %failure.detail,
             "a try failed"
         );
         // Of a route that was left behind for the next one, nobody is asked again.
-        let may_repeat = alone && self.may_try() && at + 1 == self.stages.len();
-        let verdict = verdict::verdict(&self.stages[at], &one.target, index, &failure, may_repeat);
+        let may_repeat = self.may_try() && at + 1 == self.stages.len();
+        let verdict = verdict::verdict(&self.stages[at], &target, index, &failure, may_repeat);
         // Its place at the target is free from here on.
         drop(one);
         match verdict {
@@ -322,21 +325,13 @@ impl Failover {
             Verdict::PassOn | Verdict::TooLong if self.broken.is_some() => {
                 self.stages[at].give_up(index);
             }
-            Verdict::PassOn if alone => return Err(self.passed_on(failure)),
-            Verdict::PassOn => {
-                self.stages[at].give_up(index);
-                self.refusal = Some(failure);
-            }
+            Verdict::PassOn => return Err(self.passed_on(failure)),
             Verdict::TooLong => self.too_long(at, index, failure),
             Verdict::Next => self.stages[at].give_up(index),
-            Verdict::Stop if alone => return Err(self.unanswered()),
-            Verdict::Stop => self.stages[at].give_up(index),
+            Verdict::Stop => return Err(self.unanswered()),
             Verdict::Again { after, permit } => {
-                tokio::time::sleep(after).await;
-                match self.stages[at].again(index).filter(|_| !self.deadline.is_over()) {
-                    Some(chosen) => return Ok(Some((chosen, permit))),
-                    None => self.stages[at].give_up(index),
-                }
+                let at_time = tokio::time::Instant::now() + after;
+                return Ok(Some(Repeat { stage: at, index, at: at_time, permit }));
             }
         }
         Ok(None)

@@ -251,6 +251,8 @@ impl StreamBody {
             attempt.record(Class::Success);
         }
         self.exchange.settle(Outcome::Answered(StatusCode::OK));
+        // Nobody needs the request any more.
+        self.failover = None;
     }
 
     fn take_counts(&mut self) {

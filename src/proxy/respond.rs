@@ -16,6 +16,7 @@ use super::exchange::{Exchange, Outcome};
 use super::failover::{Answered, Failover, Search};
 use super::headers::names;
 use super::relay::StreamBody;
+use super::trail::Asked;
 use crate::protocol::bedrock::error_type;
 use crate::protocol::error::ErrorView;
 use crate::protocol::registry::ProtocolId;
@@ -246,18 +247,16 @@ fn about_target(exchange: &Exchange, headers: &mut HeaderMap) {
     about_request(exchange, headers);
     about_attempts(exchange, headers);
     exchange.trail.with(|steps| {
-        if let Some((route, target)) = &steps.last {
-            if let Ok(label) = HeaderValue::from_str(&route.label) {
-                headers.insert(names::ROUTE, label);
-            }
-            if let Ok(name) = HeaderValue::from_str(&target.name) {
-                headers.insert(names::USED_PROVIDER, name);
-            }
+        let Some(Asked { route, target, breaker, fallback }) = &steps.last else { return };
+        if let Ok(label) = HeaderValue::from_str(&route.label) {
+            headers.insert(names::ROUTE, label);
         }
-        let fallback = HeaderValue::from_static(if steps.fallback { "true" } else { "false" });
+        if let Ok(name) = HeaderValue::from_str(&target.name) {
+            headers.insert(names::USED_PROVIDER, name);
+        }
+        let fallback = HeaderValue::from_static(if *fallback { "true" } else { "false" });
         headers.insert(names::USED_FALLBACK, fallback);
-        let breaker = HeaderValue::from_static(steps.breaker.as_str());
-        headers.insert(names::BREAKER_STATE, breaker);
+        headers.insert(names::BREAKER_STATE, HeaderValue::from_static(breaker.as_str()));
     });
     if let Some(time) = exchange.provider_time
         && let Ok(ms) = HeaderValue::from_str(itoa::Buffer::new().format(time.as_millis()))

@@ -15,30 +15,25 @@ use crate::table::{Route, Target};
 pub(super) struct Trail(Mutex<Steps>);
 
 /// What has been tried.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Steps {
-    /// The target that was asked last, and its route.
-    pub last: Option<(Arc<Route>, Arc<Target>)>,
-    /// The state of that target's breaker when it was chosen.
-    pub breaker: Phase,
-    /// That target is not the route's first choice.
-    pub fallback: bool,
+    /// Who was asked last, or answers.
+    pub last: Option<Asked>,
     /// Tries; which of a target's keys were asked with is nobody else's business.
     pub attempts: u32,
     /// `target: what happened` of every try that did not answer.
     pub failures: Vec<String>,
 }
 
-impl Default for Steps {
-    fn default() -> Self {
-        Self {
-            last: None,
-            breaker: Phase::Closed,
-            fallback: false,
-            attempts: 0,
-            failures: Vec::new(),
-        }
-    }
+/// A target that is asked.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub route: Arc<Route>,
+    pub target: Arc<Target>,
+    /// The state of its breaker when it was chosen.
+    pub breaker: Phase,
+    /// It is not the route's first choice.
+    pub fallback: bool,
 }
 
 impl Trail {
@@ -48,12 +43,10 @@ impl Trail {
     }
 
     /// A target is asked.
-    pub fn asks(&self, route: &Arc<Route>, target: &Arc<Target>, breaker: Phase, fallback: bool) {
+    pub fn asks(&self, asked: Asked) {
         self.with(|steps| {
             steps.attempts += 1;
-            steps.breaker = breaker;
-            steps.fallback = fallback;
-            steps.last = Some((Arc::clone(route), Arc::clone(target)));
+            steps.last = Some(asked);
         });
     }
 

@@ -92,7 +92,7 @@ impl Failover {
             continuation::check(request)?;
         }
         let last = self.context.trail.with(|steps| steps.last.clone());
-        let upstream = last.as_ref().and_then(|(_, target)| target.upstream());
+        let upstream = last.as_ref().and_then(|asked| asked.target.upstream());
         let model = upstream.and_then(|upstream| upstream.model.as_deref());
         let view = self.context.client_view(resolved, model.unwrap_or(&resolved.facts.model));
         events.take_over(&view)

@@ -1,5 +1,6 @@
 //! A try under way.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as TaskContext, Poll};
@@ -17,6 +18,7 @@ use crate::proxy::context::Context;
 use crate::proxy::guard::AttemptGuard;
 use crate::proxy::prepare::{Prepared, prepare_to_go_on};
 use crate::proxy::resolve::Resolved;
+use crate::proxy::trail::Asked;
 use crate::state::RetryPermit;
 use crate::table::Target;
 
@@ -30,7 +32,7 @@ pub(super) struct Running {
     pub stage: usize,
     /// The target's index in it.
     pub index: usize,
-    pub target: Arc<Target>,
+    pub asked: Asked,
     pub guard: AttemptGuard,
     pub started: Instant,
     /// After how long without output the next target is asked as well; `None` once that was done or
@@ -38,6 +40,60 @@ pub(super) struct Running {
     pub company: Option<Duration>,
     /// Held by a try that is not the first at its target.
     _permit: Option<RetryPermit>,
+}
+
+/// A target that is to be asked once more.
+#[derive(Debug)]
+pub(super) struct Repeat {
+    /// The route on the way.
+    pub stage: usize,
+    /// The target's index in it.
+    pub index: usize,
+    /// When.
+    pub at: Instant,
+    pub permit: RetryPermit,
+}
+
+/// What has happened.
+pub(super) enum Woken {
+    Answered(Answer, Running),
+    Failed(Failure, Running),
+    /// It is time to ask another target as well.
+    Late,
+    /// It is time for the repeat.
+    Rested,
+}
+
+/// Waits until something happens.
+pub(super) async fn wake(running: &mut Vec<Running>, repeat: Option<&Repeat>) -> Woken {
+    let late = running.iter().filter_map(Running::company_at).max();
+    let done = poll_fn(|cx| {
+        for at in 0..running.len() {
+            if let Poll::Ready(result) = running[at].poll(cx) {
+                return Poll::Ready((result, at));
+            }
+        }
+        Poll::Pending
+    });
+    let (result, at) = tokio::select! {
+        biased;
+        done = done => done,
+        () = until(repeat.map(|repeat| repeat.at)) => return Woken::Rested,
+        () = until(late) => return Woken::Late,
+    };
+    let one = running.swap_remove(at);
+    match result {
+        Ok(answer) => Woken::Answered(answer, one),
+        Err(failure) => Woken::Failed(failure, one),
+    }
+}
+
+/// Waits until then, or for ever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// What a try needs.
@@ -54,15 +110,15 @@ impl Running {
     pub fn start(
         errand: Errand,
         (stage, index): (usize, usize),
+        asked: Asked,
         guard: AttemptGuard,
         company: Option<Duration>,
         permit: Option<RetryPermit>,
     ) -> Self {
         let alive = Arc::new(AtomicBool::new(false));
-        let target = Arc::clone(&errand.target);
         let future = run(errand, Arc::clone(&alive)).boxed();
         let started = Instant::now();
-        Self { future, alive, stage, index, target, guard, started, company, _permit: permit }
+        Self { future, alive, stage, index, asked, guard, started, company, _permit: permit }
     }
 
     pub fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Answer, Failure>> {
@@ -72,6 +128,12 @@ impl Running {
     /// When the next target is to be asked as well.
     pub fn company_at(&self) -> Option<Instant> {
         self.company.map(|after| self.started + after)
+    }
+
+    /// Whoever was asked as well has failed: if this one has had its time before, the next target is
+    /// to be asked, now.
+    pub fn wants_company(&mut self) {
+        self.company.get_or_insert(Duration::ZERO);
     }
 
     /// Ends it, because another target was faster or it was waited for long enough.
