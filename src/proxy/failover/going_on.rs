@@ -105,10 +105,12 @@ impl Failover {
         self.deadline = Deadline::to_go_on(resolved.route.request_timeout);
         self.to_come = resolved.fallbacks.iter().cloned().collect();
         let mut stage = Stage::new(Arc::clone(&resolved));
-        self.last_resort = resolved.route.targets.iter().position(|target| *target.name == *broke);
-        if let Some(index) = self.last_resort {
-            stage.give_up(index);
-        }
+        let broke = resolved.route.targets.iter().position(|target| *target.name == *broke);
+        // One that broke off twice will do so again, and a stream that it is alone to go on with
+        // would be asked for over and over.
+        self.last_resort = broke.filter(|index| !self.broke.contains(index));
+        self.broke.extend(broke);
+        self.broke.iter().for_each(|index| stage.give_up(*index));
         self.stages = vec![stage];
         self.failed.clear();
         self.refusal = None;
