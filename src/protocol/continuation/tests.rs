@@ -157,3 +157,13 @@ fn what_is_more_than_one_text_is_not_asked_for_again() {
     assert_eq!(check(&with("audio")), Err(Unresumable::Media));
     assert_eq!(check(&with("metadata.x")), Ok(()));
 }
+
+#[test]
+fn what_a_provider_keeps_is_its_own() {
+    let check = |body: &'static [u8]| check_state(&Object::parse(body.into()).expect("an object"));
+    assert_eq!(check(br#"{"store":true}"#), Err(Unresumable::Stored));
+    assert_eq!(check(br#"{"conversation":"conv_1"}"#), Err(Unresumable::Stored));
+    for body in [&b"{}"[..], br#"{"store":false,"background":null,"previous_response_id":null}"#] {
+        assert_eq!(check(body), Ok(()));
+    }
+}
