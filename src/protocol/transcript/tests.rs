@@ -3,6 +3,7 @@
 
 mod barred;
 mod client;
+mod vendor;
 
 use proptest::prelude::*;
 
