@@ -51,7 +51,6 @@ pub(super) struct EventStream {
 
 /// How another target goes on with a stream.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the relay resumes with it")]
 pub(super) struct Resuming {
     /// What has to be undone in its answer.
     pub undo: Undo,
