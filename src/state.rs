@@ -10,7 +10,10 @@ mod breaker;
 mod in_flight;
 mod key;
 mod latency;
+mod pauses;
+mod recovery;
 mod rest;
+mod room;
 mod store;
 mod target;
 
@@ -20,5 +23,7 @@ pub use breaker::{
 pub use in_flight::{InFlight, InFlightGuard};
 pub use key::{KeyIdentity, KeyRest, KeyState};
 pub use latency::Latency;
+pub use recovery::Recovery;
+pub use room::{Demand, Full, Limit, Place, Room, Slot, TargetLimits};
 pub use store::{Forgotten, StateStore};
 pub use target::{TargetIdentity, TargetState};

@@ -1,8 +1,10 @@
 //! Policy field by field: target over route over what is built in.
 
+use std::fmt::Display;
 use std::time;
 
 use super::finding::Fault;
+use super::limits;
 use crate::api::{
     CircuitBreakerSpec, Duration, ModelRouteSpec, PARAMETER_NAMES, ParameterValues, ParametersSpec,
     Reason, TargetSpec, TargetTimeoutsSpec, TimeoutsSpec,
@@ -144,6 +146,7 @@ pub(super) fn check(spec: &ModelRouteSpec) -> Result<(), Fault> {
             check_positive(&path, "idle", timeouts.idle)?;
             check_positive(&path, "thinkingIdle", timeouts.thinking_idle)?;
         }
+        limits::check(&format!("{path}.limits"), target.limits.as_ref())?;
         check_breaker(&format!("{path}.circuitBreaker"), target.circuit_breaker.as_ref())?;
         check_parameters(&format!("{path}.parameters"), target.parameters.as_ref())?;
     }
@@ -187,7 +190,11 @@ fn check_parameters(path: &str, parameters: Option<&ParametersSpec>) -> Result<(
     }
 }
 
-fn check_positive(path: &str, field: &str, duration: Option<Duration>) -> Result<(), Fault> {
+pub(super) fn check_positive(
+    path: &str,
+    field: &str,
+    duration: Option<Duration>,
+) -> Result<(), Fault> {
     match duration {
         Some(duration) if duration.is_zero() => {
             invalid(format!("{path}.{field}"), "must be longer than `0s`")
@@ -196,12 +203,12 @@ fn check_positive(path: &str, field: &str, duration: Option<Duration>) -> Result
     }
 }
 
-fn check_range(
+pub(super) fn check_range<N: PartialOrd + Display>(
     path: &str,
     field: &str,
-    value: Option<i32>,
-    least: i32,
-    most: i32,
+    value: Option<N>,
+    least: N,
+    most: N,
 ) -> Result<(), Fault> {
     match value {
         Some(value) if value < least => {
@@ -214,6 +221,6 @@ fn check_range(
     }
 }
 
-fn invalid(path: String, message: impl Into<String>) -> Result<(), Fault> {
+pub(super) fn invalid(path: String, message: impl Into<String>) -> Result<(), Fault> {
     Err(Fault::new(Reason::Invalid, path, message))
 }
