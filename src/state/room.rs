@@ -148,10 +148,11 @@ impl Room {
         if limits.is_none() {
             return Ok(());
         }
-        self.books.lock().check(limits, demand, place, now)?;
+        let books = self.books.lock();
+        books.check(limits, demand, now)?;
         match limits.max_concurrent {
             Some(max) if self.in_flight.count() >= max => Err(Full::of(Limit::Concurrent)),
-            _ => Ok(()),
+            _ => books.line.check(place),
         }
     }
 
@@ -167,7 +168,8 @@ impl Room {
             return Ok(Slot::new(self, self.in_flight.enter(), None));
         }
         let mut books = self.books.lock();
-        books.check(limits, demand, place, now)?;
+        books.check(limits, demand, now)?;
+        books.line.check(place)?;
         let entered = match limits.max_concurrent {
             Some(max) => self.in_flight.enter_below(max).ok_or(Full::of(Limit::Concurrent))?,
             None => self.in_flight.enter(),
@@ -210,16 +212,8 @@ impl Room {
 }
 
 impl Books {
-    fn check(
-        &self,
-        limits: &TargetLimits,
-        demand: Demand,
-        place: Option<&Place>,
-        now: Instant,
-    ) -> Result<(), Full> {
-        if !self.line.is_turn_of(place.map(Place::ticket)) {
-            return Err(Full::of(Limit::Turn));
-        }
+    /// Whether the minute has room for that.
+    fn check(&self, limits: &TargetLimits, demand: Demand, now: Instant) -> Result<(), Full> {
         if !limits.counts_by_minute() {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::Room;
+use super::{Full, Limit, Room};
 
 /// Those who wait, the first at the front.
 #[derive(Debug, Default)]
@@ -24,6 +24,12 @@ impl Line {
     /// Whether somebody with that ticket, or a newcomer, may enter before everybody else.
     pub(super) fn is_turn_of(&self, ticket: Option<u64>) -> bool {
         self.waiting.front().is_none_or(|(first, _)| ticket == Some(*first))
+    }
+
+    /// The same for whoever has that place, or none.
+    pub(super) fn check(&self, place: Option<&Place>) -> Result<(), Full> {
+        let is_turn = self.is_turn_of(place.map(|place| place.ticket));
+        is_turn.then_some(()).ok_or(Full::of(Limit::Turn))
     }
 
     pub(super) fn join(&mut self, bell: &Arc<Notify>) -> u64 {
@@ -62,10 +68,6 @@ pub struct Place {
 impl Place {
     pub(super) fn new(room: &Arc<Room>, ticket: u64, until: Instant) -> Self {
         Self { room: Arc::clone(room), ticket, until }
-    }
-
-    pub(super) fn ticket(&self) -> u64 {
-        self.ticket
     }
 
     /// Whether nobody came before.
