@@ -203,7 +203,7 @@ pub(super) fn check_positive(
     }
 }
 
-pub(super) fn check_range<N: PartialOrd + Display>(
+pub(super) fn check_range<N: Copy + PartialOrd + Display>(
     path: &str,
     field: &str,
     value: Option<N>,

@@ -111,6 +111,10 @@ impl Names {
     }
 }
 
+/// Seconds in the units of times. `ms` is tried before `m`, with which it begins.
+const UNITS: [(&str, f64); 5] =
+    [("ms", 0.001), ("d", 86_400.0), ("h", 3_600.0), ("m", 60.0), ("s", 1.0)];
+
 /// A time as OpenAI (`6m0s`, `120ms`), Anthropic (RFC 3339) or others (seconds) write it.
 fn time_left(text: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<f64>() {
@@ -119,9 +123,6 @@ fn time_left(text: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(moment) = text.parse::<jiff::Timestamp>() {
         return Some(SystemTime::from(moment).duration_since(now).unwrap_or_default());
     }
-    /// From the longest; `m` is tried after `ms`, which it begins.
-    const UNITS: [(&str, f64); 5] =
-        [("ms", 0.001), ("d", 86_400.0), ("h", 3_600.0), ("m", 60.0), ("s", 1.0)];
     let (mut rest, mut seconds) = (text, 0.0);
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
@@ -150,8 +151,8 @@ mod tests {
         read(&map, SystemTime::UNIX_EPOCH + Duration::from_secs(NOW))
     }
 
-    fn low(seconds: u64) -> Option<Allowance> {
-        Some(Allowance::Low(Duration::from_secs(seconds)))
+    fn low(seconds: u64) -> Allowance {
+        Allowance::Low(Duration::from_secs(seconds))
     }
 
     #[test]
@@ -162,13 +163,17 @@ mod tests {
                 ("x-ratelimit-reset-requests", reset),
             ])
         };
-        assert_eq!(requests("1", "20s"), low(20));
-        assert_eq!(requests("0", "1m30s"), low(60), "longer than a minute is looked at again");
-        assert_eq!(requests("0", "soon"), low(10));
+        assert_eq!(requests("1", "20s"), Some(low(20)));
+        assert_eq!(
+            requests("0", "1m30s"),
+            Some(low(60)),
+            "longer than a minute is looked at again"
+        );
+        assert_eq!(requests("0", "soon"), Some(low(10)));
         assert_eq!(requests("2", "20s"), Some(Allowance::Plenty));
         assert_eq!(requests("-1", "20s"), None);
         let one = [("x-ratelimit-limit-requests", "1"), ("x-ratelimit-remaining-requests", "0")];
-        assert_eq!(said(&one), low(10));
+        assert_eq!(said(&one), Some(low(10)));
         assert_eq!(said(&[]), None);
     }
 
@@ -181,10 +186,10 @@ mod tests {
                 ("x-ratelimit-reset-tokens", "7"),
             ])
         };
-        assert_eq!(tokens("599"), low(7));
+        assert_eq!(tokens("599"), Some(low(7)));
         assert_eq!(tokens("600"), Some(Allowance::Plenty));
         assert_eq!(said(&[("x-ratelimit-remaining-tokens", "1")]), Some(Allowance::Plenty));
-        assert_eq!(said(&[("x-ratelimit-remaining-tokens", "0")]), low(10));
+        assert_eq!(said(&[("x-ratelimit-remaining-tokens", "0")]), Some(low(10)));
     }
 
     #[test]
@@ -200,13 +205,13 @@ mod tests {
             ("anthropic-ratelimit-input-tokens-remaining", "0"),
             ("anthropic-ratelimit-input-tokens-reset", "2026-05-01T12:00:42Z"),
         ];
-        assert_eq!(said(&[&others[..], &input].concat()), low(42));
+        assert_eq!(said(&[&others[..], &input].concat()), Some(low(42)));
         let past = [
             input[0],
             input[1],
             ("anthropic-ratelimit-input-tokens-reset", "2020-01-01T00:00:00Z"),
         ];
-        assert_eq!(said(&past), low(0));
+        assert_eq!(said(&past), Some(low(0)));
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub(super) async fn wait_for_room(
             return Some(chosen);
         }
         places.leave(resolved, now);
-        let Some(again) = places.look_again(resolved, tried, now) else { return None };
+        let again = places.look_again(resolved, tried, now)?;
         let bell = Arc::clone(&places.bell);
         // That nobody rang in time is a reason to look, too.
         let _ = timeout_at(again.min(latest).into(), bell.notified()).await;

@@ -79,19 +79,19 @@ mod tests {
         session(affinity, &caller(Some("team")), &map, &object)
     }
 
-    fn named(name: &str) -> Option<Session> {
-        Some(Session::of(&["ns", "team", name]))
+    fn named(name: &str) -> Session {
+        Session::of(&["ns", "team", name])
     }
 
     #[test]
     fn what_agents_send_is_a_session() {
         let auto = |headers: &[(&'static str, &str)], body| of(&Affinity::Auto, headers, body);
         for header in ["x-session-id", "session-id", "x-claude-code-session-id"] {
-            assert_eq!(auto(&[(header, "s")], r#"{"prompt_cache_key":"k"}"#), named("s"));
+            assert_eq!(auto(&[(header, "s")], r#"{"prompt_cache_key":"k"}"#), Some(named("s")));
         }
         let both = [("session-id", "second"), ("x-session-id", "first")];
-        assert_eq!(auto(&both, "{}"), named("first"));
-        assert_eq!(auto(&[("x-session-id", "")], r#"{"prompt_cache_key":"k"}"#), named("k"));
+        assert_eq!(auto(&both, "{}"), Some(named("first")));
+        assert_eq!(auto(&[("x-session-id", "")], r#"{"prompt_cache_key":"k"}"#), Some(named("k")));
         for body in ["{}", r#"{"prompt_cache_key":""}"#, r#"{"prompt_cache_key":7}"#] {
             assert_eq!(auto(&[], body), None, "{body}");
         }
@@ -105,7 +105,11 @@ mod tests {
             r#"{"safety_identifier":"u","metadata":{"team":"t"}}"#,
             r#"{"user":{"name":"x"},"metadata":null,"safety_identifier":"u"}"#,
         ] {
-            assert_eq!(of(&Affinity::User, &[("x-session-id", "s")], body), named("u"), "{body}");
+            assert_eq!(
+                of(&Affinity::User, &[("x-session-id", "s")], body),
+                Some(named("u")),
+                "{body}"
+            );
         }
         assert_eq!(of(&Affinity::User, &[], "{}"), None);
     }
@@ -115,7 +119,7 @@ mod tests {
         let header = Affinity::Header(HeaderName::from_static("x-conversation"));
         assert_eq!(
             of(&header, &[("x-conversation", "c"), ("x-session-id", "s")], "{}"),
-            named("c")
+            Some(named("c"))
         );
         assert_eq!(of(&header, &[("x-session-id", "s")], "{}"), None);
         let consumer = of(&Affinity::Consumer, &[("x-session-id", "s")], "{}");

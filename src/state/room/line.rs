@@ -69,11 +69,6 @@ impl Place {
     pub(super) fn new(room: &Arc<Room>, ticket: u64, until: Instant) -> Self {
         Self { room: Arc::clone(room), ticket, until }
     }
-
-    /// Whether nobody came before.
-    pub fn is_first(&self) -> bool {
-        self.room.books.lock().line.is_turn_of(Some(self.ticket))
-    }
 }
 
 impl Drop for Place {
