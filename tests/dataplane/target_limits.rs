@@ -77,13 +77,13 @@ async fn where_all_are_full_a_request_waits_for_room() {
         answer = &mut second => panic!("no room: {answer:?}"),
         () = rig.wait_for("two that wait", || waiting(&rig) == 2) => {}
     }
-    assert_eq!(alpha.count(), 1);
+    assert_eq!((alpha.count(), rig.metrics.queued.get()), (1, 2));
     drop(stream);
     let (first, second) = tokio::join!(first, second);
     assert_eq!((first.status, second.status), (StatusCode::OK, StatusCode::OK));
     assert_eq!(first.header("x-used-fallback"), "false");
     rig.settled().await;
-    assert_eq!(waiting(&rig), 0);
+    assert_eq!((waiting(&rig), rig.metrics.queued.get()), (0, 0));
 }
 
 #[tokio::test]
