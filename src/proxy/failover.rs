@@ -268,7 +268,9 @@ fn rest(upstream: &Upstream, key: Option<&Key>, failure: &Failure) {
         (Class::CredentialFault, None) => upstream.state.rest(now + FAULT_REST),
         _ => {}
     }
-    if let Some(until) = upstream.resting_until(now) {
+    if failure.class == Class::Throttled
+        && let Some(until) = upstream.resting_until(now)
+    {
         upstream.state.recovery.begin_after_pause(until, now);
     }
 }

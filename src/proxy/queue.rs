@@ -108,15 +108,15 @@ pub(super) async fn wait_for_room(
     let _waiting = Waiting::new(&gateway.metrics.queued);
     loop {
         let now = Instant::now();
-        if places.held.is_empty() || now >= latest {
-            return None;
-        }
         // Also the first time: there may have come room before the places were taken.
         let wish = Wish { resolved, places: Some(&places) };
         if let Some(chosen) = wish.next(tried, now) {
             return Some(chosen);
         }
         places.leave(resolved, now);
+        if places.held.is_empty() || now >= latest {
+            return None;
+        }
         let again = places.look_again(resolved, tried, now)?;
         let bell = Arc::clone(&places.bell);
         // That nobody rang in time is a reason to look, too.
