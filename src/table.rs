@@ -21,7 +21,7 @@ pub use cell::TableCell;
 pub use key::{Key, KeyPool, KeySelection, Proof, SecretText};
 pub use names::{ModelPattern, NameScope, PatternError};
 pub use policy::{Hedging, Parameters, RetryPolicy, TargetRetry, Timeouts};
-pub use route::{Admission, ObjectName, Route, Tier};
+pub use route::{Admission, Affinity, ObjectName, Route, Tier};
 pub use target::{BaseUrl, BaseUrlError, Resolution, Target, Upstream};
 
 /// The whole routing decision of one moment.

@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
+#[path = "dataplane/affinity.rs"]
+mod affinity;
 #[path = "dataplane/answer.rs"]
 mod answer;
 #[path = "dataplane/answers.rs"]
@@ -84,6 +86,8 @@ mod streams;
 mod support;
 #[path = "dataplane/swap_storm.rs"]
 mod swap_storm;
+#[path = "dataplane/target_limits.rs"]
+mod target_limits;
 #[path = "dataplane/tls.rs"]
 mod tls;
 #[path = "dataplane/tokens.rs"]

@@ -9,7 +9,7 @@ use super::schema::{MODEL_NAME, default_gateway, model_patterns};
 use super::{
     AllowedNamespaces, AwsSpec, AzureSpec, CapabilitiesSpec, CircuitBreakerSpec, FallbackSpec,
     GoogleSpec, HedgingSpec, LoadBalancingSpec, ParametersSpec, RawParameters, RetrySpec,
-    StreamingSpec, TargetRetrySpec, TargetTimeoutsSpec, TimeoutsSpec,
+    StreamingSpec, TargetLimitsSpec, TargetRetrySpec, TargetTimeoutsSpec, TimeoutsSpec,
 };
 
 /// What a route answers for, and how.
@@ -231,6 +231,10 @@ pub struct TargetSpec {
     /// The breaker of this target; what is unset comes from the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit_breaker: Option<CircuitBreakerSpec>,
+
+    /// How much may be asked of this target; without limits, as much as comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<TargetLimitsSpec>,
 
     /// What is changed in requests to this target. A name that is given here, in `defaults`,
     /// `overrides` or `drop`, wins over what the route says of it.

@@ -22,6 +22,7 @@ use super::failover::{Failover, Search};
 use super::guard::AttemptGuard;
 use super::respond::{Told, told};
 use crate::protocol::error::ErrorView;
+use crate::protocol::usage::Usage;
 use breaking::Break;
 use clock::{Clock, Due};
 
@@ -37,6 +38,8 @@ pub struct StreamBody {
     clock: Clock,
     /// Who finds somebody else to go on, where that is possible.
     failover: Option<Box<Failover>>,
+    /// What targets used whose stream broke off.
+    others: Usage,
     /// How the stream broke off that somebody is to go on with.
     broke: Option<Break>,
     /// Ends when the gateway's time to drain is over.
@@ -263,6 +266,10 @@ impl StreamBody {
             }
             Source::Plain(reply, _) => self.exchange.usage = reply.usage(),
             Source::Search(_) | Source::Nothing => {}
+        }
+        let usage = self.exchange.usage.since(self.others);
+        if let Some(attempt) = self.attempt() {
+            attempt.used(usage);
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::rest::Rest;
-use super::{Breaker, InFlight, Latency, RetryBudget, UsualTime};
+use super::{Breaker, InFlight, Latency, Recovery, RetryBudget, Room, UsualTime};
 
 /// What makes a target the same one across tables and routes of a namespace.
 ///
@@ -42,6 +42,10 @@ pub struct TargetState {
     pub breaker: Arc<Breaker>,
     /// How many requests it is answering.
     pub in_flight: InFlight,
+    /// What of its limits is used up.
+    pub room: Arc<Room>,
+    /// Whether it has been back for a short while only.
+    pub recovery: Recovery,
     /// How long it usually takes to the first output of a stream.
     pub latency: Latency,
     /// How long it usually takes to a plain reply, which comes only when all of it is generated.
@@ -60,10 +64,13 @@ pub struct TargetState {
 impl TargetState {
     /// A target that nothing is known of.
     pub fn new(identity: TargetIdentity) -> Self {
+        let in_flight = InFlight::default();
         Self {
             identity,
             breaker: Arc::default(),
-            in_flight: InFlight::default(),
+            room: Arc::new(Room::new(in_flight.clone())),
+            in_flight,
+            recovery: Recovery::default(),
             latency: Latency::default(),
             reply_time: Latency::default(),
             usual_first_token: UsualTime::default(),
@@ -116,6 +123,7 @@ impl TargetState {
     pub fn reset(&self) {
         self.throttled.end();
         self.uncounted.end();
+        self.recovery.end();
         self.refuses_stream_options.store(false, Ordering::Relaxed);
         self.breaker.reset();
     }
