@@ -115,7 +115,17 @@ impl StreamBody {
         exchange.response_bytes += held.len() as u64;
         let cut = Box::pin(exchange.gateway.cut.clone().cancelled_owned());
         let held = (!held.is_empty()).then_some(held);
-        Self { source, held, exchange, clock, failover: None, broke: None, cut, done: false }
+        Self {
+            source,
+            held,
+            exchange,
+            clock,
+            failover: None,
+            others: Usage::default(),
+            broke: None,
+            cut,
+            done: false,
+        }
     }
 
     pub(super) fn is_done(&self) -> bool {
