@@ -26,6 +26,7 @@ mod conditions;
 mod consumer;
 mod credential_store;
 mod duration;
+mod health_check;
 mod model_route;
 mod namespaces;
 mod parameters;
@@ -50,6 +51,7 @@ pub use credential_store::{
     GoogleCredentials, KeySelection, KeySource, KeyState, KeyStatus, StoredKey,
 };
 pub use duration::{Duration, DurationError};
+pub use health_check::{HealthCheckAuthentication, HealthCheckSpec};
 pub use model_route::{
     Compatibility, CredentialRef, ModelRoute, ModelRouteSpec, ModelRouteStatus, ModelState,
     ModelStatus, TargetSelection, TargetSpec, TargetState, TargetStatus,

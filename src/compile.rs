@@ -23,6 +23,7 @@ mod credential;
 mod decode;
 mod finding;
 mod grant;
+mod health_check;
 mod host;
 mod last_good;
 mod names;

@@ -7,6 +7,7 @@
 //! Time is passed in too. Nothing here sleeps, logs or counts: who calls it knows what for.
 
 mod breaker;
+mod health;
 mod in_flight;
 mod key;
 mod latency;
@@ -15,10 +16,12 @@ mod store;
 mod target;
 
 pub use breaker::{
-    Admission, Breaker, BreakerPolicy, BreakerStatus, Phase, ProbePermit, Signal, Transition,
+    Admission, Breaker, BreakerAccount, BreakerPolicy, BreakerStatus, Phase, ProbePermit, Signal,
+    Transition,
 };
+pub use health::{Health, HealthAccount, HealthChange, HealthThresholds};
 pub use in_flight::{InFlight, InFlightGuard};
 pub use key::{KeyIdentity, KeyRest, KeyState};
 pub use latency::Latency;
 pub use store::{Forgotten, StateStore};
-pub use target::{TargetIdentity, TargetState};
+pub use target::{LastFailure, TargetIdentity, TargetState};

@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
+#[path = "dataplane/admin.rs"]
+mod admin;
 #[path = "dataplane/answer.rs"]
 mod answer;
 #[path = "dataplane/answers.rs"]
@@ -44,8 +46,12 @@ mod failover;
 mod fetching;
 #[path = "dataplane/headers.rs"]
 mod headers;
+#[path = "dataplane/health_checks.rs"]
+mod health_checks;
 #[path = "dataplane/host.rs"]
 mod host;
+#[path = "dataplane/inside.rs"]
+mod inside;
 #[path = "dataplane/issuer.rs"]
 mod issuer;
 #[path = "dataplane/keys.rs"]

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::schema::{MODEL_NAME, default_gateway, model_patterns};
 use super::{
     AllowedNamespaces, AwsSpec, AzureSpec, CapabilitiesSpec, CircuitBreakerSpec, GoogleSpec,
-    LoadBalancingSpec, ParametersSpec, RawParameters, StreamingSpec, TargetTimeoutsSpec,
-    TimeoutsSpec,
+    HealthCheckSpec, LoadBalancingSpec, ParametersSpec, RawParameters, StreamingSpec,
+    TargetTimeoutsSpec, TimeoutsSpec,
 };
 
 /// What a route answers for, and how.
@@ -215,6 +215,11 @@ pub struct TargetSpec {
     /// The breaker of this target; what is unset comes from the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit_breaker: Option<CircuitBreakerSpec>,
+
+    /// Checks of the target's health, for servers of one's own: it is asked for a page now and then,
+    /// and left out while that fails. Without this field nothing is asked but what callers ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheckSpec>,
 
     /// What is changed in requests to this target. A name that is given here, in `defaults`,
     /// `overrides` or `drop`, wins over what the route says of it.

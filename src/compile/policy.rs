@@ -3,6 +3,7 @@
 use std::time;
 
 use super::finding::Fault;
+use super::health_check;
 use crate::api::{
     CircuitBreakerSpec, Duration, ModelRouteSpec, PARAMETER_NAMES, ParameterValues, ParametersSpec,
     Reason, TargetSpec, TargetTimeoutsSpec, TimeoutsSpec,
@@ -145,6 +146,7 @@ pub(super) fn check(spec: &ModelRouteSpec) -> Result<(), Fault> {
             check_positive(&path, "thinkingIdle", timeouts.thinking_idle)?;
         }
         check_breaker(&format!("{path}.circuitBreaker"), target.circuit_breaker.as_ref())?;
+        health_check::check(&format!("{path}.healthCheck"), target.health_check.as_ref())?;
         check_parameters(&format!("{path}.parameters"), target.parameters.as_ref())?;
     }
     Ok(())
@@ -187,7 +189,11 @@ fn check_parameters(path: &str, parameters: Option<&ParametersSpec>) -> Result<(
     }
 }
 
-fn check_positive(path: &str, field: &str, duration: Option<Duration>) -> Result<(), Fault> {
+pub(super) fn check_positive(
+    path: &str,
+    field: &str,
+    duration: Option<Duration>,
+) -> Result<(), Fault> {
     match duration {
         Some(duration) if duration.is_zero() => {
             invalid(format!("{path}.{field}"), "must be longer than `0s`")
@@ -196,7 +202,7 @@ fn check_positive(path: &str, field: &str, duration: Option<Duration>) -> Result
     }
 }
 
-fn check_range(
+pub(super) fn check_range(
     path: &str,
     field: &str,
     value: Option<i32>,
@@ -214,6 +220,6 @@ fn check_range(
     }
 }
 
-fn invalid(path: String, message: impl Into<String>) -> Result<(), Fault> {
+pub(super) fn invalid(path: String, message: impl Into<String>) -> Result<(), Fault> {
     Err(Fault::new(Reason::Invalid, path, message))
 }

@@ -31,6 +31,8 @@ pub(super) enum Spared<'t> {
     Resting(Instant),
     /// Its breaker is open until then, or lets another request find out whether it is back.
     Open(Option<Instant>),
+    /// Checks of its health fail, which is all there is against it: it is a last resort.
+    Unhealthy,
 }
 
 impl Spared<'_> {
@@ -39,7 +41,7 @@ impl Spared<'_> {
         match self {
             Self::Resting(until) => Some(until),
             Self::Open(until) => until,
-            Self::Unresolved(_) | Self::CannotServe => None,
+            Self::Unresolved(_) | Self::CannotServe | Self::Unhealthy => None,
         }
     }
 
@@ -49,8 +51,18 @@ impl Spared<'_> {
     }
 }
 
-/// Whether a target may be asked for this operation now.
+/// Whether a target may be asked for this operation now, if not only as a last resort.
 pub(super) fn eligible<'t>(
+    target: &'t Target,
+    operation: &'static Operation,
+    now: Instant,
+) -> Result<&'t Upstream, Spared<'t>> {
+    let upstream = unchecked(target, operation, now)?;
+    if upstream.is_unhealthy() { Err(Spared::Unhealthy) } else { Ok(upstream) }
+}
+
+/// The same, whatever checks of its health say.
+fn unchecked<'t>(
     target: &'t Target,
     operation: &'static Operation,
     now: Instant,
@@ -79,7 +91,7 @@ pub(super) fn can_serve(upstream: &Upstream, operation: &'static Operation) -> b
 }
 
 /// The target that is likely to be asked next: the heaviest of the first tier that has one. Nobody's
-/// turn is used up by looking.
+/// turn is used up by looking. A last resort is not worth asking for what can be estimated.
 pub(super) fn likely<'r>(
     route: &'r Route,
     picked: Option<usize>,
@@ -99,12 +111,36 @@ pub(super) fn likely<'r>(
 
 /// The next target of the route that may be asked, leaving out those in `tried`. `streamed` says
 /// which of its times a target is judged by.
+///
+/// Where nobody else is left, targets whose health checks fail are asked as well: a check can be
+/// wrong (a page that moved, a firewall), and an answer that may come is better than an error that
+/// is certain. Their breakers guard them like any other's.
 pub(super) fn choose(
     route: &Route,
     operation: &'static Operation,
     streamed: bool,
     tried: &[usize],
     now: Instant,
+) -> Option<Chosen> {
+    choose_among(route, operation, streamed, tried, now, eligible).or_else(|| {
+        let has_unhealthy =
+            |target: &Arc<Target>| target.upstream().is_some_and(Upstream::is_unhealthy);
+        // Mostly there is none, and nothing is looked at twice.
+        route.targets.iter().any(has_unhealthy).then_some(())?;
+        choose_among(route, operation, streamed, tried, now, unchecked)
+    })
+}
+
+type Eligible =
+    for<'t> fn(&'t Target, &'static Operation, Instant) -> Result<&'t Upstream, Spared<'t>>;
+
+fn choose_among(
+    route: &Route,
+    operation: &'static Operation,
+    streamed: bool,
+    tried: &[usize],
+    now: Instant,
+    eligible: Eligible,
 ) -> Option<Chosen> {
     for tier in &route.tiers {
         let (mut open, mut candidates) = (Vec::new(), Vec::new());
@@ -135,14 +171,15 @@ pub(super) fn choose(
     None
 }
 
-/// The target that the caller picked, if it may be asked.
+/// The target that the caller picked, if it may be asked: there is no other, so it may be a last
+/// resort.
 pub(super) fn picked(
     route: &Route,
     index: usize,
     operation: &'static Operation,
     now: Instant,
 ) -> Option<Chosen> {
-    let upstream = eligible(route.targets.get(index)?, operation, now).ok()?;
+    let upstream = unchecked(route.targets.get(index)?, operation, now).ok()?;
     admit(route, index, upstream, now)
 }
 

@@ -98,7 +98,7 @@ pub(super) async fn answer(
                     // caller could open its breaker.
                     failure.class = Class::Cancelled;
                 }
-                guard.record(failure.class);
+                guard.record_failure(failure.class, &failure.detail);
                 drop(guard);
                 exchange.failures.push(format!("{}: {}", target.name, failure.detail));
                 tracing::debug!(

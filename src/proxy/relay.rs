@@ -260,7 +260,7 @@ impl StreamBody {
         let Break { reason, code, class, message } = how;
         self.done = true;
         self.take_counts();
-        self.attempt.record(class);
+        self.attempt.record_failure(class, message);
         self.exchange.failures.push(format!("{}: {}", self.attempt.target_name(), class.as_str()));
         let event = match (&self.source, self.exchange.operation) {
             (Source::Events(_), Some(operation)) => operation.answers.in_band_error(&ErrorView {

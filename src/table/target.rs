@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
-use super::{KeyPool, Parameters, Timeouts};
+use super::{HealthCheck, KeyPool, Parameters, Timeouts};
 use crate::protocol::model::{Corrections, ModelFacts};
 use crate::protocol::neutral::Compatibility;
 use crate::provider::transport::Transport;
@@ -68,6 +68,8 @@ pub struct Upstream {
     pub compatibility: Compatibility,
     /// What the route knows better of its models than the data does.
     pub corrections: Corrections,
+    /// How its health is asked after, if it is.
+    pub health_check: Option<HealthCheck>,
     /// What is remembered of it across tables.
     pub state: Arc<TargetState>,
 }

@@ -136,6 +136,7 @@ fn describe(reason: Spared<'_>) -> String {
         Spared::CannotServe => "does not offer this operation".into(),
         Spared::Resting(_) => "was asked to be left alone (429)".into(),
         Spared::Open(Some(_)) => "its circuit breaker is open".into(),
+        Spared::Unhealthy => "its health checks fail".into(),
         Spared::Open(None) => "another request finds out whether it is back".into(),
     }
 }
