@@ -145,11 +145,11 @@ async fn check_once(client: &Client, target: &Target) {
     let fault = result.as_ref().err().cloned().unwrap_or_default();
     match state.health.record(result, policy.thresholds, now) {
         Some(HealthChange::Failing) => {
-            tracing::warn!(target = %state.identity(), fault, "its health checks fail");
+            tracing::warn!(target = %state.identity(), fault, "a target's health checks fail");
         }
         Some(HealthChange::Passing) => {
             state.breaker.reset();
-            tracing::warn!(target = %state.identity(), "its health checks pass again");
+            tracing::warn!(target = %state.identity(), "a target's health checks pass again");
         }
         None if passed && !state.health.is_failing() => {
             state.breaker.end_rest(&upstream.breaker, now);

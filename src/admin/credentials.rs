@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::clock::Clock;
 use super::filter::Filter;
+use crate::api::Reason;
 use crate::compile::{Details, ObjectReport};
 use crate::state::{KeyRest, KeyState};
 use crate::table::{KeyPool, ObjectName, RouteTable};
@@ -106,7 +107,7 @@ pub(super) fn stores<'a>(
     let mut stores: BTreeMap<&ObjectName, Store<'_>> = BTreeMap::new();
     for report in reports {
         let Details::Store { keys } = &report.details else { continue };
-        let keys = keys.iter().map(|key| (&*key.name, key.fault.map(|fault| fault.as_str())));
+        let keys = keys.iter().map(|key| (&*key.name, key.fault.map(Reason::as_str)));
         stores.entry(&report.object.name).or_default().stated = keys.collect();
     }
     let mut used = Vec::new();

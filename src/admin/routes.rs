@@ -124,3 +124,15 @@ fn health_check(check: &HealthCheck) -> Value {
         "authentication": if check.authenticated { "Target" } else { "None" },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::balance::registry::STRATEGIES;
+
+    #[test]
+    fn a_strategy_is_called_what_manifests_call_it() {
+        for row in STRATEGIES {
+            assert_eq!(format!("{:?}", row.strategy), row.name);
+        }
+    }
+}

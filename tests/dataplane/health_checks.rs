@@ -133,12 +133,13 @@ async fn an_outage_that_checks_saw_is_forgotten_by_the_breaker_too() {
     let (alpha, bravo) = pair().await;
     alpha.set_fault(fault("reset"));
     alpha.set_health_fault(fault("reset"));
-    // So that the breaker opens before checks have a say.
-    let check = "path: /health, interval: 100ms, unhealthyThreshold: 5";
-    let targets = [target(&alpha, "alpha", 0, check), unchecked(&bravo, "bravo", 1)];
+    // The breaker opens before checks have a say.
+    let targets = [unchecked(&alpha, "alpha", 0), unchecked(&bravo, "bravo", 1)];
     let rig = Rig::start(&route_of("chat", &targets, RESTS_LONG)).await;
     assert_eq!(rig.chat("chat").await.target(), "bravo");
     assert_eq!(phase(&rig, "alpha"), Phase::Open);
+    let targets = [target(&alpha, "alpha", 0, QUICK), unchecked(&bravo, "bravo", 1)];
+    rig.publish(&route_of("chat", &targets, RESTS_LONG));
     failing(&rig, "alpha").await;
     alpha.set_fault(fault(""));
     alpha.set_health_fault(fault(""));
