@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use pilothouse::simulate::Simulator;
 use pilothouse::state::{BreakerPolicy, Phase};
+use pilothouse::upstream::AddressPolicy;
 
 use crate::routes::{Api, fault, route_of, simulator};
 use crate::scripted::{Scripted, Then};
-use crate::support::{FIRST_KEY, Rig};
+use crate::support::{FIRST_KEY, Options, Rig, connector};
 
 /// As often as a route may ask for.
 const QUICK: &str = "path: /health, interval: 100ms, unhealthyThreshold: 2";
@@ -250,4 +251,17 @@ async fn a_server_that_answers_checks_badly_is_no_danger() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn checks_reach_no_address_that_requests_may_not() {
+    let alpha = simulator("alpha").await;
+    let targets = [target(&alpha, "alpha", 0, QUICK)];
+    let public = connector(AddressPolicy::PublicAnd(Vec::new()));
+    let options = Options { connector: public, ..Options::default() };
+    let rig = Rig::start_with(&route_of("chat", &targets, ""), options).await;
+    failing(&rig, "alpha").await;
+    let why = rig.target("alpha").health.account().last_failure.unwrap();
+    assert!(why.contains("may not have") && why.contains("--allow-upstream-cidr"), "{why}");
+    assert_eq!(checks(&alpha), 0);
 }
