@@ -27,6 +27,8 @@ mod consumer;
 mod credential_store;
 mod duration;
 mod health_check;
+mod limits;
+mod load_balancing;
 mod model_route;
 mod namespaces;
 mod parameters;
@@ -52,6 +54,10 @@ pub use credential_store::{
 };
 pub use duration::{Duration, DurationError};
 pub use health_check::{HealthCheckAuthentication, HealthCheckSpec};
+pub use limits::TargetLimitsSpec;
+pub use load_balancing::{
+    LoadBalancingSpec, SessionAffinitySpec, SessionAffinityType, SessionHeader,
+};
 pub use model_route::{
     Compatibility, CredentialRef, ModelRoute, ModelRouteSpec, ModelRouteStatus, ModelState,
     ModelStatus, TargetSelection, TargetSpec, TargetState, TargetStatus,
@@ -62,8 +68,7 @@ pub use namespaces::{
 pub use parameters::{PARAMETER_NAMES, ParameterValues, ParametersSpec, RawParameters};
 pub use place::{AwsSpec, AzureSpec, GoogleSpec};
 pub use policy::{
-    CircuitBreakerSpec, LoadBalancingSpec, PermanentFailuresSpec, StreamingSpec,
-    TargetTimeoutsSpec, TimeoutsSpec,
+    CircuitBreakerSpec, PermanentFailuresSpec, StreamingSpec, TargetTimeoutsSpec, TimeoutsSpec,
 };
 pub use schema::SecretKeyRef;
 

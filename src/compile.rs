@@ -17,6 +17,7 @@
 //! fetched yet is missing from the [`Snapshot`].
 
 mod address;
+mod balancing;
 mod capabilities;
 mod consumer;
 mod credential;
@@ -26,6 +27,7 @@ mod grant;
 mod health_check;
 mod host;
 mod last_good;
+mod limits;
 mod names;
 mod policy;
 mod report;

@@ -6,6 +6,7 @@
 //!
 //! A target whose checks fail is left out while another may be asked. One that passes again is back
 //! at once, whatever its breaker held against it: what failed meanwhile failed for the same reason.
+//! It begins slowly, like any other that comes back.
 //! A check that passes all the while proves less, since a server may say that it is well and answer
 //! nothing: it ends the breaker's rest once, and the next request finds out.
 
@@ -143,12 +144,15 @@ async fn check_once(client: &Client, target: &Target) {
     let now = std::time::Instant::now();
     let (state, passed) = (&upstream.state, result.is_ok());
     let fault = result.as_ref().err().cloned().unwrap_or_default();
+    let since = state.health.account().since;
+    let out_for = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
     match state.health.record(result, policy.thresholds, now) {
         Some(HealthChange::Failing) => {
             tracing::warn!(target = %state.identity(), fault, "a target's health checks fail");
         }
         Some(HealthChange::Passing) => {
             state.breaker.reset();
+            state.recovery.begin(now, out_for);
             tracing::warn!(target = %state.identity(), "a target's health checks pass again");
         }
         None if passed && !state.health.is_failing() => {

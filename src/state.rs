@@ -11,7 +11,10 @@ mod health;
 mod in_flight;
 mod key;
 mod latency;
+mod pauses;
+mod recovery;
 mod rest;
+mod room;
 mod store;
 mod target;
 
@@ -23,5 +26,7 @@ pub use health::{Health, HealthAccount, HealthChange, HealthThresholds};
 pub use in_flight::{InFlight, InFlightGuard};
 pub use key::{KeyIdentity, KeyRest, KeyState};
 pub use latency::Latency;
+pub use recovery::Recovery;
+pub use room::{Demand, Full, Limit, Place, Room, Slot, TargetLimits};
 pub use store::{Forgotten, StateStore};
 pub use target::{LastFailure, TargetIdentity, TargetState};

@@ -24,7 +24,7 @@ pub use health_check::HealthCheck;
 pub use key::{Key, KeyPool, KeySelection, Proof, SecretText};
 pub use names::{ModelPattern, NameScope, PatternError};
 pub use policy::{Parameters, Timeouts};
-pub use route::{Admission, ObjectName, Route, Tier};
+pub use route::{Admission, Affinity, ObjectName, Route, Tier};
 pub use standing::Standing;
 pub use target::{BaseUrl, BaseUrlError, Resolution, Target, Upstream};
 

@@ -8,6 +8,8 @@
 
 #[path = "dataplane/admin.rs"]
 mod admin;
+#[path = "dataplane/affinity.rs"]
+mod affinity;
 #[path = "dataplane/answer.rs"]
 mod answer;
 #[path = "dataplane/answers.rs"]
@@ -80,6 +82,8 @@ mod streams;
 mod support;
 #[path = "dataplane/swap_storm.rs"]
 mod swap_storm;
+#[path = "dataplane/target_limits.rs"]
+mod target_limits;
 #[path = "dataplane/tls.rs"]
 mod tls;
 #[path = "dataplane/tokens.rs"]

@@ -78,6 +78,7 @@ fn memory(state: &TargetState, keys: Option<&Arc<KeyPool>>, clock: Clock) -> Map
         ("usualFirstTokenMs", millis(state.latency.estimate(clock.now))),
         ("usualReplyMs", millis(state.reply_time.estimate(clock.now))),
         ("throttledUntil", clock.date(state.resting_until(clock.now))),
+        ("slowStartShare", state.recovery.share(clock.now).into()),
         ("lastFailure", failure.into()),
         ("health", health(state, clock)),
         ("credential", keys.into()),

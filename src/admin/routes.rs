@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::clock::{date, length};
 use super::filter::Filter;
-use crate::state::BreakerPolicy;
+use crate::state::{BreakerPolicy, TargetLimits};
 use crate::table::{
-    Admission, HealthCheck, Parameters, Resolution, Route, RouteTable, Target, Timeouts, Upstream,
+    Admission, Affinity, HealthCheck, Parameters, Resolution, Route, RouteTable, Target, Timeouts,
+    Upstream,
 };
 
 /// `GET /admin/routes`.
@@ -36,6 +37,7 @@ fn route(route: &Route) -> Value {
         "models": route.models.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "allowedNamespaces": admission,
         "targetSelection": if route.target_selection { "Allowed" } else { "Denied" },
+        "sessionAffinity": affinity(route.affinity.as_ref()),
         "strategy": format!("{:?}", route.strategy),
         "timeouts": {"request": length(route.request_timeout)},
         "streaming": {"commitAfter": length(route.commit_after)},
@@ -69,6 +71,7 @@ fn effective(upstream: &Upstream) -> Map<String, Value> {
         ("compatibility", format!("{:?}", upstream.compatibility).into()),
         ("timeouts", timeouts(&upstream.timeouts)),
         ("circuitBreaker", breaker(&upstream.breaker)),
+        ("limits", limits(&upstream.limits)),
         ("parameters", parameters(&upstream.parameters)),
         ("healthCheck", upstream.health_check.as_ref().map_or(Value::Null, health_check)),
     ];
@@ -101,6 +104,27 @@ fn breaker(policy: &BreakerPolicy) -> Value {
             "maxBackoffMultiplier": policy.permanent_max_multiplier,
         },
     })
+}
+
+/// What is not limited is `null`.
+fn limits(limits: &TargetLimits) -> Value {
+    json!({
+        "maxConcurrent": limits.max_concurrent,
+        "requestsPerMinute": limits.requests_per_minute,
+        "tokensPerMinute": limits.tokens_per_minute,
+        "maxQueue": limits.max_queue,
+        "queueTimeout": length(limits.queue_timeout),
+    })
+}
+
+fn affinity(affinity: Option<&Affinity>) -> Value {
+    match affinity {
+        None => json!({"type": "None"}),
+        Some(Affinity::Auto) => json!({"type": "Auto"}),
+        Some(Affinity::Header(name)) => json!({"type": "Header", "header": name.as_str()}),
+        Some(Affinity::Consumer) => json!({"type": "Consumer"}),
+        Some(Affinity::User) => json!({"type": "User"}),
+    }
 }
 
 /// Names alone: values may be texts that are nobody else's business.

@@ -9,7 +9,7 @@ use super::schema::{MODEL_NAME, default_gateway, model_patterns};
 use super::{
     AllowedNamespaces, AwsSpec, AzureSpec, CapabilitiesSpec, CircuitBreakerSpec, GoogleSpec,
     HealthCheckSpec, LoadBalancingSpec, ParametersSpec, RawParameters, StreamingSpec,
-    TargetTimeoutsSpec, TimeoutsSpec,
+    TargetLimitsSpec, TargetTimeoutsSpec, TimeoutsSpec,
 };
 
 /// What a route answers for, and how.
@@ -220,6 +220,10 @@ pub struct TargetSpec {
     /// and left out while that fails. Without this field nothing is asked but what callers ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheckSpec>,
+
+    /// How much may be asked of this target; without limits, as much as comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<TargetLimitsSpec>,
 
     /// What is changed in requests to this target. A name that is given here, in `defaults`,
     /// `overrides` or `drop`, wins over what the route says of it.

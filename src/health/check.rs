@@ -34,7 +34,7 @@ pub(super) async fn check(
         && let Some(keys) = &upstream.keys
     {
         let now = std::time::Instant::now();
-        let key = keys.pick(upstream.limited_model(), now, &[])?;
+        let key = keys.pick(upstream.limited_model(), now, &[], None)?;
         let proven = authorize(&mut request, &upstream.base_url, upstream.provider, &key);
         // Tokens of clouds are asked for over the network.
         timeout(policy.timeout, proven).await.ok()?.ok()?;

@@ -7,12 +7,14 @@ mod read;
 mod refused;
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tokio::time::{Instant, timeout_at};
 
+use super::allowance::{self, Allowance};
 use super::classify::Class;
 use super::encode::{adds_usage, encode};
 use super::events::{EventStream, Progress};
@@ -131,9 +133,23 @@ impl<'a> Attempt<'a> {
             Err(_) => return Err(too_slow(self.limits)),
         };
         if response.status().is_success() {
+            self.note_allowance(response.headers());
             Ok(response)
         } else {
             Err(self.refused(response).await)
+        }
+    }
+
+    /// Remembers how much the provider says is left for the key, where another could be used.
+    fn note_allowance(self, headers: &HeaderMap) {
+        let others = self.upstream.keys.as_ref().is_some_and(|pool| pool.keys.len() > 1);
+        if let Some(key) = self.key.filter(|_| others) {
+            let (model, now) = (self.upstream.limited_model(), std::time::Instant::now());
+            match allowance::read(headers, SystemTime::now()) {
+                Some(Allowance::Low(rest)) => key.state.run_low(model, now + rest, now),
+                Some(Allowance::Plenty) => key.state.has_plenty(model, now),
+                None => {}
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, StatusCode};
 
 use super::attempt::{Answer, Attempt, Failure, Limits};
-use super::choose::{self, Chosen, can_serve, eligible};
+use super::choose::{Chosen, Wish, can_serve};
 use super::classify::Class;
 use super::deadline::Deadline;
 use super::error::{ProxyError, Reason};
@@ -16,6 +16,7 @@ use super::exchange::Exchange;
 use super::fetch;
 use super::guard::AttemptGuard;
 use super::prepare::{Prepared, prepare};
+use super::queue::wait_for_room;
 use super::resolve::Resolved;
 use crate::table::{Key, Upstream};
 use exhausted::exhausted;
@@ -52,7 +53,7 @@ pub(super) async fn answer(
     let mut tried: Vec<usize> = Vec::new();
     let mut failed: Vec<Class> = Vec::new();
     let mut untranslatable = None;
-    while let Some(chosen) = next(resolved, &tried) {
+    while let Some(chosen) = next(resolved, &tried, deadline).await {
         if deadline.is_over() {
             break;
         }
@@ -135,16 +136,12 @@ fn is_spill(resolved: &Resolved, chosen: &Chosen) -> bool {
         })
 }
 
-/// The target to ask next: the one that the caller picked, or the route's choice.
-fn next(resolved: &Resolved, tried: &[usize]) -> Option<Chosen> {
-    let now = Instant::now();
-    match resolved.backend {
-        Some(index) if tried.contains(&index) => None,
-        Some(index) => choose::picked(&resolved.route, index, resolved.operation, now),
-        None => {
-            let (route, operation) = (&resolved.route, resolved.operation);
-            choose::choose(route, operation, resolved.streams(), tried, now)
-        }
+/// The target to ask next. Where only the limits of targets are in the way, they are waited for.
+async fn next(resolved: &Resolved, tried: &[usize], deadline: Deadline) -> Option<Chosen> {
+    match Wish::of(resolved).next(tried, Instant::now()) {
+        Some(chosen) => Some(chosen),
+        // Boxed: few requests need it, and every one would have room for it.
+        None => Box::pin(wait_for_room(resolved, tried, deadline.at)).await,
     }
 }
 
@@ -177,10 +174,12 @@ fn limits(
 
 fn has_alternative(resolved: &Resolved, tried: &[usize], now: Instant) -> bool {
     resolved.backend.is_none()
-        && resolved.route.tiers.iter().flat_map(|tier| &tier.members).any(|index| {
-            !tried.contains(index)
-                && eligible(&resolved.route.targets[*index], resolved.operation, now).is_ok()
-        })
+        && resolved
+            .route
+            .tiers
+            .iter()
+            .flat_map(|tier| &tier.members)
+            .any(|index| !tried.contains(index) && Wish::of(resolved).check(*index, now).is_ok())
 }
 
 /// Asks one target with one key after another: a key that is throttled or refused rests, and the
@@ -202,7 +201,12 @@ async fn try_target(
             None => None,
             Some(_) if renewed.is_some() => renewed.take(),
             Some(pool) => {
-                let rested = pool.pick(upstream.limited_model(), Instant::now(), &tried_keys);
+                let rested = pool.pick(
+                    upstream.limited_model(),
+                    Instant::now(),
+                    &tried_keys,
+                    resolved.session,
+                );
                 if rested.is_none() {
                     return Err(failure.unwrap_or_else(Failure::keys_resting));
                 }
@@ -257,6 +261,9 @@ fn rest(upstream: &Upstream, key: Option<&Key>, failure: &Failure) {
         }
         (Class::CredentialFault, None) => upstream.state.rest(now + FAULT_REST),
         _ => {}
+    }
+    if let Some(until) = upstream.resting_until(now) {
+        upstream.state.recovery.begin_after_pause(until, now);
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::Gateway;
 use super::choose::Chosen;
 use super::classify::Class;
-use crate::state::{BreakerPolicy, InFlightGuard, Phase, ProbePermit, Signal};
+use crate::protocol::usage::Usage;
+use crate::state::{BreakerPolicy, Phase, ProbePermit, Signal, Slot};
 use crate::table::{Route, Target, Timeouts, Upstream};
 
 /// Holds a target while one try runs there, streams until their last byte. Records what became of
@@ -22,7 +23,7 @@ pub(super) struct AttemptGuard {
     /// A probe's success was told to the breaker already.
     proven: bool,
     streamed: bool,
-    _in_flight: Option<InFlightGuard>,
+    slot: Slot,
 }
 
 impl AttemptGuard {
@@ -32,7 +33,8 @@ impl AttemptGuard {
         chosen: Chosen,
         streamed: bool,
     ) -> Self {
-        let in_flight = chosen.target.upstream().map(|upstream| upstream.state.in_flight.enter());
+        let mut slot = chosen.slot;
+        slot.sent();
         Self {
             gateway: Arc::clone(gateway),
             route: Arc::clone(route),
@@ -42,7 +44,7 @@ impl AttemptGuard {
             recorded: false,
             proven: false,
             streamed,
-            _in_flight: in_flight,
+            slot,
         }
     }
 
@@ -65,6 +67,11 @@ impl AttemptGuard {
             Some(upstream) => (upstream.model.as_deref(), &upstream.breaker),
             None => (None, &BUILT_IN),
         }
+    }
+
+    /// The target has said how many tokens it used.
+    pub(super) fn used(&mut self, usage: Usage) {
+        self.slot.used(usage.input, usage.output, Instant::now());
     }
 
     /// The first output has come: a fact about the target's speed, and, if this is the probe of a
@@ -126,6 +133,10 @@ impl AttemptGuard {
             | Class::Untranslatable
             | Class::Cancelled => {
                 self.permit = None;
+                // Whoever left, or had no room left here, may have had tokens generated.
+                if !matches!(class, Class::Cancelled | Class::Exhausted) {
+                    self.slot.refused();
+                }
                 return;
             }
         };
@@ -144,6 +155,9 @@ impl AttemptGuard {
         else {
             return;
         };
+        if change.to == Phase::Closed {
+            upstream.state.recovery.begin(now, upstream.breaker.reset_timeout);
+        }
         let (route, target) = (&*self.route.label, &*self.target.name);
         if change.to == Phase::Open {
             self.gateway.metrics.breaker_opened.with_label_values(&[route, target]).inc();

@@ -236,6 +236,7 @@ impl StreamBody {
             }
             Source::Plain(reply) => self.exchange.usage = reply.usage(),
         }
+        self.attempt.used(self.exchange.usage);
     }
 
     fn fail(&mut self, fault: &StreamFault) -> Step {

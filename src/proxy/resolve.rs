@@ -8,10 +8,14 @@ use http::{HeaderMap, HeaderValue};
 use super::error::{ProxyError, Reason};
 use super::fetch::Files;
 use super::headers::{names, query_to_target};
+use super::session::session;
+use crate::balance::affinity::Session;
 use crate::protocol::dialect::Unreadable;
+use crate::protocol::estimate::{prompt_tokens, text_tokens};
 use crate::protocol::neutral::Request;
 use crate::protocol::registry::{Called, Operation, ProtocolId};
 use crate::protocol::request::RequestFacts;
+use crate::state::Demand;
 use crate::table::{Caller, Route, RouteTable};
 use crate::wire::json::Object;
 
@@ -30,6 +34,10 @@ pub(super) struct Resolved {
     pub forced_stream: bool,
     /// The target that the caller picked, by its index.
     pub backend: Option<usize>,
+    /// Which others it belongs to.
+    pub session: Option<Session>,
+    /// What it takes of a target's limits.
+    demand: OnceLock<Demand>,
     /// The request in the neutral form, once a target of another protocol is to be asked.
     neutral: OnceLock<Result<Request, Unreadable>>,
     /// What was fetched of the URLs that it names.
@@ -53,6 +61,24 @@ impl Resolved {
             Ok(request)
         }))
     }
+
+    /// How many tokens it will take, estimated when that is first wanted.
+    pub fn demand(&self) -> Demand {
+        *self.demand.get_or_init(|| {
+            let request = self.neutral().and_then(|request| request.as_ref().ok());
+            let input = match request {
+                Some(request) => prompt_tokens(request),
+                None => text_tokens(&String::from_utf8_lossy(self.object.text())),
+            };
+            // What makes numbers of texts generates none.
+            if self.operation.embeds.is_some() {
+                return Demand { input, output: 0 };
+            }
+            let bound = request.and_then(|request| request.max_output_tokens);
+            let output = bound.unwrap_or(USUAL_OUTPUT).saturating_mul(self.facts.choices as u64);
+            Demand { input, output }
+        })
+    }
 }
 
 /// What `admit` took in.
@@ -67,6 +93,9 @@ pub(super) struct Taken {
 /// Longest model name that is read: what a resource can hold, with room for a namespace. Names end
 /// up in errors and logs.
 const MODEL_LIMIT: usize = 512;
+/// Tokens that an answer is taken to have whose length the request does not bound: a page and a half
+/// of text. Most are shorter; what they really have counts once they are complete.
+const USUAL_OUTPUT: u64 = 1000;
 /// How often a request may pass a gateway: twice is a chain of gateways, more is a circle.
 const HOPS: u8 = 4;
 
@@ -137,6 +166,8 @@ pub(super) fn resolve(
         Some(name) if route.unreadable.is_none() => Some(picked(&route, name)?),
         _ => None,
     };
+    let affinity = route.affinity.as_ref();
+    let session = affinity.and_then(|by| session(by, caller, &taken.headers, &object));
     Ok(Resolved {
         operation: taken.called.operation,
         route,
@@ -147,6 +178,8 @@ pub(super) fn resolve(
         headers: taken.headers,
         forced_stream: taken.called.streamed,
         backend,
+        session,
+        demand: OnceLock::new(),
         neutral: OnceLock::new(),
         files: Files::default(),
     })

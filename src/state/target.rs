@@ -8,7 +8,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::rest::Rest;
-use super::{Breaker, Health, InFlight, Latency};
+use super::{Breaker, Health, InFlight, Latency, Recovery, Room};
 
 /// How much of a failure's description is kept, in characters: enough to know it by.
 const KEPT_DETAIL: usize = 500;
@@ -58,6 +58,10 @@ pub struct TargetState {
     pub breaker: Arc<Breaker>,
     /// How many requests it is answering.
     pub in_flight: InFlight,
+    /// What of its limits is used up.
+    pub room: Arc<Room>,
+    /// Whether it has been back for a short while only.
+    pub recovery: Recovery,
     /// How long it usually takes to the first output of a stream.
     pub latency: Latency,
     /// How long it usually takes to a plain reply, which comes only when all of it is generated.
@@ -73,10 +77,13 @@ pub struct TargetState {
 impl TargetState {
     /// A target that nothing is known of.
     pub fn new(identity: TargetIdentity) -> Self {
+        let in_flight = InFlight::default();
         Self {
             identity,
             breaker: Arc::default(),
-            in_flight: InFlight::default(),
+            room: Arc::new(Room::new(in_flight.clone())),
+            in_flight,
+            recovery: Recovery::default(),
             latency: Latency::default(),
             reply_time: Latency::default(),
             health: Health::default(),
@@ -140,6 +147,7 @@ impl TargetState {
         self.health.forget();
         self.throttled.end();
         self.uncounted.end();
+        self.recovery.end();
         self.refuses_stream_options.store(false, Ordering::Relaxed);
         self.breaker.reset();
     }

@@ -9,11 +9,12 @@ use std::time::Instant;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
 use super::{HealthCheck, KeyPool, Parameters, Timeouts};
+use crate::balance::affinity::Mark;
 use crate::protocol::model::{Corrections, ModelFacts};
 use crate::protocol::neutral::Compatibility;
 use crate::provider::transport::Transport;
 use crate::provider::{Provider, models};
-use crate::state::{BreakerPolicy, TargetState};
+use crate::state::{BreakerPolicy, TargetLimits, TargetState};
 
 /// One target of a route.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Target {
     pub priority: i32,
     /// Share within its tier; 0 is reached by `x-backend` only.
     pub weight: u32,
+    /// What tells it from others when sessions are divided.
+    pub mark: Mark,
     /// How to reach it, or why it cannot be reached.
     pub resolution: Resolution,
 }
@@ -62,6 +65,8 @@ pub struct Upstream {
     pub timeouts: Timeouts,
     /// When its breaker opens.
     pub breaker: BreakerPolicy,
+    /// How much may be asked of it.
+    pub limits: TargetLimits,
     /// What is changed in the request.
     pub parameters: Parameters,
     /// What becomes of fields that its protocol has no place for.

@@ -42,6 +42,7 @@ async fn failing(rig: &Rig, model: &str) {
 async fn passing(rig: &Rig, model: &str) {
     let state = rig.target(model);
     rig.wait_for("its checks to pass", || !state.health.is_failing()).await;
+    rig.wait_for("its whole share", || state.recovery.share(Instant::now()).is_none()).await;
 }
 
 async fn pair() -> (Simulator, Simulator) {
@@ -160,6 +161,7 @@ async fn a_check_that_passes_ends_a_breakers_rest_once_and_no_more() {
     rig.wait_for("the rest to end", || phase(&rig, "alpha") == Phase::HalfOpen).await;
     assert_eq!(rig.chat("chat").await.target(), "alpha");
     assert_eq!(phase(&rig, "alpha"), Phase::Closed);
+    rig.target("alpha").recovery.end();
     // A server that says it is well and answers nothing.
     alpha.set_fault(fault("status=500"));
     assert_eq!(rig.chat("chat").await.target(), "bravo");

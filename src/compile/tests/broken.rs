@@ -60,6 +60,29 @@ fn broken_edits() -> Vec<(Value, &'static str)> {
             edit(&|s| s["loadBalancing"] = json!({ "strategy": "Psychic" })),
             "spec.loadBalancing.strategy",
         ),
+        (
+            edit(&|s| s["loadBalancing"] = json!({ "sessionAffinity": { "type": "Header" } })),
+            "spec.loadBalancing.sessionAffinity.header",
+        ),
+        (
+            edit(&|s| {
+                let header = json!({ "type": "Header", "header": { "name": "not a name" } });
+                s["loadBalancing"] = json!({ "sessionAffinity": header });
+            }),
+            "spec.loadBalancing.sessionAffinity.header.name",
+        ),
+        (
+            edit(&|s| s["targets"][0]["limits"] = json!({ "maxConcurrent": 0 })),
+            "spec.targets[0].limits.maxConcurrent",
+        ),
+        (edit(&|s| s["targets"][0]["limits"] = json!({ "maxQueue": 5 })), "spec.targets[0].limits"),
+        (
+            edit(&|s| {
+                let limits = json!({ "maxConcurrent": 1, "maxQueue": 0, "queueTimeout": "1s" });
+                s["targets"][0]["limits"] = limits;
+            }),
+            "spec.targets[0].limits.queueTimeout",
+        ),
         (edit(&|s| s["parameters"] = json!({ "drop": ["mood"] })), "spec.parameters.drop[0]"),
         (
             edit(&|s| s["parameters"] = json!({ "drop": ["seed"], "overrides": { "seed": 1 } })),

@@ -3,12 +3,17 @@
 use std::time::{Duration, Instant};
 
 use super::summary;
-use crate::proxy::choose::{Spared, eligible};
+use crate::proxy::choose::{Spared, Wish};
 use crate::proxy::classify::Class;
 use crate::proxy::deadline::Deadline;
 use crate::proxy::error::{ProxyError, Reason};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::resolve::Resolved;
+use crate::state::{Full, Limit};
+
+/// When a target is worth asking again whose limit of running requests is reached: answers end all the
+/// time, and nobody knows when the next one does.
+const ROOM_SOON: Duration = Duration::from_secs(1);
 
 /// The error of a request that no target answered, although the ones in `tried` were asked and
 /// failed as `failed` says.
@@ -74,9 +79,13 @@ fn spared<'r>(resolved: &'r Resolved, tried: &[usize]) -> Vec<(usize, Spared<'r>
         Some(picked) => picked == *index,
         None => target.weight > 0,
     })
-    .filter_map(|(index, target)| match eligible(target, resolved.operation, now) {
+    .filter_map(|(index, _)| match Wish::of(resolved).check(index, now) {
         Err(reason) => Some((index, reason)),
         Ok(_) if tried.contains(&index) => None,
+        // It was full until this moment.
+        Ok(upstream) if !upstream.limits.is_none() => {
+            Some((index, Spared::Full(Full { limit: Limit::Turn, until: None })))
+        }
         // It could be asked and was not: its breaker lets one request at a time find out.
         Ok(_) => Some((index, Spared::Open(None))),
     })
@@ -85,7 +94,10 @@ fn spared<'r>(resolved: &'r Resolved, tried: &[usize]) -> Vec<(usize, Spared<'r>
 
 fn soonest(spared: &[(usize, Spared<'_>)]) -> Option<Duration> {
     let now = Instant::now();
-    let times = spared.iter().filter_map(|(_, reason)| reason.until());
+    let times = spared.iter().filter_map(|(_, reason)| match reason {
+        Spared::Full(Full { until: None, .. }) => Some(now + ROOM_SOON),
+        reason => reason.until(),
+    });
     times.min().map(|until| until.saturating_duration_since(now))
 }
 
@@ -114,12 +126,11 @@ fn unasked(
             format!("{}: {}", resolved.route.targets[*index].name, describe(*reason))
         })
         .collect();
-    let resting = spared.iter().any(|(_, reason)| matches!(reason, Spared::Resting(_)));
-    let only_resting = spared
-        .iter()
-        .all(|(_, reason)| matches!(reason, Spared::Resting(_)) || reason.is_lasting());
+    let is_limit = |reason: &Spared<'_>| matches!(reason, Spared::Resting(_) | Spared::Full(_));
+    let limited = spared.iter().any(|(_, reason)| is_limit(reason));
+    let only_limited = spared.iter().all(|(_, reason)| is_limit(reason) || reason.is_lasting());
     let reason =
-        if resting && only_resting { Reason::Throttled } else { Reason::NoTargetAvailable };
+        if limited && only_limited { Reason::Throttled } else { Reason::NoTargetAvailable };
     let message = if reasons.is_empty() {
         format!("route `{route}` has no target that may be asked")
     } else {
@@ -135,6 +146,7 @@ fn describe(reason: Spared<'_>) -> String {
         Spared::Unresolved(message) => message.to_owned(),
         Spared::CannotServe => "does not offer this operation".into(),
         Spared::Resting(_) => "was asked to be left alone (429)".into(),
+        Spared::Full(full) => format!("is full ({})", full.limit.as_str()),
         Spared::Open(Some(_)) => "its circuit breaker is open".into(),
         Spared::Unhealthy => "its health checks fail".into(),
         Spared::Open(None) => "another request finds out whether it is back".into(),
