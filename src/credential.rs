@@ -10,7 +10,7 @@ pub mod aws;
 pub mod azure;
 mod environment;
 pub mod google;
-mod issuer;
+mod refusal;
 mod renewal;
 #[cfg(test)]
 mod stub;

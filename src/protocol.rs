@@ -12,6 +12,7 @@ pub mod dialect;
 pub mod embeddings;
 pub mod error;
 pub mod estimate;
+mod fragments;
 pub mod gemini;
 pub mod hub;
 pub mod model;

@@ -1,24 +1,36 @@
 //! Identities of Azure: a bearer token of Entra ID, for an application with a secret or for whatever
-//! the gateway runs as.
+//! the gateway runs as. Azure's own crate asks for it.
+//!
+//! The crate's credentials are made anew for every token: they would keep the last one for themselves
+//! until five minutes before its end, and lose it when the next is not granted, while a [`Renewal`]
+//! keeps it to its end and throws it away when a provider refuses it.
 
 mod application;
+mod exchange;
 mod own;
 mod scope;
+mod wire;
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use azure_core::credentials::TokenCredential;
+use azure_core::http::{ClientOptions, RetryOptions, Transport};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::header::{AUTHORIZATION, HeaderValue};
 use parking_lot::Mutex;
+use tokio::time::timeout;
 
-use super::issuer::{Issuer, bearer};
+use self::wire::{Outcome, Wire};
 use super::{Environment, Fetched, Identity, IdentityError, Outgoing, Renewal};
 
 pub use application::{Application, AuthorityHost, InvalidApplication};
 pub use own::OwnIdentity;
 
-const ENTRA: Issuer = Issuer("Entra ID");
+/// From the first packet to the last byte of the last answer. Requests wait for it only where there is
+/// no token at all, and then the next target should still have its turn.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// An identity of Azure.
 #[derive(Debug)]
@@ -76,14 +88,69 @@ impl Azure {
 
 impl Source {
     async fn bearer(&self, scope: &str) -> Result<Fetched<HeaderValue>, IdentityError> {
-        let Fetched { value, lifetime } = match self {
-            Self::Application(application) => application.token(scope).await?,
-            Self::Own(own, environment) => own.token(environment, scope).await?,
+        let asking = match self {
+            Self::Application(application) => application.asking(),
+            Self::Own(own, environment) => own.asking(environment).await?,
         };
-        let value =
-            bearer(&value).ok_or_else(|| ENTRA.refused("its token cannot stand in a header"))?;
-        Ok(Fetched { value, lifetime })
+        asking.bearer(scope).await
     }
+}
+
+/// A credential of Azure's crate that is about to ask for a token.
+struct Asking {
+    issuer: &'static str,
+    wire: Arc<Wire>,
+    credential: azure_core::Result<Arc<dyn TokenCredential>>,
+}
+
+impl Asking {
+    async fn bearer(self, scope: &str) -> Result<Fetched<HeaderValue>, IdentityError> {
+        let refused = |reason| refused(self.issuer, reason);
+        // Nobody was asked yet who might have said a secret.
+        let unmade = |error: azure_core::Error| match error.get_ref() {
+            Some(cause) => refused(format!("{error}: {cause}")),
+            None => refused(error.to_string()),
+        };
+        let credential = self.credential.map_err(unmade)?;
+        let token = match timeout(LIMIT, credential.get_token(&[scope], None)).await {
+            Ok(Ok(token)) => token,
+            Ok(Err(error)) => {
+                return Err(refused(match self.wire.outcome() {
+                    Some(Outcome::Refused(reason)) => reason,
+                    Some(Outcome::Granted) => "its answer is not what was asked for".to_owned(),
+                    // Nobody said anything yet that should not be repeated.
+                    None => error.to_string(),
+                }));
+            }
+            Err(_) => {
+                return Err(refused(match self.wire.outcome() {
+                    Some(Outcome::Refused(reason)) => reason,
+                    _ => format!("no answer within {} s", LIMIT.as_secs()),
+                }));
+            }
+        };
+        let left = SystemTime::from(token.expires_on).duration_since(SystemTime::now());
+        let lifetime = left.map_err(|_| refused("its token has no time left".to_owned()))?;
+        let text = token.token.secret();
+        let value = HeaderValue::try_from(format!("Bearer {text}")).ok();
+        let value = value.filter(|_| !text.is_empty());
+        let mut value = value.ok_or_else(|| refused("its answer holds no token".to_owned()))?;
+        value.set_sensitive(true);
+        Ok(Fetched { value, lifetime: Some(lifetime) })
+    }
+}
+
+/// How the crate's credentials ask. Nobody tries again: a [`Renewal`] does.
+fn options(wire: &Arc<Wire>) -> ClientOptions {
+    ClientOptions {
+        transport: Some(Transport::new(Arc::clone(wire) as _)),
+        retry: RetryOptions::none(),
+        ..ClientOptions::default()
+    }
+}
+
+fn refused(issuer: &'static str, reason: String) -> IdentityError {
+    IdentityError::NotGranted { issuer, reason: reason.into() }
 }
 
 impl Identity for Azure {

@@ -1,8 +1,7 @@
-//! Where the gateway runs: its environment variables and files, which name its own identity.
+//! Where the gateway runs: its environment variables, which name its own identity.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Environment variables: the process's, or others in a test.
@@ -35,13 +34,4 @@ impl Environment {
         };
         value.filter(|value| !value.is_empty())
     }
-}
-
-/// A file's text without the white space around it. The error is what happened, for operators. It
-/// is read anew each time: tokens that are mounted into a pod change.
-pub(super) async fn read(path: impl Into<PathBuf>) -> Result<String, std::io::Error> {
-    let path = path.into();
-    let text = tokio::task::spawn_blocking(move || std::fs::read_to_string(path));
-    let text = text.await.map_err(std::io::Error::other)??;
-    Ok(text.trim().to_owned())
 }

@@ -1,105 +1,92 @@
 //! Identities of Google Cloud: a bearer token of a service account, or of whatever the gateway runs
-//! as.
+//! as. Google's own crate gets the tokens, renews them ahead of their end in a task of its own, and
+//! keeps the old one when it gets no other while that is valid.
+//!
+//! What is done here is what the crate does not: it never starts again after a refusal, sets no limit
+//! to most of its requests, does not know what the provider said of its token, and tells errors with
+//! the issuer's whole answer in them. Its credentials are kept in a [`Renewal`] for that, which makes
+//! others when these have failed, and waits in between.
 
 mod account;
-mod default;
-mod federated;
+mod reason;
+mod source;
 
 use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use google_cloud_auth::build_errors::Error as Unbuilt;
+use google_cloud_auth::credentials::{Builder, Credentials, service_account};
+use http::HeaderMap;
 
-use super::issuer::{Issuer, bearer};
-use super::{Environment, Fetched, Identity, IdentityError, Outgoing, Renewal};
+use self::source::Source;
+use super::{Identity, IdentityError, Outgoing, Renewal};
 
 pub use account::{InvalidAccountKey, ServiceAccountKey, stand_in};
 
 /// What tokens are for: every API of Google Cloud. What they may do there is said by IAM.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
-/// Whose quota is used, and who pays, where that is not the project of the resource.
-const USER_PROJECT: HeaderName = HeaderName::from_static("x-goog-user-project");
-
-const TOKEN_ENDPOINT: Issuer = Issuer("Google's token endpoint");
 
 /// An identity of Google Cloud.
 #[derive(Debug)]
 pub struct Google {
-    grant: Renewal<Grant>,
-}
-
-/// What requests are proved with.
-#[derive(Debug, Clone)]
-struct Grant {
-    bearer: HeaderValue,
-    user_project: Option<HeaderValue>,
-}
-
-/// A token and whose quota is used with it.
-struct Token {
-    token: Fetched<String>,
-    user_project: Option<String>,
+    source: Arc<Source>,
+    credentials: Renewal<Credentials>,
 }
 
 impl Google {
     /// The service account that a key is of.
     pub fn of_key(key: ServiceAccountKey) -> Self {
-        let key = Arc::new(key);
-        Self::new(move || {
-            let key = Arc::clone(&key);
-            async move { Ok(Token { token: key.token().await?, user_project: None }) }
+        Self::new("the key of a service account of Google", move || {
+            service_account::Builder::new(key.json()).build()
         })
     }
 
     /// Whatever the gateway runs as: Application Default Credentials (AIP-4110).
-    pub fn of_gateway(environment: Environment) -> Self {
-        Self::new(move || {
-            let environment = environment.clone();
-            async move { default::token(&environment).await }
+    pub fn of_gateway() -> Self {
+        Self::new("the gateway's own Google credentials", || {
+            Builder::default().with_scopes([SCOPE]).build()
         })
     }
 
-    fn new<F, G>(fetch: F) -> Self
+    /// Whatever `make` makes credentials of. `name` is what operators call it.
+    fn new<F>(name: &'static str, make: F) -> Self
     where
-        F: Fn() -> G + Send + Sync + 'static,
-        G: Future<Output = Result<Token, IdentityError>> + Send + 'static,
+        F: Fn() -> Result<Credentials, Unbuilt> + Send + Sync + 'static,
     {
-        Self { grant: Renewal::new(move || fetch().map(|token| token.and_then(Grant::of))) }
+        let source = Arc::new(Source::new(name, make));
+        let credentials = Renewal::new({
+            let source = Arc::clone(&source);
+            move || {
+                let source = Arc::clone(&source);
+                async move { source.credentials().await }
+            }
+        });
+        Self { source, credentials }
     }
-}
 
-impl Grant {
-    fn of(token: Token) -> Result<Fetched<Self>, IdentityError> {
-        let Token { token: Fetched { value, lifetime }, user_project } = token;
-        let unusable = || TOKEN_ENDPOINT.refused("its token cannot stand in a header");
-        let bearer = bearer(&value).ok_or_else(unusable)?;
-        let user_project = match user_project {
-            Some(project) => Some(HeaderValue::try_from(project).map_err(|_| {
-                TOKEN_ENDPOINT.refused("the project for quota cannot stand in a header")
-            })?),
-            None => None,
-        };
-        Ok(Fetched { value: Self { bearer, user_project }, lifetime })
+    async fn headers(&self) -> Result<HeaderMap, IdentityError> {
+        let credentials = self.credentials.get().await?;
+        if let Ok(headers) = self.source.headers(&credentials).await {
+            return Ok(headers);
+        }
+        // They have failed for good, or their renewal hangs: others may fare better.
+        self.credentials.discard();
+        self.source.headers(&self.credentials.get().await?).await
     }
 }
 
 impl Identity for Google {
     fn prove<'a>(&'a self, outgoing: Outgoing<'a>) -> BoxFuture<'a, Result<(), IdentityError>> {
         async move {
-            let Grant { bearer, user_project } = self.grant.get().await?;
-            let headers = outgoing.request.headers_mut();
-            headers.insert(AUTHORIZATION, bearer);
-            if let Some(project) = user_project {
-                headers.insert(USER_PROJECT, project);
-            }
+            outgoing.request.headers_mut().extend(self.headers().await?);
             Ok(())
         }
         .boxed()
     }
 
     fn refused(&self) -> bool {
-        self.grant.discard()
+        self.credentials.discard()
     }
 }
 

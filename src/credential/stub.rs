@@ -78,13 +78,6 @@ impl Stub {
         Self { origin, received, serving }
     }
 
-    /// An issuer that grants this token for an hour, whatever is asked.
-    pub(super) async fn granting(token: &'static str) -> Self {
-        let body =
-            format!(r#"{{"access_token":"{token}","expires_in":3600,"token_type":"Bearer"}}"#);
-        Self::start(move |_| (200, body.clone())).await
-    }
-
     pub(super) fn received(&self) -> Vec<Received> {
         self.received.lock().clone()
     }

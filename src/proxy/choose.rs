@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::queue::Places;
 use super::resolve::Resolved;
-use crate::balance::affinity::{self, Mark, Session};
+use crate::balance::affinity::{self, Mark};
 use crate::balance::{Candidate, Turn};
 use crate::protocol::registry::Operation;
 use crate::state::{Admission, BreakerStatus, Demand, Full, Phase, Place, ProbePermit, Slot};
@@ -182,14 +182,13 @@ impl<'a> Wish<'a> {
         now: Instant,
     ) -> Option<Chosen> {
         let Resolved { route, session, .. } = self.resolved;
-        let (mut open, mut candidates, mut marks) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut open, mut candidates) = (Vec::new(), Vec::new());
         for index in tier.members.iter().copied().filter(|index| !tried.contains(index)) {
             let target = &route.targets[index];
             let Ok(upstream) = self.check_as(resort, index, now) else { continue };
             let state = &upstream.state;
             let times = if self.resolved.streams() { &state.latency } else { &state.reply_time };
-            open.push((index, upstream));
-            marks.push(target.mark);
+            open.push((index, upstream, target.mark));
             candidates.push(Candidate {
                 weight: target.weight,
                 in_flight: state.in_flight.count(),
@@ -204,10 +203,15 @@ impl<'a> Wish<'a> {
             .is_none()
             .then(|| Turn { sequence: tier.next_turn(), random: fastrand::u64(..) });
         loop {
-            let position = pick(route, &candidates, &marks, *session, turn)?;
-            let (index, upstream) = open.swap_remove(position);
+            let position = match (session, turn) {
+                (Some(session), _) => {
+                    let marks: Vec<Mark> = open.iter().map(|(.., mark)| *mark).collect();
+                    affinity::pick(&candidates, &marks, *session, route.strategy.minds_load())
+                }
+                (None, turn) => route.strategy.pick(&candidates, turn?),
+            }?;
+            let (index, upstream, _) = open.swap_remove(position);
             candidates.swap_remove(position);
-            marks.swap_remove(position);
             // Another request may have taken the last room, or a half-open breaker's one permit, in
             // the meantime.
             if let Some(chosen) = self.admit(index, upstream, now) {
@@ -227,23 +231,6 @@ impl<'a> Wish<'a> {
         };
         let target = Arc::clone(&self.resolved.route.targets[index]);
         Some(Chosen { index, target, permit, breaker, slot })
-    }
-}
-
-/// The candidate that the session belongs to, or that the route's strategy chooses.
-fn pick(
-    route: &Route,
-    candidates: &[Candidate],
-    marks: &[Mark],
-    session: Option<Session>,
-    turn: Option<Turn>,
-) -> Option<usize> {
-    match (session, turn) {
-        (Some(session), _) => {
-            affinity::pick(candidates, marks, session, route.strategy.minds_load())
-        }
-        (None, Some(turn)) => route.strategy.pick(candidates, turn),
-        (None, None) => None,
     }
 }
 

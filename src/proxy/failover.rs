@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode};
 
+use super::Gateway;
 use super::attempt::{Answer, Attempt, Failure, Limits};
 use super::choose::{Chosen, Wish, can_serve};
 use super::classify::Class;
@@ -53,7 +54,7 @@ pub(super) async fn answer(
     let mut tried: Vec<usize> = Vec::new();
     let mut failed: Vec<Class> = Vec::new();
     let mut untranslatable = None;
-    while let Some(chosen) = next(resolved, &tried, deadline).await {
+    while let Some(chosen) = next(&exchange.gateway, resolved, &tried, deadline).await {
         if deadline.is_over() {
             break;
         }
@@ -137,11 +138,16 @@ fn is_spill(resolved: &Resolved, chosen: &Chosen) -> bool {
 }
 
 /// The target to ask next. Where only the limits of targets are in the way, they are waited for.
-async fn next(resolved: &Resolved, tried: &[usize], deadline: Deadline) -> Option<Chosen> {
+async fn next(
+    gateway: &Gateway,
+    resolved: &Resolved,
+    tried: &[usize],
+    deadline: Deadline,
+) -> Option<Chosen> {
     match Wish::of(resolved).next(tried, Instant::now()) {
         Some(chosen) => Some(chosen),
         // Boxed: few requests need it, and every one would have room for it.
-        None => Box::pin(wait_for_room(resolved, tried, deadline.at)).await,
+        None => Box::pin(wait_for_room(gateway, resolved, tried, deadline.at)).await,
     }
 }
 
@@ -262,7 +268,9 @@ fn rest(upstream: &Upstream, key: Option<&Key>, failure: &Failure) {
         (Class::CredentialFault, None) => upstream.state.rest(now + FAULT_REST),
         _ => {}
     }
-    if let Some(until) = upstream.resting_until(now) {
+    if failure.class == Class::Throttled
+        && let Some(until) = upstream.resting_until(now)
+    {
         upstream.state.recovery.begin_after_pause(until, now);
     }
 }

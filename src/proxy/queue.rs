@@ -7,9 +7,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use prometheus::IntGauge;
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
+use super::Gateway;
 use super::choose::{Chosen, Spared, Wish};
 use super::resolve::Resolved;
 use crate::state::Place;
@@ -74,25 +76,47 @@ fn candidates(resolved: &Resolved) -> impl Iterator<Item = usize> {
     picked.into_iter().chain(members.filter(move |_| picked.is_none()))
 }
 
+/// Counts a request among those that wait.
+#[derive(Debug)]
+struct Waiting(IntGauge);
+
+impl Waiting {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// Waits until a target has room, where at least one is well and full and its line has a place; until
 /// `latest` at most. `None` if none of them has room in time.
 pub(super) async fn wait_for_room(
+    gateway: &Gateway,
     resolved: &Resolved,
     tried: &[usize],
     latest: Instant,
 ) -> Option<Chosen> {
     let mut places = Places::take(resolved, tried, Instant::now());
+    if places.held.is_empty() {
+        return None;
+    }
+    let _waiting = Waiting::new(&gateway.metrics.queued);
     loop {
         let now = Instant::now();
-        if places.held.is_empty() || now >= latest {
-            return None;
-        }
         // Also the first time: there may have come room before the places were taken.
         let wish = Wish { resolved, places: Some(&places) };
         if let Some(chosen) = wish.next(tried, now) {
             return Some(chosen);
         }
         places.leave(resolved, now);
+        if places.held.is_empty() || now >= latest {
+            return None;
+        }
         let again = places.look_again(resolved, tried, now)?;
         let bell = Arc::clone(&places.bell);
         // That nobody rang in time is a reason to look, too.

@@ -9,10 +9,10 @@
 //! The same keeps a tier from swinging to and fro: traffic goes away at once and comes back by and
 //! by, so a target that cannot bear all of it fails or throttles on a part of it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::rest::Rest;
+use parking_lot::Mutex;
 
 /// The longest slow start. With the breaker's own rest of 15 s, jitter included, a target that is
 /// well again has its whole share within the 30 s after which it is promised to be back.
@@ -27,19 +27,17 @@ const FIRST_SHARE: f64 = 0.1;
 /// Whether a target has been back for a short while only.
 #[derive(Debug, Default)]
 pub struct Recovery {
-    end: Rest,
-    /// How long the slow start takes, in nanoseconds. Written with `end`; who reads one of the two
-    /// before it is written takes a share that is a little off.
-    length: AtomicU64,
+    /// Whether there is anything to look at, so that mostly nobody takes the lock.
+    pending: AtomicBool,
+    /// When the slow start begins, and how long it takes.
+    start: Mutex<Option<(Instant, Duration)>>,
 }
 
 impl Recovery {
     /// It is back from `at` on, after it was left alone for `rested`.
     pub fn begin(&self, at: Instant, rested: Duration) {
-        let length = rested.min(LONGEST);
-        let nanos = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
-        self.length.store(nanos, Ordering::Relaxed);
-        self.end.extend(at + length);
+        *self.start.lock() = Some((at, rested.min(LONGEST)));
+        self.pending.store(true, Ordering::Relaxed);
     }
 
     /// It was asked to be left alone until `until`: it will be back then.
@@ -52,15 +50,26 @@ impl Recovery {
 
     /// Ends the slow start.
     pub fn end(&self) {
-        self.end.end();
+        *self.start.lock() = None;
+        self.pending.store(false, Ordering::Relaxed);
     }
 
-    /// In which part of the choices it takes part now; `None` if in all.
+    /// In which part of the choices it takes part now; `None` if in all. Whoever is asked before a
+    /// pause is over was freed from it, by a new key for example.
     pub fn share(&self, now: Instant) -> Option<f64> {
-        let left = self.end.until(now)?.saturating_duration_since(now);
-        let length = Duration::from_nanos(self.length.load(Ordering::Relaxed));
-        let passed = length.saturating_sub(left).as_secs_f64() / length.as_secs_f64().max(1e-9);
-        Some(FIRST_SHARE + (1.0 - FIRST_SHARE) * passed)
+        if !self.pending.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut start = self.start.lock();
+        let (begin, length) = (*start)?;
+        let passed = now.checked_duration_since(begin)?;
+        if passed >= length {
+            *start = None;
+            self.pending.store(false, Ordering::Relaxed);
+            return None;
+        }
+        let part = passed.as_secs_f64() / length.as_secs_f64();
+        Some(FIRST_SHARE + (1.0 - FIRST_SHARE) * part)
     }
 }
 
@@ -93,6 +102,7 @@ mod tests {
         recovery.begin_after_pause(now + 2 * SECOND, now);
         assert_eq!(percent(&recovery, now + 2 * SECOND), None);
         recovery.begin_after_pause(now + 60 * SECOND, now);
+        assert_eq!(percent(&recovery, now + 30 * SECOND), None, "it was freed from the pause");
         assert_eq!(percent(&recovery, now + 60 * SECOND), Some(10));
         assert_eq!(percent(&recovery, now + 65 * SECOND), Some(55));
         recovery.end();

@@ -1,6 +1,6 @@
-//! Whoever grants tokens, on this machine: Google's token endpoint, which verifies the assertion of
-//! a service account itself, and Entra ID's. Nothing is granted to a request that the real ones
-//! would refuse.
+//! Whoever grants tokens, on this machine: Google's token endpoint and metadata server, Entra ID's
+//! token endpoint and Azure's endpoint of managed identities. Nothing is granted to a request that the
+//! real ones would refuse. What a service account signs itself is verified here too.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -36,7 +36,14 @@ pub const CLIENT_SECRET: &str = "s3cret+of/the=application";
 /// What the cluster says of the pod.
 pub const POD_TOKEN: &str = "token-of-the-pod";
 
+/// What guards the endpoint of managed identities.
+pub const GUARD: &str = "guard-of-the-app";
+
 const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
+/// A person's login: the client, its secret and the refresh token.
+const PERSON: (&str, &str, &str) = ("client-of-the-person", "s3cret+of/it", "1//refresh");
+const METADATA: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
+const MANAGED: &str = "/msi/token";
 const SERVICES: &str = "https://cognitiveservices.azure.com/.default";
 
 /// An issuer. Its tokens are `google-1`, `google-2`, ... and `entra-1`, `entra-2`, ...
@@ -44,12 +51,13 @@ pub struct Issuer {
     pub origin: String,
     /// The JSON of a service account's key.
     pub account_key: String,
+    /// The JSON of a person's login.
+    pub person: String,
     desk: Arc<Desk>,
     serving: tokio::task::JoinHandle<()>,
 }
 
 struct Desk {
-    origin: String,
     account: String,
     public_key: Vec<u8>,
     lifetime: u64,
@@ -76,12 +84,16 @@ impl Issuer {
         let port = listener.local_addr().unwrap().port();
         let origin = format!("{scheme}://localhost:{port}");
         let mut key: Value = serde_json::from_str(&google::stand_in().unwrap()).unwrap();
-        key["token_uri"] = json!(format!("{origin}/token"));
+        // Who has the key signs for itself and asks nobody.
+        key["token_uri"] = json!("http://127.0.0.1:1/token");
+        let person = json!({
+            "type": "authorized_user", "client_id": PERSON.0, "client_secret": PERSON.1,
+            "refresh_token": PERSON.2, "token_uri": format!("{origin}/token"),
+        });
         let pem = key["private_key"].as_str().unwrap().as_bytes();
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem).unwrap();
         let pair = RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).unwrap();
         let desk = Arc::new(Desk {
-            origin: origin.clone(),
             account: key["client_email"].as_str().unwrap().to_owned(),
             public_key: pair.public_key().as_ref().to_vec(),
             lifetime,
@@ -91,7 +103,8 @@ impl Issuer {
             refused: Mutex::default(),
         });
         let serving = tokio::spawn(accept(listener, tls, Arc::clone(&desk)));
-        Self { origin, account_key: key.to_string(), desk, serving }
+        let (account_key, person) = (key.to_string(), person.to_string());
+        Self { origin, account_key, person, desk, serving }
     }
 
     /// From now on it grants nothing.
@@ -102,6 +115,11 @@ impl Issuer {
     /// How often it was asked.
     pub fn asked(&self) -> usize {
         self.desk.asked.load(Ordering::SeqCst)
+    }
+
+    /// Whether the service account signed this token, and what is wrong with it if not.
+    pub fn verify(&self, token: &str) -> Result<(), String> {
+        self.desk.verify(token)
     }
 
     /// What was wrong with requests that it refused.
@@ -153,25 +171,28 @@ impl Desk {
         if self.away.load(Ordering::SeqCst) {
             return (503, json!({}));
         }
-        let form: HashMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
         let entra = format!("/{TENANT}/oauth2/v2.0/token");
         let (at, name, checked) = match head.uri.path() {
-            "/token" => (0, "google", self.check_google(&form)),
-            path if path == entra => (1, "entra", check_entra(&form)),
+            "/token" => (0, "google", check_person(head, body)),
+            METADATA => (0, "google", check_pod(head)),
+            MANAGED => (1, "entra", check_app(head)),
+            path if path == entra => (1, "entra", check_entra(head, body)),
             path => (0, "", Err(format!("nothing is at {path}"))),
         };
-        let is_form = head.headers["content-type"] == "application/x-www-form-urlencoded";
         match checked {
-            Ok(()) if is_form && head.method == "POST" => {
+            Ok(()) => {
                 let number = self.granted[at].fetch_add(1, Ordering::SeqCst) + 1;
-                let token = format!("{name}-{number}");
-                let lifetime = self.lifetime;
-                let answer = json!({
-                    "access_token": token, "expires_in": lifetime, "token_type": "Bearer"
+                let mut answer = json!({
+                    "access_token": format!("{name}-{number}"), "expires_in": self.lifetime,
+                    "token_type": "Bearer"
                 });
+                if head.uri.path() == MANAGED {
+                    let end = UNIX_EPOCH.elapsed().unwrap().as_secs() + self.lifetime;
+                    answer["expires_on"] = json!(end.to_string());
+                    answer["resource"] = json!(resource());
+                }
                 (200, answer)
             }
-            Ok(()) => (405, json!({})),
             Err(fault) => {
                 let answer = json!({ "error": "invalid_grant", "error_description": &fault });
                 self.refused.lock().push(fault);
@@ -180,11 +201,9 @@ impl Desk {
         }
     }
 
-    /// RFC 7523, as Google has it.
-    fn check_google(&self, form: &HashMap<String, String>) -> Result<(), String> {
-        expect(form, "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")?;
-        let assertion = form.get("assertion").ok_or("no assertion")?;
-        let (signed, signature) = assertion.rsplit_once('.').ok_or("no signature")?;
+    /// AIP-4111.
+    fn verify(&self, token: &str) -> Result<(), String> {
+        let (signed, signature) = token.rsplit_once('.').ok_or("no signature")?;
         let decode = |text| URL_SAFE_NO_PAD.decode(text).map_err(|_| "not base64url".to_owned());
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.public_key)
             .verify(signed.as_bytes(), &decode(signature)?)
@@ -197,13 +216,13 @@ impl Desk {
         let now = UNIX_EPOCH.elapsed().unwrap().as_secs();
         let time = |name: &str| claims[name].as_u64().ok_or(format!("no {name}"));
         let (issued, expires) = (time("iat")?, time("exp")?);
-        let aud = format!("{}/token", self.origin);
         for (holds, fault) in [
             (header["alg"] == "RS256" && header["typ"] == "JWT", "the header"),
-            (claims["iss"] == *self.account, "iss"),
-            (claims["aud"] == *aud, "aud"),
+            (claims["iss"] == *self.account && claims["sub"] == *self.account, "iss or sub"),
+            (claims["aud"].is_null(), "aud beside scope"),
             (claims["scope"] == CLOUD_PLATFORM, "scope"),
-            (issued <= now && now < expires && expires - issued <= 3600, "iat or exp"),
+            // An hour, with ten seconds at either end for clocks that are wrong.
+            (issued <= now && now < expires && expires - issued <= 3620, "iat or exp"),
         ] {
             if !holds {
                 return Err(fault.to_owned());
@@ -213,8 +232,55 @@ impl Desk {
     }
 }
 
+/// RFC 6749 section 6, in JSON as Google takes it too.
+fn check_person(head: &Parts, body: &[u8]) -> Result<(), String> {
+    is_post_of(head, "application/json")?;
+    let form: HashMap<String, Value> =
+        serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let form = form.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.into())));
+    let form: HashMap<String, String> = form.collect();
+    let (client, secret, refresh) = PERSON;
+    expect(&form, "grant_type", "refresh_token")?;
+    expect(&form, "client_id", client)?;
+    expect(&form, "client_secret", secret)?;
+    expect(&form, "refresh_token", refresh)
+}
+
+fn check_pod(head: &Parts) -> Result<(), String> {
+    if head.headers.get("metadata-flavor").is_none_or(|flavor| flavor != "Google") {
+        return Err("metadata-flavor".to_owned());
+    }
+    expect(&query(head), "scopes", CLOUD_PLATFORM)
+}
+
+/// A managed identity of App Service or Container Apps.
+fn check_app(head: &Parts) -> Result<(), String> {
+    if head.headers.get("x-identity-header").is_none_or(|guard| guard != GUARD) {
+        return Err("x-identity-header".to_owned());
+    }
+    expect(&query(head), "api-version", "2019-08-01")?;
+    expect(&query(head), "resource", resource())
+}
+
+fn resource() -> &'static str {
+    SERVICES.strip_suffix("/.default").unwrap()
+}
+
+fn query(head: &Parts) -> HashMap<String, String> {
+    let query = head.uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+fn is_post_of(head: &Parts, kind: &str) -> Result<(), String> {
+    let is_kind = head.headers.get("content-type").is_some_and(|value| value == kind);
+    (head.method == "POST" && is_kind).then_some(()).ok_or_else(|| format!("no POST of {kind}"))
+}
+
 /// RFC 6749 section 4.4, by the secret of the application or by what the cluster says of the pod.
-fn check_entra(form: &HashMap<String, String>) -> Result<(), String> {
+fn check_entra(head: &Parts, body: &[u8]) -> Result<(), String> {
+    is_post_of(head, "application/x-www-form-urlencoded")?;
+    let form: HashMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
+    let form = &form;
     expect(form, "grant_type", "client_credentials")?;
     expect(form, "client_id", CLIENT)?;
     expect(form, "scope", SERVICES)?;

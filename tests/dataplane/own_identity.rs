@@ -20,7 +20,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio_rustls::TlsAcceptor;
 
-use crate::issuer::{CLIENT, Issuer, POD_TOKEN, TENANT};
+use crate::issuer::{CLIENT, GUARD, Issuer, POD_TOKEN, TENANT};
 use crate::routes::chat_body;
 use crate::support::connector;
 
@@ -96,15 +96,14 @@ async fn chat(base: &BaseUrl, model: &str) -> (StatusCode, Bytes) {
     (head.status, body.collect().await.unwrap().to_bytes())
 }
 
-#[tokio::test]
-async fn the_gateway_proves_itself_by_what_it_runs_as() {
-    let folder = tempfile::tempdir().unwrap();
-    let issuer = issuer(folder.path()).await;
+/// Two clouds, and a folder with a route to each, `of-google` and `of-azure`, by what the gateway runs
+/// as.
+async fn clouds(folder: &Path) -> (Simulator, Simulator) {
     let builder = || Simulator::builder().name("cloud");
-    let google = builder().provider(Flavor::Vertex).keys(["google-1"]).start().await.unwrap();
+    // What a service account signs itself is no key that could be listed.
+    let google = builder().provider(Flavor::Vertex).start().await.unwrap();
     let azure = builder().provider(Flavor::Azure).keys(["entra-1"]).start().await.unwrap();
-    let manifests = folder.path().join("manifests");
-    fs::create_dir(&manifests).unwrap();
+    fs::create_dir(folder.join("manifests")).unwrap();
     let vertex = format!(
         "provider: vertex, model: gemini-3.1-pro, baseURL: \"{}/v1/projects/p/locations/l\"",
         google.url()
@@ -115,17 +114,35 @@ async fn the_gateway_proves_itself_by_what_it_runs_as() {
         route("of-google", "type: Google, google: {}", &vertex),
         route("of-azure", "type: Azure, azure: {}", &openai),
     ];
-    fs::write(manifests.join("routes.yaml"), routes.concat()).unwrap();
-    let file = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let (account, pod) = (file("account.json", &issuer.account_key), file("token", POD_TOKEN));
-    let authorities = folder.path().join("ca.pem");
+    fs::write(folder.join("manifests/routes.yaml"), routes.concat()).unwrap();
+    (google, azure)
+}
+
+/// A file in the folder: where it is.
+fn file(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn tokens_seen(cloud: &Simulator) -> Vec<String> {
+    let token = |value: &str| value.strip_prefix("Bearer ").unwrap().to_owned();
+    cloud.requests().iter().map(|one| token(one.header("authorization").unwrap())).collect()
+}
+
+#[tokio::test]
+async fn the_gateway_proves_itself_by_what_it_runs_as() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let issuer = issuer(folder).await;
+    let (google, azure) = clouds(folder).await;
+    let (person, pod) =
+        (file(folder, "person.json", &issuer.person), file(folder, "token", POD_TOKEN));
+    let (manifests, authorities) = (folder.join("manifests"), folder.join("ca.pem"));
     let environment = [
         ("SSL_CERT_FILE", authorities.to_str().unwrap()),
-        ("GOOGLE_APPLICATION_CREDENTIALS", account.as_str()),
+        ("GOOGLE_APPLICATION_CREDENTIALS", person.as_str()),
+        ("GOOGLE_CLOUD_QUOTA_PROJECT", "paying"),
         ("AZURE_FEDERATED_TOKEN_FILE", pod.as_str()),
         ("AZURE_AUTHORITY_HOST", issuer.origin.as_str()),
         ("AZURE_TENANT_ID", TENANT),
@@ -136,13 +153,61 @@ async fn the_gateway_proves_itself_by_what_it_runs_as() {
         let (status, body) = chat(&base, model).await;
         assert_eq!(status, StatusCode::OK, "{model}: {body:?} {:?}", issuer.refused());
     }
-    assert_eq!((google.requests().len(), azure.requests().len()), (1, 1));
+    assert_eq!(
+        (tokens_seen(&google), tokens_seen(&azure)),
+        (vec!["google-1".into()], vec!["entra-1".into()])
+    );
+    assert_eq!(google.requests()[0].header("x-goog-user-project"), Some("paying"));
 
     // Whoever does not know the authority does not ask the issuer.
     let (_process, base) = serve(&manifests, &environment[1..]).await;
-    let (status, body) = chat(&base, "of-azure").await;
-    assert_eq!(status, StatusCode::BAD_GATEWAY);
-    let body = String::from_utf8_lossy(&body);
-    assert!(body.contains("Entra ID granted nothing: TLS handshake"), "{body}");
+    for (model, told) in [
+        (
+            "of-google",
+            "the gateway's own Google credentials granted nothing: an issuer could not be reached: invalid peer certificate",
+        ),
+        ("of-azure", "the gateway's workload identity granted nothing: TLS handshake"),
+    ] {
+        let (status, body) = chat(&base, model).await;
+        assert_eq!(status, StatusCode::BAD_GATEWAY);
+        let body = String::from_utf8_lossy(&body);
+        assert!(body.contains(told), "{body}");
+    }
     assert_eq!(issuer.asked(), 2);
+}
+
+#[tokio::test]
+async fn the_gateway_is_a_service_account_by_its_key_and_an_app_by_its_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let issuer = Issuer::start(3600).await;
+    let (google, azure) = clouds(folder).await;
+    let account = file(folder, "account.json", &issuer.account_key);
+    let managed = format!("{}/msi/token", issuer.origin);
+    let environment = [
+        ("GOOGLE_APPLICATION_CREDENTIALS", account.as_str()),
+        ("IDENTITY_ENDPOINT", managed.as_str()),
+        ("IDENTITY_HEADER", GUARD),
+    ];
+    let (_process, base) = serve(&folder.join("manifests"), &environment).await;
+    for model in ["of-google", "of-azure"] {
+        let (status, body) = chat(&base, model).await;
+        assert_eq!(status, StatusCode::OK, "{model}: {body:?} {:?}", issuer.refused());
+    }
+    assert_eq!(issuer.verify(&tokens_seen(&google)[0]), Ok(()));
+    assert_eq!((tokens_seen(&azure), issuer.asked()), (vec!["entra-1".into()], 1));
+}
+
+#[tokio::test]
+async fn the_gateway_is_what_the_metadata_server_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let issuer = Issuer::start(3600).await;
+    let (google, _) = clouds(folder).await;
+    let host = issuer.origin.strip_prefix("http://").unwrap();
+    let environment = [("GCE_METADATA_HOST", host), ("HOME", folder.to_str().unwrap())];
+    let (_process, base) = serve(&folder.join("manifests"), &environment).await;
+    let (status, body) = chat(&base, "of-google").await;
+    assert_eq!(status, StatusCode::OK, "{body:?} {:?}", issuer.refused());
+    assert_eq!(tokens_seen(&google), ["google-1"]);
 }

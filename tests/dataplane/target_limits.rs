@@ -1,6 +1,6 @@
 //! Targets that may be asked for so much and no more.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 use pilothouse::simulate::Simulator;
@@ -59,10 +59,8 @@ async fn a_full_target_hands_on_to_its_tier_and_then_to_the_next() {
     drop((first, second));
     rig.settled().await;
     assert_eq!(rig.chat("chat").await.target(), "alpha");
-    let status = rig
-        .target("alpha-model")
-        .breaker
-        .status(&BreakerPolicy::built_in(), std::time::Instant::now());
+    let status =
+        rig.target("alpha-model").breaker.status(&BreakerPolicy::built_in(), Instant::now());
     assert_eq!(status.phase().as_str(), "closed", "being full is no fault");
 }
 
@@ -77,13 +75,13 @@ async fn where_all_are_full_a_request_waits_for_room() {
         answer = &mut second => panic!("no room: {answer:?}"),
         () = rig.wait_for("two that wait", || waiting(&rig) == 2) => {}
     }
-    assert_eq!(alpha.count(), 1);
+    assert_eq!((alpha.count(), rig.metrics.queued.get()), (1, 2));
     drop(stream);
     let (first, second) = tokio::join!(first, second);
     assert_eq!((first.status, second.status), (StatusCode::OK, StatusCode::OK));
     assert_eq!(first.header("x-used-fallback"), "false");
     rig.settled().await;
-    assert_eq!(waiting(&rig), 0);
+    assert_eq!((waiting(&rig), rig.metrics.queued.get()), (0, 0));
 }
 
 #[tokio::test]
@@ -118,7 +116,7 @@ async fn without_room_in_time_the_answer_is_429_and_says_what_is_full() {
         let rig = Rig::start(&one(&alpha, limits)).await;
         let stream = endless(&rig, &alpha).await;
         let asked = alpha.count();
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let answer = rig.chat("chat").await;
         assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{answer:?}");
         assert!(at_once || started.elapsed() >= Duration::from_millis(50));
@@ -197,7 +195,8 @@ async fn never_more_run_than_may_and_all_are_answered() {
 #[tokio::test]
 async fn requests_per_minute_go_on_to_the_next_target_and_then_wait_for_the_minute() {
     let (alpha, bravo) = tokio::join!(simulator("alpha"), simulator("bravo"));
-    let limits = "requestsPerMinute: 2";
+    let limits = "requestsPerMinute: 2, queueTimeout: 50ms";
+    let started = Instant::now();
     let targets =
         [limited("alpha", &alpha, limits, ""), limited("bravo", &bravo, limits, ", priority: 1")];
     let rig = Rig::start(&route_of("chat", &targets, "  targetSelection: Allowed\n")).await;
@@ -214,9 +213,14 @@ async fn requests_per_minute_go_on_to_the_next_target_and_then_wait_for_the_minu
         assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{answer:?}");
         assert!(answer.text().contains("limits.requestsPerMinute"), "{answer:?}");
         let after: u64 = answer.header("retry-after").parse().unwrap();
-        assert!((30..=61).contains(&after), "{after}");
+        let passed = started.elapsed().as_secs();
+        assert!(after <= 61 && after + passed >= 59, "{after} s, {passed} s have passed");
     };
+    if started.elapsed() > Duration::from_secs(45) {
+        return println!("skipped the rest: this machine took most of the minute");
+    }
     tokio::join!(refused(&[]), refused(&[("x-backend", "alpha")]));
+    assert!(started.elapsed() < Duration::from_secs(60), "nobody waits for the minute");
     assert_eq!((alpha.count(), bravo.count()), (2, 2));
 
     // An edited limit holds at once, and what was counted stays counted.

@@ -1,7 +1,12 @@
 //! What the fuzzer found, each by its name.
 
-use pilothouse::protocol::dialect::{DialectId, TargetView};
+use http::HeaderMap;
+use pilothouse::protocol::Malformed;
+use pilothouse::protocol::dialect::{ClientView, DialectId, TargetView, Undo};
+use pilothouse::protocol::embeddings::EmbeddingsId;
+use pilothouse::protocol::hub::StreamTranslator;
 use pilothouse::protocol::neutral::{Compatibility, Crossing, Event};
+use pilothouse::protocol::registry::OPERATIONS;
 use pilothouse::provider::{models, registry};
 use serde_json::{Value, json};
 
@@ -190,4 +195,134 @@ fn what_is_no_media_type_is_named() {
     let parts = json!([{"inlineData": {"mimeType": "image", "data": "AAAA"}}]);
     let body = json!({"contents": [{"role": "user", "parts": parts}]});
     assert_eq!(refused(DialectId::Gemini, &body), "contents[0].parts[0].inlineData.mimeType");
+
+    let content = |dialect: DialectId, part: Value| {
+        let turns = json!([{"role": "user", "content": [part]}]);
+        match dialect {
+            DialectId::OpenAiResponses => json!({"model": "m", "input": turns}),
+            _ => json!({"model": "m", "messages": turns}),
+        }
+    };
+    let sound = json!({"data": "AAAA", "format": "a:b"});
+    let cases = [
+        (
+            DialectId::OpenAiChat,
+            json!({"type": "file", "file": {"file_data": "data:appl;base64,AAAA"}}),
+            "messages[0].content[0].file.file_data",
+        ),
+        (
+            DialectId::OpenAiChat,
+            json!({"type": "input_audio", "input_audio": sound}),
+            "messages[0].content[0].input_audio.format",
+        ),
+        (
+            DialectId::OpenAiResponses,
+            json!({"type": "input_file", "file_data": "data:appl;base64,AAAA"}),
+            "input[0].content[0].file_data",
+        ),
+        (
+            DialectId::OpenAiResponses,
+            json!({"type": "input_audio", "input_audio": sound}),
+            "input[0].content[0].input_audio.format",
+        ),
+        (
+            DialectId::BedrockConverse,
+            json!({"document": {"format": "pdf:", "name": "n", "source": {"bytes": "AAAA"}}}),
+            "messages[0].content[0].document.format",
+        ),
+    ];
+    for (dialect, part, field) in cases {
+        assert_eq!(refused(dialect, &content(dialect, part)), field, "{dialect:?}");
+    }
+}
+
+/// Reads a stream of server-sent events, and what its events are.
+fn streamed(dialect: DialectId, frames: &[(&str, Value)]) -> Result<Vec<Event>, Malformed> {
+    let mut reader = dialect.dialect().event_reader();
+    let mut events = Vec::new();
+    for (name, frame) in frames {
+        reader.read(Some(name), &bytes(frame), &mut events)?;
+    }
+    Ok(events)
+}
+
+#[test]
+fn a_call_that_is_whole_gets_no_more_once_the_next_has_begun() {
+    let begin = |index: u64, name: &str| {
+        let block = json!({"type": "tool_use", "id": name, "name": name, "input": {}});
+        let start = json!({"type": "content_block_start", "index": index, "content_block": block});
+        ("content_block_start", start)
+    };
+    let more = |index: u64, text: &str| {
+        let delta = json!({"type": "input_json_delta", "partial_json": text});
+        ("content_block_delta", json!({"index": index, "delta": delta}))
+    };
+    let id = DialectId::AnthropicMessages;
+    let interleaved = [begin(0, "f"), more(0, "{"), begin(1, "g"), more(0, "}"), more(0, " ")];
+    assert!(streamed(id, &interleaved).is_ok());
+    assert!(streamed(id, &[begin(0, "f"), more(0, "{}"), more(0, "{}")]).is_ok());
+    let late = [begin(0, "f"), more(0, "{}"), begin(1, "g"), more(0, "{}")];
+    assert_eq!(streamed(id, &late), Err(Malformed));
+
+    let begin = |index: u64, name: &str| {
+        let start = json!({"toolUse": {"toolUseId": name, "name": name}});
+        ("contentBlockStart", json!({"contentBlockIndex": index, "start": start}))
+    };
+    let more = |index: u64, text: &str| {
+        let delta = json!({"toolUse": {"input": text}});
+        ("contentBlockDelta", json!({"contentBlockIndex": index, "delta": delta}))
+    };
+    let late = [begin(0, "f"), more(0, "{}"), begin(1, "g"), more(0, "{}")];
+    assert_eq!(streamed(DialectId::BedrockConverse, &late), Err(Malformed));
+
+    let begin = |index: u64, name: &str| {
+        let item = json!({"type": "function_call", "call_id": name, "name": name});
+        let kind = "response.output_item.added";
+        (kind, json!({"output_index": index, "item": item}))
+    };
+    let more = |index: u64, text: &str| {
+        let kind = "response.function_call_arguments.delta";
+        (kind, json!({"output_index": index, "delta": text}))
+    };
+    let late = [begin(0, "f"), more(0, "{}"), begin(1, "g"), more(0, "{}")];
+    assert_eq!(streamed(DialectId::OpenAiResponses, &late), Err(Malformed));
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_ends_no_other() {
+    let frames = [
+        json!({"choices": [{"index": 0, "delta": {"tool_calls": [
+            {"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}},
+        ]}}]}),
+        json!({"choices": [{"index": 5, "delta": {}, "finish_reason": "stop"}]}),
+    ];
+    let client = ClientView {
+        model: "m",
+        request_id: "r",
+        created: 1,
+        include_usage: false,
+        stand_ins: &[],
+    };
+    let chat = DialectId::OpenAiChat.dialect();
+    let gemini = DialectId::Gemini.dialect();
+    let mut translator = StreamTranslator::new(chat, gemini, Undo::default(), &client, 1);
+    let row = OPERATIONS.iter().find(|row| row.dialect == Some(DialectId::OpenAiChat));
+    let mut passed = row.expect("a row").answers.stream(1);
+    for frame in &frames {
+        translator.read(None, &bytes(frame), &mut Vec::new()).expect("a chunk");
+        passed.read(None, &bytes(frame)).expect("a chunk");
+    }
+    assert!(!translator.finished() && !passed.finished(), "the call was cut");
+    let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]});
+    translator.read(None, &bytes(&end), &mut Vec::new()).expect("a chunk");
+    passed.read(None, &bytes(&end)).expect("a chunk");
+    assert!(translator.finished() && passed.finished());
+}
+
+#[test]
+fn counts_that_are_too_large_stay_so() {
+    let prediction = json!({"embeddings": {"values": [1], "statistics": {"token_count": 1e300}}});
+    let body = bytes(&json!({"predictions": [prediction, prediction]}));
+    let embedded = EmbeddingsId::Vertex.api().read(&HeaderMap::new(), &body).expect("vectors");
+    assert_eq!(embedded.tokens, Some(u64::MAX));
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! FUZZ_TARGET   the target; without it their names are printed
-//! FUZZ_SEEDS    a folder that its seeds are written to before libFuzzer reads it
+//! FUZZ_SEEDS    a folder that its seeds are written to before libFuzzer reads them; their names are
+//!               in `list` there, in an order that is always the same, for -seed_inputs=@...
 //! ```
 //!
 //! Everything else is said with libFuzzer's own flags; `.ci/fuzz` gives them.
@@ -12,6 +13,7 @@
 #[path = "suite.rs"]
 mod suite;
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::{env, fs, process};
@@ -32,14 +34,30 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| {
     found.unwrap_or_else(|| panic!("no target is called `{wanted}`"))
 });
 
+/// In place of the system's, where hash maps take their keys from: two runs are to reach the same
+/// branches with the same inputs. The standard library looks for this symbol so that it can be
+/// replaced.
+#[unsafe(no_mangle)]
+extern "C" fn getrandom(buffer: *mut u8, length: usize, _flags: u32) -> isize {
+    // SAFETY: whoever asks for random bytes owns so many.
+    unsafe { buffer.write_bytes(7, length) };
+    isize::try_from(length).expect("no buffer is longer")
+}
+
 /// Runs before libFuzzer looks at its flags and folders.
 fn prepare() {
+    fastrand::seed(7);
     let target = &*TARGET;
     let Some(folder) = env::var_os("FUZZ_SEEDS").map(PathBuf::from) else { return };
     fs::create_dir_all(&folder).expect("a folder for seeds");
+    let mut names = Vec::new();
     for (number, seed) in target.seeds().iter().enumerate() {
-        fs::write(folder.join(format!("{number:04}")), seed).expect("room for seeds");
+        let path = folder.join(format!("{number:04}"));
+        fs::write(&path, seed).expect("room for seeds");
+        names.push(path.into_os_string());
     }
+    fs::write(folder.join("list"), names.join(OsStr::new(",")).as_encoded_bytes())
+        .expect("room for a list");
 }
 
 fuzz_target!(

@@ -13,7 +13,7 @@ use pilothouse::wire::json::Object;
 use super::{dialects, operation, shown};
 
 /// One of each family that the facts of models tell apart.
-const MODELS: [&str; 18] = [
+pub(super) const MODELS: [&str; 18] = [
     "unknown-model",
     "claude-opus-5-5",
     "claude-opus-4-7",

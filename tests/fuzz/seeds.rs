@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use http::StatusCode;
+use pilothouse::protocol::counting::CountingId;
 use pilothouse::protocol::dialect::DialectId;
 use pilothouse::protocol::error::ErrorView;
 use pilothouse::protocol::registry::OPERATIONS;
 use pilothouse::wire::sse::encode_event;
 use pilothouse::wire::{event_stream, sse};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{dialect, dialects, operation};
+use super::{counting, dialect, dialects, operation};
 
 /// The root of the repository, whichever package this was compiled for.
 static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -306,4 +307,48 @@ pub(super) fn texts() -> Vec<Vec<u8>> {
 /// Whether an operation of these streams has binary frames.
 pub(super) fn is_binary(id: DialectId) -> bool {
     operation(id).framing == pilothouse::protocol::registry::Framing::AwsEventStream
+}
+
+/// Prompts to count, for the API that the first byte chooses, and counts.
+pub(super) fn counts() -> Vec<Vec<u8>> {
+    let apis = counting::all();
+    let mut seeds = Vec::new();
+    for (api, first) in apis.iter().zip(0_u8..) {
+        let wrapped = |body: &Value| match api {
+            CountingId::Bedrock => json!({"input": {"converse": body}}),
+            CountingId::Gemini => json!({"generateContentRequest": body}),
+            CountingId::Anthropic | CountingId::OpenAi | CountingId::Vertex => body.clone(),
+        };
+        let bodies = of(api.dialect(), "request").map(wrapped);
+        let count = json!({"input_tokens": 1, "inputTokens": 2, "totalTokens": 3});
+        for (body, second) in bodies.chain([count]).zip((0_u8..=255).cycle()) {
+            seeds.push([&[first, second], body.to_string().as_bytes()].concat());
+        }
+    }
+    seeds
+}
+
+/// Requests for embeddings, and answers of every provider.
+pub(super) fn embeddings() -> Vec<Vec<u8>> {
+    const BODIES: [&str; 14] = [
+        r#"{"model":"m","input":"a text","user":"u"}"#,
+        r#"{"model":"m","input":["a","b"],"dimensions":512,"encoding_format":"base64"}"#,
+        r#"{"input":["a"],"dimensions":1024,"encoding_format":"float","input_type":"query"}"#,
+        r#"{"input":[1,2,3],"truncate":"END"}"#,
+        r#"{"model":"models/m","content":{"parts":[{"text":"a"}]},"taskType":"CLUSTERING"}"#,
+        r#"{"requests":[{"model":"models/m","content":{"parts":[{"text":"a"}]}},{"x":1}]}"#,
+        r#"{"embeddings":[{"values":[0.5,-1e-3]},{"values":[2]}],
+            "usageMetadata":{"promptTokenCount":3}}"#,
+        r#"{"predictions":[{"embeddings":{"values":[1,2],"statistics":{"token_count":2.0,
+            "truncated":false}}},{"embeddings":{"values":[3]}}]}"#,
+        r#"{"embedding":{"values":[1]},"usageMetadata":{"promptTokenCount":4}}"#,
+        r#"{"embedding":[1,2],"inputTextTokenCount":2}"#,
+        r#"{"embedding":[1],"embeddingsByType":{"float":[1]},"inputTextTokenCount":2}"#,
+        r#"{"embeddings":[[1],[2]],"id":"i","response_type":"embeddings_floats"}"#,
+        r#"{"embeddings":{"float":[[1],[2]]},"texts":["a","b"]}"#,
+        r#"{"embeddings":{"float":[]}}"#,
+    ];
+    // Each for every provider and model: the first byte chooses both.
+    let choices = (0_u8..24).flat_map(|first| BODIES.map(|body| (first, body)));
+    choices.map(|(first, body)| [&[first, first], body.as_bytes()].concat()).collect()
 }

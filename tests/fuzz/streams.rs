@@ -14,8 +14,19 @@ use pilothouse::wire::sse::FrameKind;
 use super::frames::{self, Framed, Pieces};
 use super::{CLIENT, dialects, operation, seeds, shown, told};
 
-/// What one event of a stream was read as; `None` if it cannot be read.
-type Read = Option<Vec<Event>>;
+/// What the events of a stream were read as: each, and what its end says.
+struct Read {
+    frames: Vec<Vec<Event>>,
+    closing: Vec<Event>,
+    /// How many could not be read. What one of them says before that counts all the same.
+    malformed: usize,
+}
+
+impl Read {
+    fn events(self) -> Vec<Event> {
+        self.frames.into_iter().flatten().chain(self.closing).collect()
+    }
+}
 
 /// Reads a stream, whole and in pieces, and translates it for every client.
 pub fn run(id: DialectId, input: &[u8]) {
@@ -33,10 +44,8 @@ pub fn run(id: DialectId, input: &[u8]) {
     // The frames are the same, so whatever reads them reads the same.
     let whole = framed(id, Pieces::whole(&bytes));
     let cut = framed(id, Pieces::cut(&bytes, choice));
-    let (read, closing) = read(id, &whole);
     assert_eq!(whole, cut, "chunks change the events");
-    let events: Vec<Event> = read.into_iter().flatten().flatten().chain(closing).collect();
-    assert_well_formed(id, &events);
+    assert_well_formed(id, &read(id, &whole).events());
     pass(id, &whole, choice[0]);
     let (client, left) = super::one_of(&dialects(), choice[1]);
     translate(id, client, &whole, left);
@@ -54,17 +63,17 @@ fn framed(id: DialectId, pieces: Pieces) -> Vec<Framed> {
     }
 }
 
-fn read(id: DialectId, frames: &[Framed]) -> (Vec<Read>, Vec<Event>) {
+fn read(id: DialectId, frames: &[Framed]) -> Read {
     let mut reader = id.dialect().event_reader();
-    let mut all = Vec::new();
+    let mut read = Read { frames: Vec::new(), closing: Vec::new(), malformed: 0 };
     for frame in frames {
         let mut events = Vec::new();
         let result = reader.read(frame.name.as_deref(), &frame.data, &mut events);
-        all.push(result.ok().map(|()| events));
+        read.malformed += usize::from(result.is_err());
+        read.frames.push(events);
     }
-    let mut closing = Vec::new();
-    reader.close(&mut closing);
-    (all, closing)
+    reader.close(&mut read.closing);
+    read
 }
 
 /// What [`Event`] promises of every reader.
@@ -133,8 +142,8 @@ fn translate(from: DialectId, to: DialectId, frames: &[Framed], choices: u8) {
     // Whoever has one answer alone cannot ask for two.
     let choices = if told::can_choose(to) { usize::from(choices % 3) } else { 1 };
     let (provider, client) = (from.dialect(), to.dialect());
-    let (all, _) = self::read(from, frames);
-    let unasked = all.iter().flatten().flatten().filter_map(choice_of).any(|choice| choice > 0);
+    let all = read(from, frames).frames;
+    let unasked = all.iter().flatten().filter_map(choice_of).any(|choice| choice > 0);
     if unasked && !told::can_choose(to) {
         // A provider that gives several answers where one was asked for has no right way.
         return;
@@ -161,16 +170,14 @@ fn translate(from: DialectId, to: DialectId, frames: &[Framed], choices: u8) {
     if finished {
         translator.end(&mut out);
     }
-    let (read, closing) = self::read(to, &written(to, &out));
-    let unread = read.iter().position(Option::is_none);
-    assert_eq!(unread, None, "{from:?} to {to:?}: an event that cannot be read: {}", shown(&out));
-    let events: Vec<Event> = read.into_iter().flatten().flatten().chain(closing).collect();
+    let sent = read(to, &written(to, &out));
+    assert_eq!(sent.malformed, 0, "{from:?} to {to:?}: cannot be read: {}", shown(&out));
+    let events = sent.events();
     assert_well_formed(to, &events);
     let ended = events.contains(&Event::End);
     assert!(finished || !ended, "{from:?} to {to:?}: a cut stream looks whole: {}", shown(&out));
     if finished {
-        let (said, closing) = self::read(from, &frames[..taken]);
-        let said = said.into_iter().flatten().flatten().chain(closing);
+        let said = read(from, &frames[..taken]).events().into_iter();
         let said: Vec<Event> = said.take_while(|event| !is_last(event)).collect();
         told::assert_same(to, &told::by_stream(&said), &told::by_stream(&events));
     }

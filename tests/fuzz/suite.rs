@@ -8,6 +8,8 @@
 //! request is written); the rest is what is decoded, as it would come off the wire. Seeds are made of
 //! the golden vectors when they are wanted, so a new vector or protocol is a new seed by itself.
 
+mod counting;
+mod embeddings;
 mod errors;
 mod frames;
 mod heads;
@@ -90,6 +92,8 @@ pub fn all() -> Vec<Target> {
             move || seeds::streams(id),
         ));
     }
+    targets.push(Target::new("counting", counting::run, seeds::counts));
+    targets.push(Target::new("embeddings", embeddings::run, seeds::embeddings));
     targets.push(Target::new("error", errors::run, seeds::errors));
     targets.push(Target::new("event-stream", frames::event_stream, seeds::event_streams));
     targets.push(Target::new("http", heads::run, seeds::heads));

@@ -7,7 +7,6 @@ use super::identity::Parts;
 use crate::api::{GoogleCredentials, Reason};
 use crate::compile::finding::Notes;
 use crate::compile::{Input, Raw};
-use crate::credential::Environment;
 use crate::credential::google::{Google, ServiceAccountKey};
 use crate::provider::Cloud;
 use crate::table::SecretText;
@@ -24,11 +23,9 @@ pub(super) fn compile(
     let mut parts = Parts::new(raw, "spec.google", input);
     let Some(source) = &credentials.service_account_key else {
         parts.ambient("`serviceAccountKey`");
-        let own = || Google::of_gateway(Environment::of_process());
-        return parts.finish(Cloud::Google, || Arc::new(own()), notes);
+        return parts.finish(Cloud::Google, || Arc::new(Google::of_gateway()), notes);
     };
-    let author = parts.author();
-    let parse = |json: &SecretText| ServiceAccountKey::parse(json.expose(), author);
+    let parse = |json: &SecretText| ServiceAccountKey::parse(json.expose());
     // Parsed for every table, although an identity is made once: a bad key has to be told each time.
     match parts.secret(KEY, Some(source)).map(parse) {
         Some(Ok(key)) => parts.finish(Cloud::Google, || Arc::new(Google::of_key(key)), notes),

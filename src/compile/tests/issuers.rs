@@ -132,15 +132,9 @@ fn the_gateways_own_identity_is_for_the_namespace_that_the_operator_chose() {
 
 #[test]
 fn a_tenants_key_does_not_send_the_gateway_about() {
+    // Nobody is asked for what a service account signs itself, wherever its key says to ask
+    // (`credential::google`).
     let path = "spec.google.serviceAccountKey";
-    let key = account_key().replace("https://oauth2.googleapis.com", "https://169.254.169.254");
-    let mut world = in_vertex(google(), &key);
-    let outcome = world.compile();
-    assert_eq!(outcome.fault("a/r", "t"), "NoUsableKey");
-    outcome.tells("a/s", path, Reason::InvalidKey, "`token_uri`");
-    world.tenancy.operator_owned = true;
-    assert_eq!(world.compile().fault("a/r", "t"), "", "the operator may");
-
     // A file that would make the gateway read its own files and ask any URL.
     let external = json!({ "type": "external_account", "credential_source": { "file": "/etc/x" } });
     let outcome = in_vertex(google(), &external.to_string()).compile();

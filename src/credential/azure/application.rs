@@ -1,15 +1,22 @@
 //! An application (service principal) of Entra ID that proves itself with a secret.
 
 use std::fmt;
+use std::sync::Arc;
 
+use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
+use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::http::ClientOptions;
+use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
 use http::Uri;
-use secrecy::{ExposeSecret, SecretString};
 
-use super::ENTRA;
-use crate::credential::{Author, Fetched, IdentityError};
+use super::wire::Wire;
+use super::{Asking, options};
+use crate::credential::Author;
 
 /// Where Entra ID is asked unless something else is said.
-pub(super) const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com";
+const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com";
+/// Entra ID, in messages.
+pub(super) const ENTRA: &str = "Entra ID";
 /// Entra ID of the public cloud, of the US government's and of China's, the latter with its old name.
 const AUTHORITY_HOSTS: [&str; 4] = [
     "login.microsoftonline.com",
@@ -20,9 +27,10 @@ const AUTHORITY_HOSTS: [&str; 4] = [
 
 /// An application and its secret.
 pub struct Application {
+    authority: AuthorityHost,
+    tenant: String,
     client_id: String,
-    client_secret: SecretString,
-    endpoint: Uri,
+    client_secret: Secret,
 }
 
 /// Names the application alone.
@@ -61,16 +69,17 @@ impl AuthorityHost {
         url.map(Self).ok_or(InvalidApplication::AuthorityHost)
     }
 
-    /// The token endpoint of a tenant.
-    pub(super) fn endpoint(&self, tenant: &str) -> Result<Uri, InvalidApplication> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-        let named = tenant.bytes().any(|byte| byte.is_ascii_alphanumeric());
-        if !(named && tenant.bytes().all(plain)) {
-            return Err(InvalidApplication::Tenant);
-        }
-        let base = self.0.to_string();
-        let url = format!("{}/{tenant}/oauth2/v2.0/token", base.trim_end_matches('/'));
-        url.parse().map_err(|_| InvalidApplication::Tenant)
+    /// What carries requests there.
+    pub(super) fn wire(&self) -> Wire {
+        Wire::new(Some(self.0.clone()))
+    }
+
+    /// What has the crate ask there. It takes https alone; the wire knows better.
+    pub(super) fn options(&self, options: ClientOptions) -> ClientOptions {
+        let mut cloud = CustomConfiguration::default();
+        cloud.authority_host =
+            self.0.authority().map_or_else(String::new, |host| format!("https://{host}"));
+        ClientOptions { cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))), ..options }
     }
 }
 
@@ -88,20 +97,36 @@ impl Application {
         client_id: &str,
         client_secret: &str,
     ) -> Result<Self, InvalidApplication> {
-        let endpoint = authority.endpoint(tenant)?;
-        Ok(Self { client_id: client_id.into(), client_secret: client_secret.into(), endpoint })
+        if !is_tenant(tenant) {
+            return Err(InvalidApplication::Tenant);
+        }
+        Ok(Self {
+            authority: authority.clone(),
+            tenant: tenant.into(),
+            client_id: client_id.into(),
+            client_secret: Secret::new(client_secret.to_owned()),
+        })
     }
 
-    /// Asks for a token (RFC 6749 section 4.4).
-    pub(super) async fn token(&self, scope: &str) -> Result<Fetched<String>, IdentityError> {
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", &self.client_id),
-            ("client_secret", self.client_secret.expose_secret()),
-            ("scope", scope),
-        ];
-        ENTRA.token(&ENTRA.post(&self.endpoint, &form).await?)
+    /// What asks for a token (RFC 6749 section 4.4).
+    pub(super) fn asking(&self) -> Asking {
+        let wire = Arc::new(self.authority.wire());
+        let client_options = self.authority.options(options(&wire));
+        let credential = ClientSecretCredential::new(
+            &self.tenant,
+            self.client_id.clone(),
+            self.client_secret.clone(),
+            Some(ClientSecretCredentialOptions { client_options }),
+        );
+        let credential = credential.map(|credential| credential as Arc<dyn TokenCredential>);
+        Asking { issuer: ENTRA, wire, credential }
     }
+}
+
+/// Whether it is one part of a path. The crate lets `..` pass.
+fn is_tenant(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    text.bytes().any(|byte| byte.is_ascii_alphanumeric()) && text.bytes().all(plain)
 }
 
 #[cfg(test)]
@@ -129,10 +154,10 @@ mod tests {
     #[test]
     fn a_tenant_is_one_part_of_the_path() {
         let authority = AuthorityHost::default();
-        let url = "https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token";
-        assert_eq!(authority.endpoint("contoso.example").expect("valid"), url);
+        let of = |tenant| Application::new(&authority, tenant, "app", "s3cret").map(drop);
+        assert_eq!(of("contoso.example"), Ok(()));
         for tenant in ["", ".", "..", "a/b", "a?b", "a b", "a%2fb"] {
-            assert_eq!(authority.endpoint(tenant), Err(InvalidApplication::Tenant), "{tenant}");
+            assert_eq!(of(tenant), Err(InvalidApplication::Tenant), "{tenant}");
         }
     }
 

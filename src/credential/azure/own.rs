@@ -1,20 +1,21 @@
 //! What the gateway itself runs as in Azure.
 
-use bytes::Bytes;
-use http::Request;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::ENTRA;
-use super::application::{AuthorityHost, PUBLIC_CLOUD};
-use crate::credential::environment::{Environment, read};
-use crate::credential::issuer::{Issuer, encode};
-use crate::credential::{Author, Fetched, IdentityError};
+use azure_core::credentials::TokenCredential;
+use azure_identity::{
+    ClientAssertionCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+};
+use tokio::task::spawn_blocking;
 
-const WORKLOAD: Issuer = Issuer("the gateway's workload identity");
-const MANAGED: Issuer = Issuer("Azure's managed identity endpoint");
+use super::wire::Wire;
+use super::{Asking, AuthorityHost, options, refused};
+use crate::credential::{Author, Environment, IdentityError};
 
-const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// The machine's metadata service (IMDS).
-const MACHINE: &str = "http://169.254.169.254";
+const WORKLOAD: &str = "the gateway's workload identity";
+const MANAGED: &str = "Azure's managed identity endpoint";
 
 /// Which of the identities that the gateway may run as; what is not said is what the environment
 /// says.
@@ -29,16 +30,13 @@ pub struct OwnIdentity {
 }
 
 impl OwnIdentity {
-    /// A workload identity where the environment has one, else a managed identity.
-    pub(super) async fn token(
-        &self,
-        environment: &Environment,
-        scope: &str,
-    ) -> Result<Fetched<String>, IdentityError> {
+    /// What asks for a token: of a workload identity where the environment has one, else of a managed
+    /// identity.
+    pub(super) async fn asking(&self, environment: &Environment) -> Result<Asking, IdentityError> {
         let client = self.client_id.clone().or_else(|| environment.get("AZURE_CLIENT_ID"));
         match environment.get("AZURE_FEDERATED_TOKEN_FILE") {
-            Some(file) => self.workload(environment, file, client, scope).await,
-            None => managed(environment, client.as_deref(), scope).await,
+            Some(file) => self.workload(environment, file.into(), client).await,
+            None => managed(environment, client),
         }
     }
 
@@ -46,62 +44,55 @@ impl OwnIdentity {
     async fn workload(
         &self,
         environment: &Environment,
-        file: String,
-        client: Option<String>,
-        scope: &str,
-    ) -> Result<Fetched<String>, IdentityError> {
-        let missing = |name| WORKLOAD.refused(format!("{name} is not set"));
-        let client = client.ok_or_else(|| missing("AZURE_CLIENT_ID"))?;
-        let tenant = self.tenant_id.clone().or_else(|| environment.get("AZURE_TENANT_ID"));
-        let tenant = tenant.ok_or_else(|| missing("AZURE_TENANT_ID"))?;
+        file: PathBuf,
+        client_id: Option<String>,
+    ) -> Result<Asking, IdentityError> {
+        let missing = |name| refused(WORKLOAD, format!("{name} is not set"));
+        let client_id = client_id.ok_or_else(|| missing("AZURE_CLIENT_ID"))?;
+        let tenant_id = self.tenant_id.clone().or_else(|| environment.get("AZURE_TENANT_ID"));
+        let tenant_id = tenant_id.ok_or_else(|| missing("AZURE_TENANT_ID"))?;
         let authority = match &self.authority_host {
             Some(authority) => authority.clone(),
-            None => {
-                let url = environment.get("AZURE_AUTHORITY_HOST");
-                let url = url.as_deref().unwrap_or(PUBLIC_CLOUD);
-                AuthorityHost::parse(url, Author::Operator)
-                    .map_err(|_| WORKLOAD.refused("AZURE_AUTHORITY_HOST must be `https://HOST`"))?
-            }
+            None => match environment.get("AZURE_AUTHORITY_HOST") {
+                Some(url) => AuthorityHost::parse(&url, Author::Operator).map_err(|_| {
+                    refused(WORKLOAD, "AZURE_AUTHORITY_HOST must be `https://HOST`".to_owned())
+                })?,
+                None => AuthorityHost::default(),
+            },
         };
-        let endpoint = authority
-            .endpoint(&tenant)
-            .map_err(|error| WORKLOAD.refused(format!("AZURE_TENANT_ID {error}")))?;
-        let assertion = read(file).await.map_err(|error| {
-            WORKLOAD.refused(format!("the file of AZURE_FEDERATED_TOKEN_FILE: {error}"))
-        })?;
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", &client),
-            ("client_assertion_type", ASSERTION),
-            ("client_assertion", &assertion),
-            ("scope", scope),
-        ];
-        ENTRA.token(&ENTRA.post(&endpoint, &form).await?)
+        let wire = Arc::new(authority.wire());
+        let client_options = authority.options(options(&wire));
+        let wanted = WorkloadIdentityCredentialOptions {
+            credential_options: ClientAssertionCredentialOptions { client_options },
+            client_id: Some(client_id),
+            tenant_id: Some(tenant_id),
+            token_file_path: Some(file),
+        };
+        // It reads the file.
+        let credential = spawn_blocking(move || WorkloadIdentityCredential::new(Some(wanted)));
+        let credential =
+            credential.await.map_err(|_| refused(WORKLOAD, "it stopped".to_owned()))?;
+        let credential = credential.map(|credential| credential as Arc<dyn TokenCredential>);
+        Ok(Asking { issuer: WORKLOAD, wire, credential })
     }
 }
 
 /// The identity of the app (App Service, Container Apps), else of the machine.
-async fn managed(
-    environment: &Environment,
-    client: Option<&str>,
-    scope: &str,
-) -> Result<Fetched<String>, IdentityError> {
-    let resource = scope.strip_suffix("/.default").unwrap_or(scope);
-    let app = environment.get("IDENTITY_ENDPOINT").zip(environment.get("IDENTITY_HEADER"));
-    let (endpoint, version, header, value) = match app {
-        Some((endpoint, value)) => (endpoint, "2019-08-01", "x-identity-header", value),
-        None => {
-            let host = environment.get("AZURE_POD_IDENTITY_AUTHORITY_HOST");
-            let host = host.as_deref().unwrap_or(MACHINE).trim_end_matches('/');
-            let endpoint = format!("{host}/metadata/identity/oauth2/token");
-            (endpoint, "2018-02-01", "metadata", "true".to_owned())
-        }
+fn managed(environment: &Environment, client: Option<String>) -> Result<Asking, IdentityError> {
+    // Where a proxy of the pod stands in for the machine's metadata service (IMDS).
+    let origin = match environment.get("IDENTITY_ENDPOINT") {
+        Some(_) => None,
+        None => environment.get("AZURE_POD_IDENTITY_AUTHORITY_HOST").map(|url| url.parse()),
     };
-    let mut query = vec![("api-version", version), ("resource", resource)];
-    query.extend(client.map(|client| ("client_id", client)));
-    let request = Request::get(format!("{endpoint}?{}", encode(&query)))
-        .header(header, value)
-        .body(Bytes::new());
-    let request = request.map_err(|_| MANAGED.refused("IDENTITY_ENDPOINT is no URL"))?;
-    MANAGED.token(&MANAGED.ask(request).await?)
+    let origin = origin
+        .transpose()
+        .map_err(|_| refused(MANAGED, "AZURE_POD_IDENTITY_AUTHORITY_HOST is no URL".to_owned()))?;
+    let wire = Arc::new(Wire::new(origin));
+    let wanted = ManagedIdentityCredentialOptions {
+        user_assigned_id: client.map(UserAssignedId::ClientId),
+        client_options: options(&wire),
+    };
+    let credential = ManagedIdentityCredential::new(Some(wanted));
+    let credential = credential.map(|credential| credential as Arc<dyn TokenCredential>);
+    Ok(Asking { issuer: MANAGED, wire, credential })
 }

@@ -73,10 +73,45 @@ async fn a_refusal_is_told_by_its_number() {
 }
 
 #[tokio::test]
+async fn what_an_issuer_said_is_never_repeated() {
+    for (status, body, told) in [
+        (400, r#"{"error":"invalid_grant","error_description":"s3cret"}"#, "400 (invalid_grant)"),
+        (400, r#"{"error":"a s3cret with spaces"}"#, "it answered 400"),
+        (302, "s3cret", "it answered 302"),
+        (503, "", "it answered 503"),
+        (200, "s3cret", "its answer is not what was asked for"),
+        (200, r#"{"access_token":["s3cret"]}"#, "its answer is not what was asked for"),
+        (200, r#"{"id_token":"s3cret","expires_in":3600}"#, "its answer holds no token"),
+        (200, r#"{"access_token":"s3\u0000cret","expires_in":3600}"#, "its answer holds no token"),
+        (200, r#"{"access_token":"s3cret"}"#, "its token has no time left"),
+    ] {
+        let stub = Stub::start(move |_| (status, body.to_owned())).await;
+        let error = unproved(&Azure::of_application(application(&stub), None)).await;
+        assert!(error.ends_with(told) && !error.contains("s3cret"), "{error}");
+        assert_eq!(stub.received().len(), 1, "{status}: nobody tries again at once");
+    }
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_not_read_to_its_end() {
+    let stub = Stub::start(|_| (200, "x".repeat(1 << 20))).await;
+    let told = unproved(&Azure::of_application(application(&stub), None)).await;
+    assert!(told.contains("length limit exceeded"), "{told}");
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_away_is_named() {
+    // A port that was free a moment ago.
+    let application = application(&by_scope().await);
+    let told = unproved(&Azure::of_application(application, None)).await;
+    assert!(told.starts_with("Entra ID granted nothing: cannot connect to `127.0.0.1:"), "{told}");
+}
+
+#[tokio::test]
 async fn a_pod_is_vouched_for_by_its_cluster() {
     let stub = by_scope().await;
     let mut voucher = NamedTempFile::new().expect("a file");
-    voucher.write_all(b"token-of-the-pod\n").expect("written");
+    voucher.write_all(b"token-of-the-pod").expect("written");
     let environment = Environment::of([
         ("AZURE_FEDERATED_TOKEN_FILE", voucher.path().to_str().expect("UTF-8")),
         ("AZURE_AUTHORITY_HOST", &format!("{}/", stub.origin)),
@@ -109,36 +144,19 @@ async fn a_pod_is_vouched_for_by_its_cluster() {
 }
 
 #[tokio::test]
-async fn an_app_has_the_identity_that_its_host_gives_it() {
-    let stub = Stub::start(|request| {
-        assert_eq!(request.headers["x-identity-header"], "guard");
-        let query = request.query();
-        assert_eq!(query["api-version"], "2019-08-01");
-        assert_eq!(query["resource"], "https://ai.azure.com");
-        assert!(!query.contains_key("client_id"));
-        (200, r#"{"access_token":"of the app","expires_on":"4102444800"}"#.into())
-    })
-    .await;
-    let environment = Environment::of([
-        ("IDENTITY_ENDPOINT", &*format!("{}/msi/token", stub.origin)),
-        ("IDENTITY_HEADER", "guard"),
-    ]);
-    let azure = Azure::of_gateway(OwnIdentity::default(), environment, None);
-    let headers = proved(&azure, FOUNDRY).await.expect("a proof");
-    assert_eq!(headers[AUTHORIZATION], "Bearer of the app");
-    assert_eq!(stub.only().url.path(), "/msi/token");
-}
-
-#[tokio::test]
 async fn a_machine_has_the_identity_that_its_metadata_service_says() {
     let stub = Stub::start(|request| {
         assert_eq!(request.headers["metadata"], "true");
         assert_eq!(request.url.path(), "/metadata/identity/oauth2/token");
         let query = request.query();
-        assert_eq!(query["api-version"], "2018-02-01");
+        assert_eq!(query["api-version"], "2019-08-01");
         assert_eq!(query["resource"], "https://cognitiveservices.azure.com");
         assert_eq!(query["client_id"], "user-assigned");
-        (200, r#"{"access_token":"of the machine","expires_in":"86399"}"#.into())
+        let answer = serde_json::json!({
+            "access_token": "of the machine", "expires_on": "4102444800", "expires_in": "86399",
+            "resource": "https://cognitiveservices.azure.com", "token_type": "Bearer",
+        });
+        (200, answer.to_string())
     })
     .await;
     let environment = Environment::of([("AZURE_POD_IDENTITY_AUTHORITY_HOST", &*stub.origin)]);
@@ -159,5 +177,5 @@ async fn a_workload_identity_that_is_not_whole_is_told() {
         ..OwnIdentity::default()
     };
     let told = unproved(&Azure::of_gateway(own, environment, None)).await;
-    assert!(told.contains("the file of AZURE_FEDERATED_TOKEN_FILE: No such file"), "{told}");
+    assert!(told.contains("/nonexistent/token: No such file"), "{told}");
 }

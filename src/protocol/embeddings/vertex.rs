@@ -76,8 +76,12 @@ impl EmbeddingsApi for Vertex {
 
     fn read<'b>(&self, _: &HeaderMap, body: &'b [u8]) -> Result<Embedded<'b>, Malformed> {
         let reply: Reply<'_> = read_object(body)?;
-        let counted = reply.predictions.iter().map(|one| tokens(&one.embeddings));
-        let counted = if reply.predictions.is_empty() { None } else { counted.sum() };
+        let mut counted = reply.predictions.iter().map(|one| tokens(&one.embeddings));
+        let counted = if reply.predictions.is_empty() {
+            None
+        } else {
+            counted.try_fold(0_u64, |sum, more| Some(sum.saturating_add(more?)))
+        };
         let predicted = reply.predictions.iter().map(|one| one.embeddings.values);
         Ok(Embedded {
             vectors: predicted.chain(reply.embedding.map(|one| one.values)).collect(),

@@ -74,9 +74,9 @@ impl Tally {
         self.expected = self.begun.len().max(1);
     }
 
-    /// Whether every choice has finished.
+    /// Whether every choice has finished, those too that nobody asked for: one of them ends no other.
     pub fn finished(&self) -> bool {
-        self.finished.len() >= self.expected
+        self.finished.len() >= self.expected.max(self.begun.len())
     }
 
     pub fn structured(&self) -> bool {

@@ -9,7 +9,8 @@ use crate::protocol::usage::Usage;
 ///
 /// A reader gives well-formed steps whatever the provider sent: a call is begun before its arguments
 /// come and each call has its own number; nothing is empty but where it says so; each choice finishes
-/// once and says nothing after that. Steps of two calls may be interleaved, where the provider did that.
+/// once and says nothing after that. Steps of two calls may be interleaved, where the provider did that;
+/// but a call whose arguments are a whole object gets no more of them once the next has begun.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The answer has begun.

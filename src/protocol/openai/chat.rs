@@ -25,10 +25,10 @@ use crate::wire::sse::{KEEP_ALIVE, encode_event};
 
 pub use dialect::ChatDialect;
 // Legacy completions share what they have in common with these.
-pub(super) use answer::{UsageMember, UsageOut, finish_word};
+pub(super) use answer::{UsageOut, finish_word};
 pub(super) use reply::read as read_chat_reply;
 pub(super) use request::{read_sampling, read_stop};
-pub(super) use stream::ChunkReader;
+pub(super) use stream::{ChunkReader, Chunks};
 pub(super) use write::write_completion;
 
 /// Answers to chat completions, completions and embeddings.
@@ -146,7 +146,8 @@ impl StreamReader for ChatStream {
     }
 
     fn finished(&self) -> bool {
-        self.finished.len() >= self.expected.max(1)
+        // Those too that nobody asked for: one of them ends no other.
+        self.finished.len() >= self.expected.max(self.begun.len()).max(1)
     }
 
     fn structured(&self) -> bool {

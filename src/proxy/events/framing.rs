@@ -111,3 +111,130 @@ impl Frame {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, RngSeed};
+    use serde_json::json;
+
+    use super::*;
+    use crate::wire::event_stream::{encode_event, encode_exception};
+
+    /// More than any stream here has.
+    const UNLIMITED: usize = 1 << 20;
+
+    /// Name, data, silence, and the bytes to pass on.
+    type Read = (Option<String>, Vec<u8>, bool, Bytes);
+
+    /// The events of a stream up to what cannot be read, and whether there is such.
+    fn read(framing: Framing, pieces: &[&[u8]]) -> (Vec<Read>, bool) {
+        let mut frames = Frames::new(framing, UNLIMITED);
+        let mut events = Vec::new();
+        let mut take = |frame: Frame| {
+            let (name, data) = (frame.event().map(str::to_owned), frame.data().to_vec());
+            events.push((name, data, frame.is_silent(), frame.into_raw()));
+        };
+        for piece in pieces {
+            frames.feed(Bytes::copy_from_slice(piece));
+            loop {
+                match frames.next_frame() {
+                    Ok(Some(frame)) => take(frame),
+                    Ok(None) => break,
+                    Err(_) => return (events, true),
+                }
+            }
+        }
+        if let Some(frame) = frames.finish() {
+            take(frame);
+        }
+        (events, false)
+    }
+
+    fn cut<'b>(bytes: &'b [u8], lengths: &[usize]) -> Vec<&'b [u8]> {
+        let mut pieces = Vec::new();
+        let mut rest = bytes;
+        for length in lengths.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, after) = rest.split_at((*length).min(rest.len()));
+            pieces.push(piece);
+            rest = after;
+        }
+        pieces
+    }
+
+    /// What may stand inside a chunk: events, other JSON, no JSON at all.
+    fn inside() -> impl Strategy<Value = Vec<u8>> {
+        let event = |(kind, text): (String, String)| {
+            json!({"type": kind, "text": text}).to_string().into_bytes()
+        };
+        prop_oneof![
+            (any::<String>(), any::<String>()).prop_map(event),
+            "[{\\[\"typea:,\n\r ]{0,20}".prop_map(String::into_bytes),
+            any::<Vec<u8>>(),
+        ]
+    }
+
+    fn chunk(data: &[u8]) -> Bytes {
+        let payload = json!({"bytes": BASE64_STANDARD.encode(data), "p": "abc"});
+        encode_event("chunk", payload.to_string().as_bytes())
+    }
+
+    /// A piece of a stream, sound or not.
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        let named = ("[a-z]{0,9}", any::<Vec<u8>>());
+        prop_oneof![
+            4 => inside().prop_map(|data| chunk(&data).to_vec()),
+            1 => named.clone().prop_map(|(name, data)| encode_event(&name, &data).to_vec()),
+            1 => named.prop_map(|(name, data)| encode_exception(&name, &data).to_vec()),
+            1 => any::<Vec<u8>>(),
+            1 => "(event|data|: |\n|\r|a){0,9}".prop_map(String::into_bytes),
+        ]
+    }
+
+    /// The same streams in every run: what a change has to pass must not depend on luck.
+    fn config() -> Config {
+        Config { rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Config::default() }
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn cuts_change_no_event(
+            stream in prop::collection::vec(piece(), 0..6),
+            lengths in prop::collection::vec(1_usize..80, 1..4),
+        ) {
+            let bytes = stream.concat();
+            for framing in [Framing::Sse, Framing::AwsEventStream, Framing::AwsChunks] {
+                let (whole, broken) = read(framing, &[&bytes]);
+                let (events, also) = read(framing, &cut(&bytes, &lengths));
+                prop_assert_eq!(broken, also);
+                prop_assert_eq!(whole.len(), events.len());
+                for (one, other) in whole.iter().zip(&events) {
+                    prop_assert_eq!((&one.0, &one.1, one.2), (&other.0, &other.1, other.2));
+                }
+            }
+        }
+
+        #[test]
+        fn an_event_out_of_a_chunk_is_one_of_server_sent_events(data in inside()) {
+            let (events, broken) = read(Framing::AwsChunks, &[&chunk(&data)]);
+            prop_assert!(!broken && events.len() == 1);
+            let (name, inside, silent, raw) = &events[0];
+            prop_assert_eq!((inside, *silent), (&data, false));
+            let (again, _) = read(Framing::Sse, &[raw]);
+            prop_assert_eq!(again.len(), 1);
+            let one_line = |text: &[u8]| !text.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+            if one_line(&data) && name.as_ref().is_none_or(|name| one_line(name.as_bytes())) {
+                prop_assert_eq!(&again[0].1, &data);
+                // An empty name is none.
+                prop_assert_eq!(&again[0].0, &name.clone().filter(|name| !name.is_empty()));
+            }
+        }
+    }
+}

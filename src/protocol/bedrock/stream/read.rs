@@ -12,6 +12,7 @@ use crate::protocol::bedrock::wire::{read_stop, read_usage, redacted_from_field}
 use crate::protocol::bedrock::{is_exception, read_exception};
 use crate::protocol::dialect::EventReader;
 use crate::protocol::error::ErrorFacts;
+use crate::protocol::fragments::Arguments;
 use crate::protocol::neutral::{Event, OpaqueState, Origin};
 use crate::protocol::{Malformed, read_object};
 
@@ -31,7 +32,7 @@ pub(in crate::protocol::bedrock) struct Reader {
 #[derive(Debug)]
 enum Block {
     Text,
-    Call(u32),
+    Call { call: u32, arguments: Arguments },
     Reasoning { signature: String, redacted: String },
 }
 
@@ -155,7 +156,8 @@ impl Reader {
         }
         let call = self.calls;
         self.calls = call.checked_add(1).ok_or(Malformed)?;
-        let before = self.open.insert(payload.content_block_index.unwrap_or(0), Block::Call(call));
+        let block = Block::Call { call, arguments: Arguments::default() };
+        let before = self.open.insert(payload.content_block_index.unwrap_or(0), block);
         events.extend(before.into_iter().flat_map(close));
         events.push(Event::ToolStart {
             choice: 0,
@@ -176,10 +178,13 @@ impl Reader {
         }
         if let Some(input) = delta.tool_use.and_then(|tool| tool.input) {
             // Nothing tells the name of a call that never began.
-            let Some(Block::Call(call)) = self.open.get(&index) else { return Err(Malformed) };
+            let Some(Block::Call { call, arguments }) = self.open.get_mut(&index) else {
+                return Err(Malformed);
+            };
             // A string by the reference; some servers send the whole object.
             let text = serde_json::from_str(input.get()).unwrap_or_else(|_| input.get().to_owned());
             if !text.is_empty() && text != "null" {
+                arguments.push(&text, *call + 1 == self.calls)?;
                 events.push(Event::ToolArguments { choice: 0, call: *call, text });
             }
         }
@@ -237,7 +242,7 @@ impl Reader {
 fn close(block: Block) -> Vec<Event> {
     let state = match block {
         Block::Text => return Vec::new(),
-        Block::Call(call) => return vec![Event::ToolEnd { choice: 0, call }],
+        Block::Call { call, .. } => return vec![Event::ToolEnd { choice: 0, call }],
         Block::Reasoning { redacted, .. } if !redacted.is_empty() => {
             Some(redacted_from_field(&redacted))
         }

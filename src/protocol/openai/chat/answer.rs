@@ -236,7 +236,7 @@ pub(super) fn read_usage(usage: Option<&RawValue>, groq: Option<&RawValue>) -> O
 /// `usage` of a chunk.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(in crate::protocol::openai) enum UsageMember {
+pub(super) enum UsageMember {
     /// The client did not ask for it.
     Absent,
     /// `null`: it comes with the last chunk.

@@ -4,31 +4,15 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::super::chat::{UsageMember, UsageOut};
+use super::super::chat::Chunks;
 use super::reply::{answer_id, ending};
 use crate::protocol::dialect::{ClientView, EventWriter};
 use crate::protocol::neutral::Event;
-use crate::protocol::usage::Usage;
-use crate::wire::sse::{KEEP_ALIVE, encode_event};
+use crate::wire::sse::KEEP_ALIVE;
 
 pub(super) struct TextWriter {
-    id: String,
-    model: String,
-    created: u64,
-    include_usage: bool,
-    usage: Option<Usage>,
+    chunks: Chunks,
     finished: BTreeSet<u32>,
-}
-
-#[derive(Serialize)]
-struct Chunk<'a> {
-    id: &'a str,
-    object: &'static str,
-    created: u64,
-    model: &'a str,
-    choices: &'a [ChoiceOut<'a>],
-    #[serde(skip_serializing_if = "UsageMember::is_absent")]
-    usage: UsageMember,
 }
 
 #[derive(Serialize)]
@@ -42,7 +26,7 @@ struct ChoiceOut<'a> {
 impl EventWriter for TextWriter {
     fn write(&mut self, event: &Event, out: &mut Vec<u8>) {
         match event {
-            Event::Start { id, .. } if !id.is_empty() => self.id.clone_from(id),
+            Event::Start { id, .. } if !id.is_empty() => self.chunks.name(id),
             Event::Text { choice, text } | Event::Refusal { choice, text } => {
                 self.chunk(*choice, text, None, out);
             }
@@ -51,14 +35,9 @@ impl EventWriter for TextWriter {
                     self.chunk(*choice, "", Some(ending(reason)), out);
                 }
             }
-            Event::Usage(usage) => self.usage.get_or_insert_default().update(*usage),
+            Event::Usage(usage) => self.chunks.count(*usage),
             Event::Ping => out.extend_from_slice(KEEP_ALIVE),
-            Event::End => {
-                if let Some(usage) = self.usage.filter(|_| self.include_usage) {
-                    self.frame(&[], UsageMember::Known(UsageOut::from(&usage)), out);
-                }
-                out.extend_from_slice(b"data: [DONE]\n\n");
-            }
+            Event::End => self.chunks.end(out),
             // The API has no place for reasoning, nor for tools, which its requests cannot offer.
             Event::Start { .. }
             | Event::Thinking { .. }
@@ -75,11 +54,7 @@ impl EventWriter for TextWriter {
 impl TextWriter {
     pub fn new(client: &ClientView<'_>) -> Self {
         Self {
-            id: answer_id("", client),
-            model: client.model.to_owned(),
-            created: client.created,
-            include_usage: client.include_usage,
-            usage: None,
+            chunks: Chunks::new("text_completion", answer_id("", client), client),
             finished: BTreeSet::new(),
         }
     }
@@ -91,20 +66,6 @@ impl TextWriter {
         finish_reason: Option<&'static str>,
         out: &mut Vec<u8>,
     ) {
-        let choice = ChoiceOut { text, index, logprobs: None, finish_reason };
-        self.frame(&[choice], UsageMember::of_chunk(self.include_usage), out);
-    }
-
-    fn frame(&self, choices: &[ChoiceOut<'_>], usage: UsageMember, out: &mut Vec<u8>) {
-        let chunk = Chunk {
-            id: &self.id,
-            object: "text_completion",
-            created: self.created,
-            model: &self.model,
-            choices,
-            usage,
-        };
-        let chunk = serde_json::to_vec(&chunk).expect("plain values are JSON");
-        out.extend_from_slice(&encode_event(None, &chunk));
+        self.chunks.send(ChoiceOut { text, index, logprobs: None, finish_reason }, out);
     }
 }

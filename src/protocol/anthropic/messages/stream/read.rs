@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::protocol::anthropic::messages::reply::StopDetails;
 use crate::protocol::anthropic::messages::stop;
 use crate::protocol::dialect::EventReader;
+use crate::protocol::fragments::Arguments;
 use crate::protocol::neutral::{Event, Finish, OpaqueState, Origin};
 use crate::protocol::usage::{AnthropicUsage, Usage};
 use crate::protocol::{Malformed, openai, read_object};
@@ -85,6 +86,7 @@ enum Open {
         call: u32,
         /// The whole input, where the start already held it. Fragments win over it: they repeat it.
         whole: Option<String>,
+        arguments: Arguments,
     },
     /// What is no part of the answer.
     Other,
@@ -124,14 +126,14 @@ impl EventReader for MessagesReader {
                 self.begin(None, events);
                 if let Some(piece) = parse(frame.content_block) {
                     let index = self.index(frame.index, self.last + 1);
-                    self.open_block(index, piece, events);
+                    self.open_block(index, piece, events)?;
                 }
             }
             "content_block_delta" => {
                 self.begin(None, events);
                 if let Some(piece) = parse(frame.delta) {
                     let index = self.index(frame.index, self.last);
-                    self.add(index, piece, events);
+                    self.add(index, piece, events)?;
                 }
             }
             "content_block_stop" => {
@@ -204,7 +206,12 @@ impl MessagesReader {
         parse(given).unwrap_or(if first { 0 } else { otherwise })
     }
 
-    fn open_block(&mut self, index: u64, piece: Piece<'_>, events: &mut Vec<Event>) {
+    fn open_block(
+        &mut self,
+        index: u64,
+        piece: Piece<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
         // Servers that do not end their blocks at least begin the next.
         let done = |open: &Open| !matches!(open, Open::Call { .. });
         let done: Vec<u64> = self
@@ -232,7 +239,7 @@ impl MessagesReader {
             _ => Open::Other,
         };
         self.open.insert(index, open);
-        self.add(index, piece, events);
+        self.add(index, piece, events)
     }
 
     fn open_call(&mut self, piece: &Piece<'_>, events: &mut Vec<Event>) -> Open {
@@ -244,11 +251,17 @@ impl MessagesReader {
         events.push(Event::ToolStart { choice: 0, call, id, name, state: None });
         let whole = piece.input.map(RawValue::get);
         let whole = whole.filter(|input| input.starts_with('{') && !is_empty_object(input));
-        Open::Call { call, whole: whole.map(ToOwned::to_owned) }
+        let whole = whole.map(ToOwned::to_owned);
+        Open::Call { call, whole, arguments: Arguments::default() }
     }
 
     /// What a block's start or a delta holds.
-    fn add(&mut self, index: u64, piece: Piece<'_>, events: &mut Vec<Event>) {
+    fn add(
+        &mut self,
+        index: u64,
+        piece: Piece<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
         let text = piece.text.filter(|text| !text.is_empty());
         match self.open.get_mut(&index) {
             // A server that does not begin its blocks.
@@ -265,14 +278,16 @@ impl MessagesReader {
                     *signature = Some(given);
                 }
             }
-            Some(Open::Call { call, whole }) => {
+            Some(Open::Call { call, whole, arguments }) => {
                 if let Some(text) = piece.partial_json.filter(|text| !text.is_empty()) {
+                    arguments.push(&text, *call + 1 == self.calls)?;
                     *whole = None;
                     events.push(Event::ToolArguments { choice: 0, call: *call, text });
                 }
             }
             Some(Open::Other) | None => {}
         }
+        Ok(())
     }
 
     fn close_block(&mut self, index: u64, events: &mut Vec<Event>) {
@@ -284,7 +299,7 @@ impl MessagesReader {
                 }
                 events.push(Event::ThinkingEnd { choice: 0 });
             }
-            Some(Open::Call { call, whole }) => {
+            Some(Open::Call { call, whole, .. }) => {
                 let choice = 0;
                 events.extend(whole.map(|text| Event::ToolArguments { choice, call, text }));
                 events.push(Event::ToolEnd { choice, call });

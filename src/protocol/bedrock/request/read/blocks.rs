@@ -6,7 +6,9 @@ use base64::prelude::BASE64_STANDARD;
 use super::field::Field;
 use super::{CacheMark, Request, Turn, Unreadable};
 use crate::protocol::bedrock::wire::{media_type_of, redacted_from_field};
-use crate::protocol::neutral::{Media, OpaqueState, Origin, Part, ResultPart, Source};
+use crate::protocol::neutral::{
+    Media, OpaqueState, Origin, Part, ResultPart, Source, is_media_type,
+};
 
 /// Reads one block, to the end of a turn.
 pub(super) fn read(
@@ -76,8 +78,8 @@ pub(super) fn cache_mark(block: &Field<'_>) -> Result<CacheMark, Unreadable> {
 /// An image, sound or document, without what documents have of their own.
 fn media(block: &Field<'_>, kind: &str) -> Result<Media, Unreadable> {
     let members = block.by_name()?;
-    let format = members.optional("format").map(|format| format.text()).transpose()?;
-    let media_type = format.map(|word| media_type_of(&word, kind));
+    let format = members.optional("format");
+    let media_type = format.map(|format| read_format(&format, kind)).transpose()?;
     let source = members.required("source")?.only_member()?;
     let source = match source.name() {
         "bytes" => inline(source.text()?.into_owned(), media_type.as_deref()),
@@ -101,6 +103,15 @@ fn media(block: &Field<'_>, kind: &str) -> Result<Media, Unreadable> {
         cache: None,
         field: block.place().to_owned(),
     })
+}
+
+fn read_format(format: &Field<'_>, kind: &str) -> Result<String, Unreadable> {
+    let media_type = media_type_of(&format.text()?, kind);
+    if is_media_type(&media_type) {
+        Ok(media_type)
+    } else {
+        Err(format.wrong("should be a format, such as `png` or `pdf`"))
+    }
 }
 
 /// Bytes that are text by their type become text, which every API takes.

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::super::super::member::{member, object};
 use crate::protocol::dialect::Unreadable;
-use crate::protocol::neutral::{CacheMark, Media, Part, Source};
+use crate::protocol::neutral::{CacheMark, Media, Part, Source, is_media_type};
 
 /// What a message holds.
 pub(super) enum Content<'a> {
@@ -135,6 +135,10 @@ fn read_part(raw: &RawValue, path: &str) -> Result<Option<Part>, Unreadable> {
                 "mp3" => "audio/mpeg".to_owned(),
                 format => format!("audio/{format}"),
             };
+            if !is_media_type(&media_type) {
+                let field = format!("{path}.input_audio.format");
+                return Err(Unreadable::new(field, "should be a format, such as `wav`"));
+            }
             Part::Audio(Media {
                 source: Source::Base64(audio.data),
                 media_type: Some(media_type),
@@ -179,6 +183,7 @@ fn read_url(url: String, path: &str) -> Result<(Source, Option<String>), Unreada
     let media_type = match &*media_type {
         "" => None,
         "image/jpg" => Some("image/jpeg".to_owned()),
+        kind if !is_media_type(kind) => return Err(wrong()),
         _ => Some(media_type),
     };
     Ok((Source::Base64(data.to_owned()), media_type))

@@ -6,6 +6,7 @@
 use super::super::answer::Call;
 use super::super::reasoning::call_state;
 use crate::protocol::Malformed;
+use crate::protocol::fragments::Arguments;
 use crate::protocol::neutral::Event;
 
 /// More calls than any model makes in one answer; bounds what a broken server can make us keep.
@@ -24,7 +25,7 @@ struct Open {
     held: String,
     begun: bool,
     ended: bool,
-    json: Json,
+    arguments: Arguments,
 }
 
 impl Calls {
@@ -35,7 +36,7 @@ impl Calls {
 
     /// Whether each has a name and arguments that are whole.
     pub fn complete(&self) -> bool {
-        self.0.iter().all(|call| call.begun && call.json.whole())
+        self.0.iter().all(|call| call.begun && call.arguments.is_whole())
     }
 
     /// Takes a fragment.
@@ -57,6 +58,7 @@ impl Calls {
             }
         };
         let number = u32::try_from(at).map_err(|_| Malformed)?;
+        let last = at + 1 == self.0.len();
         let open = &mut self.0[at];
         if open.id.is_empty() {
             open.id.clone_from(&fragment.id);
@@ -74,11 +76,11 @@ impl Calls {
         if arguments.is_empty() {
             return Ok(());
         }
+        open.arguments.push(&arguments, last)?;
         if open.ended {
-            // A server that repeats itself; anything but blanks would not fit what was said.
-            return if arguments.trim().is_empty() { Ok(()) } else { Err(Malformed) };
+            // Blanks behind what was said.
+            return Ok(());
         }
-        open.json.push(&arguments);
         if open.begun {
             events.push(Event::ToolArguments { choice, call: number, text: arguments });
         } else {
@@ -115,7 +117,7 @@ impl Calls {
     /// may still get some.
     fn end_whole(&mut self, choice: u32, events: &mut Vec<Event>) {
         for (open, call) in self.0.iter_mut().zip(0..) {
-            if open.begun && !open.ended && open.json.is_object() {
+            if open.begun && !open.ended && open.arguments.is_object() {
                 open.ended = true;
                 events.push(Event::ToolEnd { choice, call });
             }
@@ -135,43 +137,5 @@ impl Calls {
             }
         }
         Ok(())
-    }
-}
-
-/// How far a JSON text has come, by its brackets.
-#[derive(Default)]
-struct Json {
-    depth: u64,
-    begun: bool,
-    in_text: bool,
-    escaped: bool,
-}
-
-impl Json {
-    fn push(&mut self, text: &str) {
-        for byte in text.bytes() {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' if self.in_text => self.escaped = true,
-                b'"' => self.in_text = !self.in_text,
-                _ if self.in_text => {}
-                b'{' | b'[' => {
-                    self.depth += 1;
-                    self.begun = true;
-                }
-                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-                _ => {}
-            }
-        }
-    }
-
-    /// A whole object, or array.
-    fn is_object(&self) -> bool {
-        self.begun && self.depth == 0 && !self.in_text
-    }
-
-    /// A whole object, or nothing at all, which stands for one without members.
-    fn whole(&self) -> bool {
-        self.depth == 0 && !self.in_text
     }
 }

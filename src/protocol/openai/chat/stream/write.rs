@@ -4,22 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::super::answer::{UsageMember, UsageOut, finish_word, minted_call_id};
+use super::super::answer::{finish_word, minted_call_id};
 use super::super::reasoning::{ExtraContent, ThinkingBlock, call_extra};
 use super::super::reply::answer_id;
+use super::chunks::Chunks;
 use crate::protocol::dialect::{ClientView, EventWriter};
 use crate::protocol::neutral::{Event, OpaqueState};
-use crate::protocol::usage::Usage;
-use crate::wire::sse::{KEEP_ALIVE, encode_event};
+use crate::wire::sse::KEEP_ALIVE;
 
 /// Writes chunks.
 pub(in crate::protocol::openai::chat) struct ChunkWriter {
-    id: String,
-    model: String,
+    chunks: Chunks,
     request_id: String,
-    created: u64,
-    include_usage: bool,
-    usage: Option<Usage>,
     choices: BTreeMap<u32, Choice>,
 }
 
@@ -32,17 +28,6 @@ struct Choice {
     /// Characters of reasoning since the last of them.
     unsigned: usize,
     finished: bool,
-}
-
-#[derive(Serialize)]
-struct Chunk<'a> {
-    id: &'a str,
-    object: &'static str,
-    created: u64,
-    model: &'a str,
-    choices: &'a [ChoiceOut<'a>],
-    #[serde(skip_serializing_if = "UsageMember::is_absent")]
-    usage: UsageMember,
 }
 
 #[derive(Serialize)]
@@ -93,7 +78,7 @@ impl EventWriter for ChunkWriter {
         match event {
             Event::Start { id, .. } => {
                 if !id.is_empty() && self.choices.is_empty() {
-                    self.id.clone_from(id);
+                    self.chunks.name(id);
                 }
                 self.begin(0, out);
             }
@@ -139,9 +124,9 @@ impl EventWriter for ChunkWriter {
                     self.chunk(*choice, Delta::default(), Some(finish_word(reason)), out);
                 }
             }
-            Event::Usage(usage) => self.usage.get_or_insert_default().update(*usage),
+            Event::Usage(usage) => self.chunks.count(*usage),
             Event::Ping => out.extend_from_slice(KEEP_ALIVE),
-            Event::End => self.end(out),
+            Event::End => self.chunks.end(out),
             // The gateway itself says what failed.
             Event::Error(_) => {}
         }
@@ -152,12 +137,8 @@ impl ChunkWriter {
     /// A writer for one client.
     pub fn new(client: &ClientView<'_>) -> Self {
         Self {
-            id: answer_id("", client),
-            model: client.model.to_owned(),
+            chunks: Chunks::new("chat.completion.chunk", answer_id("", client), client),
             request_id: client.request_id.to_owned(),
-            created: client.created,
-            include_usage: client.include_usage,
-            usage: None,
             choices: BTreeMap::new(),
         }
     }
@@ -207,28 +188,7 @@ impl ChunkWriter {
         finish_reason: Option<&'static str>,
         out: &mut Vec<u8>,
     ) {
-        let choice = ChoiceOut { index, delta, logprobs: None, finish_reason };
-        self.frame(&[choice], UsageMember::of_chunk(self.include_usage), out);
-    }
-
-    fn frame(&self, choices: &[ChoiceOut<'_>], usage: UsageMember, out: &mut Vec<u8>) {
-        let chunk = Chunk {
-            id: &self.id,
-            object: "chat.completion.chunk",
-            created: self.created,
-            model: &self.model,
-            choices,
-            usage,
-        };
-        let chunk = serde_json::to_vec(&chunk).expect("plain values are JSON");
-        out.extend_from_slice(&encode_event(None, &chunk));
-    }
-
-    fn end(&mut self, out: &mut Vec<u8>) {
-        if let Some(usage) = self.usage.filter(|_| self.include_usage) {
-            self.frame(&[], UsageMember::Known(UsageOut::from(&usage)), out);
-        }
-        out.extend_from_slice(b"data: [DONE]\n\n");
+        self.chunks.send(ChoiceOut { index, delta, logprobs: None, finish_reason }, out);
     }
 }
 

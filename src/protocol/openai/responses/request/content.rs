@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::super::fields::Fields;
 use crate::protocol::dialect::Unreadable;
 use crate::protocol::neutral::request::Beyond;
-use crate::protocol::neutral::{Media, Part, Source};
+use crate::protocol::neutral::{Media, Part, Source, is_media_type};
 
 /// Reads `content` (or `output`), which is a text or a list of parts. What has no place in the
 /// neutral form goes to `beyond`.
@@ -91,8 +91,11 @@ fn read_audio(part: &mut Fields<'_>) -> Result<Media, Unreadable> {
         return Err(Unreadable::new(at, "is missing: it must be an object"));
     };
     let data = audio.needed("data")?;
-    let format = audio.needed("format")?;
-    Ok(media(Source::Base64(data), Some(format!("audio/{format}")), at))
+    let kind = format!("audio/{}", audio.needed("format")?);
+    if !is_media_type(&kind) {
+        return Err(Unreadable::new(format!("{at}.format"), "must be a format, such as `wav`"));
+    }
+    Ok(media(Source::Base64(data), Some(kind), at))
 }
 
 /// Text files are of use to APIs that know no files, but only as text.
@@ -119,6 +122,9 @@ fn read_url(url: &str, field: String) -> Result<Media, Unreadable> {
         // `text/plain;charset=utf-8`: nobody takes the parameter.
         let kind = kind.split(';').next().unwrap_or_default();
         let kind = (!kind.is_empty()).then(|| kind.to_owned());
+        if kind.as_deref().is_some_and(|kind| !is_media_type(kind)) {
+            return Err(Unreadable::new(field, EXPECTED));
+        }
         return Ok(media(Source::Base64(data.to_owned()), kind, field));
     }
     if ["https:", "http:", "gs:", "s3:"].iter().any(|scheme| url.starts_with(scheme)) {

@@ -100,7 +100,7 @@ impl EventReader for ResponsesReader {
             "response.output_item.done" => {
                 if let Some(item) = &wire.item {
                     let at = self.item_of(&wire, Some(item));
-                    self.item_done(at, item, events);
+                    self.item_done(at, item, events)?;
                 }
             }
             "response.completed" | "response.incomplete" => {
@@ -114,7 +114,7 @@ impl EventReader for ResponsesReader {
             "error" => {
                 events.push(Event::Error(error_of(wire.error, wire.code, wire.message)));
             }
-            _ => self.content(&kind, &wire, events),
+            _ => self.content(&kind, &wire, events)?,
         }
         Ok(())
     }
@@ -139,7 +139,12 @@ impl ResponsesReader {
     }
 
     /// Events between the shells of items.
-    fn content(&mut self, kind: &str, wire: &Wire<'_>, events: &mut Vec<Event>) {
+    fn content(
+        &mut self,
+        kind: &str,
+        wire: &Wire<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
         let delta = wire.delta.as_deref();
         let part = wire.content_index.unwrap_or(0);
         let section = wire.summary_index.unwrap_or(part);
@@ -182,12 +187,12 @@ impl ResponsesReader {
             }
             "response.function_call_arguments.delta" => {
                 let at = self.item_of(wire, None);
-                self.items[at].arguments(delta.unwrap_or_default(), events);
+                self.items[at].arguments(delta.unwrap_or_default(), self.calls, events)?;
             }
             "response.function_call_arguments.done" => {
                 let at = self.item_of(wire, None);
                 let whole = wire.arguments.map(arguments).unwrap_or_default();
-                self.items[at].all_arguments(&whole, events);
+                self.items[at].all_arguments(&whole, self.calls, events)?;
             }
             // Shells of parts say nothing that their texts do not.
             "response.content_part.added"
@@ -198,6 +203,7 @@ impl ResponsesReader {
             // Hosted tools at work, keep-alives, and what comes with the next release.
             _ => events.push(Event::Ping),
         }
+        Ok(())
     }
 
     fn item_added(&mut self, wire: &Wire<'_>, events: &mut Vec<Event>) {
@@ -226,7 +232,12 @@ impl ResponsesReader {
         }
     }
 
-    fn item_done(&mut self, at: usize, item: &OutputItem<'_>, events: &mut Vec<Event>) {
+    fn item_done(
+        &mut self,
+        at: usize,
+        item: &OutputItem<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
         match item.kind() {
             "message" => {
                 self.items[at].message_done(item.words(), events);
@@ -237,11 +248,12 @@ impl ResponsesReader {
             }
             "function_call" | "custom_tool_call" => {
                 self.begin_call(at, item, events);
-                self.items[at].all_arguments(&item.arguments(), events);
+                self.items[at].all_arguments(&item.arguments(), self.calls, events)?;
                 self.items[at].end_call(events);
             }
             _ => events.push(Event::Ping),
         }
+        Ok(())
     }
 
     /// The item that an event is about. Servers that count wrongly or leave counts and ids out send
@@ -281,7 +293,7 @@ impl ResponsesReader {
                 serde_json::from_str(output.get()).map_err(|_| Malformed)?;
             for item in output.iter().flatten() {
                 self.items.push(Seen::new(None, ""));
-                self.item_done(self.items.len() - 1, item, events);
+                self.item_done(self.items.len() - 1, item, events)?;
             }
         }
         for item in &mut self.items {

@@ -6,6 +6,7 @@ use super::*;
 use crate::protocol::dialect::EventReader;
 use crate::protocol::error::ErrorFacts;
 use crate::protocol::neutral::{Finish, Origin};
+use crate::protocol::usage::Usage;
 use crate::wire::sse::SseParser;
 
 const CLIENT: ClientView<'static> = ClientView {

@@ -1,5 +1,7 @@
 //! What was said of one item.
 
+use crate::protocol::Malformed;
+use crate::protocol::fragments::Arguments;
 use crate::protocol::neutral::{Event, OpaqueState, Output};
 
 /// Which of the two forms of reasoning.
@@ -28,6 +30,7 @@ pub(super) struct Seen {
     call: Option<u32>,
     /// Arguments have come.
     has_arguments: bool,
+    arguments: Arguments,
     /// All of them have: what comes later belongs to nothing.
     has_all: bool,
     /// Arguments that came before the name did.
@@ -46,6 +49,7 @@ impl Seen {
             thought: Vec::new(),
             call: None,
             has_arguments: false,
+            arguments: Arguments::default(),
             has_all: false,
             early: String::new(),
             ended: false,
@@ -185,26 +189,39 @@ impl Seen {
         true
     }
 
-    /// More arguments.
-    pub(super) fn arguments(&mut self, text: &str, events: &mut Vec<Event>) {
+    /// More arguments; there are so many calls so far.
+    pub(super) fn arguments(
+        &mut self,
+        text: &str,
+        calls: u32,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
         if text.is_empty() || self.ended || self.has_all {
-            return;
+            return Ok(());
         }
         self.has_arguments = true;
+        self.arguments.push(text, self.call.is_none_or(|call| call + 1 == calls))?;
         match self.call {
             Some(call) => {
                 events.push(Event::ToolArguments { choice: 0, call, text: text.to_owned() });
             }
             None => self.early.push_str(text),
         }
+        Ok(())
     }
 
     /// All arguments, which add nothing to what came piece by piece.
-    pub(super) fn all_arguments(&mut self, text: &str, events: &mut Vec<Event>) {
+    pub(super) fn all_arguments(
+        &mut self,
+        text: &str,
+        calls: u32,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
         if !self.has_arguments {
-            self.arguments(text, events);
+            self.arguments(text, calls, events)?;
         }
         self.has_all = self.has_arguments;
+        Ok(())
     }
 
     /// The call, if it is one, is complete.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, USER_AGENT};
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -19,8 +19,6 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::Answer;
-
 /// A metadata server that is not there does not answer at all; one that is, answers in milliseconds.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// Tokens have a few thousand bytes; Entra's, with all the groups of its owner, some more.
@@ -28,7 +26,7 @@ const LONGEST_ANSWER: usize = 256 * 1024;
 
 /// Sends a request to its absolute URL and reads the whole answer. The error is what happened, for
 /// operators.
-pub(super) async fn exchange(request: Request<Bytes>) -> Result<Answer, String> {
+pub(super) async fn exchange(request: Request<Bytes>) -> Result<Response<Bytes>, String> {
     let (mut head, body) = request.into_parts();
     let url = std::mem::take(&mut head.uri);
     let https = match url.scheme_str() {
@@ -76,7 +74,7 @@ async fn connect(authority: &Authority, https: bool) -> io::Result<TcpStream> {
     TcpStream::connect((bare(authority), port)).await
 }
 
-async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answer, String>
+async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -86,7 +84,7 @@ where
         let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
         let body = Limited::new(body, LONGEST_ANSWER).collect().await;
         let body = body.map_err(|error| format!("its answer broke off: {error}"))?.to_bytes();
-        Ok(Answer { status: head.status, body })
+        Ok(Response::from_parts(head, body))
     };
     let mut exchange = std::pin::pin!(exchange);
     let mut connection = std::pin::pin!(connection);
