@@ -27,6 +27,7 @@ mod consumer;
 mod credential_store;
 mod duration;
 mod failover;
+mod health_check;
 mod limits;
 mod load_balancing;
 mod model_route;
@@ -56,6 +57,7 @@ pub use duration::{Duration, DurationError};
 pub use failover::{
     BackoffSpec, FallbackSpec, HedgingSpec, Repeatable, RetrySpec, RouteRef, TargetRetrySpec,
 };
+pub use health_check::{HealthCheckAuthentication, HealthCheckSpec};
 pub use limits::TargetLimitsSpec;
 pub use load_balancing::{
     LoadBalancingSpec, SessionAffinitySpec, SessionAffinityType, SessionHeader,

@@ -25,6 +25,7 @@ mod decode;
 mod failover;
 mod finding;
 mod grant;
+mod health_check;
 mod host;
 mod last_good;
 mod limits;

@@ -7,6 +7,7 @@
 //! Time is passed in too. Nothing here sleeps, logs or counts: who calls it knows what for.
 
 mod breaker;
+mod health;
 mod in_flight;
 mod key;
 mod latency;
@@ -20,8 +21,10 @@ mod target;
 mod usual_time;
 
 pub use breaker::{
-    Admission, Breaker, BreakerPolicy, BreakerStatus, Phase, ProbePermit, Signal, Transition,
+    Admission, Breaker, BreakerAccount, BreakerPolicy, BreakerStatus, Phase, ProbePermit, Signal,
+    Transition,
 };
+pub use health::{Health, HealthAccount, HealthChange, HealthThresholds};
 pub use in_flight::{InFlight, InFlightGuard};
 pub use key::{KeyIdentity, KeyRest, KeyState};
 pub use latency::Latency;
@@ -29,5 +32,5 @@ pub use recovery::Recovery;
 pub use retry_budget::{RetryBudget, RetryPermit};
 pub use room::{Demand, Full, Limit, Place, Room, Slot, TargetLimits};
 pub use store::{Forgotten, StateStore};
-pub use target::{TargetIdentity, TargetState};
+pub use target::{LastFailure, TargetIdentity, TargetState};
 pub use usual_time::UsualTime;

@@ -33,8 +33,8 @@ use crate::table::BaseUrl;
 use loss::Loss;
 use pool::{Lease, Pool};
 
-/// Sends requests to providers.
-#[derive(Debug)]
+/// Sends requests to providers. Clones share their connections.
+#[derive(Debug, Clone)]
 pub struct Client {
     pool: Arc<Pool>,
 }

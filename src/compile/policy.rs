@@ -5,6 +5,7 @@ use std::time;
 
 use super::failover;
 use super::finding::Fault;
+use super::health_check;
 use super::limits;
 use crate::api::{
     CircuitBreakerSpec, Duration, ModelRouteSpec, PARAMETER_NAMES, ParameterValues, ParametersSpec,
@@ -148,6 +149,7 @@ pub(super) fn check(spec: &ModelRouteSpec) -> Result<(), Fault> {
         }
         limits::check(&format!("{path}.limits"), target.limits.as_ref())?;
         check_breaker(&format!("{path}.circuitBreaker"), target.circuit_breaker.as_ref())?;
+        health_check::check(&format!("{path}.healthCheck"), target.health_check.as_ref())?;
         check_parameters(&format!("{path}.parameters"), target.parameters.as_ref())?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::address::{self, Address};
 use super::credential::Stores;
 use super::finding::{Fault, Notes};
-use super::{Input, capabilities, failover, grant, host, limits, policy};
+use super::{Input, capabilities, failover, grant, health_check, host, limits, policy};
 use crate::api::{self, ConditionType, ModelRouteSpec, Reason, TargetSpec};
 use crate::balance::affinity::Mark;
 use crate::credential::aws::host::AwsHost;
@@ -110,6 +110,7 @@ fn resolve(
             api::Compatibility::Lenient => Compatibility::Lenient,
         },
         corrections: capabilities::corrections(spec.capabilities.as_ref()),
+        health_check: spec.health_check.as_ref().and_then(health_check::compile),
         state: around.input.state.target(&identity),
     })
 }

@@ -36,6 +36,8 @@ pub(super) enum Spared<'t> {
     Resting(Instant),
     /// Its breaker is open until then, or lets another request find out whether it is back.
     Open(Option<Instant>),
+    /// Checks of its health fail, which is all there is against it: it is a last resort.
+    Unhealthy,
     /// It is as busy as its limits allow, and well otherwise.
     Full(Full),
 }
@@ -47,7 +49,7 @@ impl Spared<'_> {
             Self::Resting(until) => Some(until),
             Self::Open(until) => until,
             Self::Full(full) => full.until,
-            Self::Unresolved(_) | Self::CannotServe => None,
+            Self::Unresolved(_) | Self::CannotServe | Self::Unhealthy => None,
         }
     }
 
@@ -55,6 +57,13 @@ impl Spared<'_> {
     pub fn is_lasting(self) -> bool {
         matches!(self, Self::Unresolved(_) | Self::CannotServe)
     }
+}
+
+/// Whether targets are left out whose health checks fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Resort {
+    Usual,
+    Last,
 }
 
 /// What is looked for: a target for this request, by somebody who may stand in line already.
@@ -82,9 +91,21 @@ impl<'a> Wish<'a> {
         self.places.and_then(|places| places.at(index))
     }
 
-    /// Whether the target may be asked now.
+    /// Whether the target may be asked now, if not only as a last resort.
     pub fn check(&self, index: usize, now: Instant) -> Result<&'a Upstream, Spared<'a>> {
+        self.check_as(Resort::Usual, index, now)
+    }
+
+    fn check_as(
+        &self,
+        resort: Resort,
+        index: usize,
+        now: Instant,
+    ) -> Result<&'a Upstream, Spared<'a>> {
         let upstream = healthy(&self.resolved.route.targets[index], self.resolved.operation, now)?;
+        if resort == Resort::Usual && upstream.is_unhealthy() {
+            return Err(Spared::Unhealthy);
+        }
         let (demand, place) = (self.demand(upstream), self.place(index));
         let room = upstream.state.room.check(&upstream.limits, demand, place, now);
         room.map(|()| upstream).map_err(Spared::Full)
@@ -96,21 +117,39 @@ impl<'a> Wish<'a> {
         match self.resolved.backend {
             Some(index) if tried.contains(&index) => None,
             Some(index) => self.at(index, now),
-            None => self.choose(tried, now),
+            None => self.choose(tried, now).or_else(|| self.choose_last(tried, now)),
         }
     }
 
-    /// That target, if it may be asked now.
+    /// That target, if it may be asked now; health checks that fail are no reason then.
     pub fn at(&self, index: usize, now: Instant) -> Option<Chosen> {
-        self.admit(index, self.check(index, now).ok()?, now)
+        self.admit(index, self.check_as(Resort::Last, index, now).ok()?, now)
+    }
+
+    /// Where nobody else is left, targets whose health checks fail are asked as well: a check can be
+    /// wrong (a page that moved, a firewall), and an answer that may come is better than an error
+    /// that is certain. Their breakers guard them like any other's. Who is well and merely full is
+    /// worth waiting for.
+    fn choose_last(&self, tried: &[usize], now: Instant) -> Option<Chosen> {
+        let members = self.resolved.route.tiers.iter().flat_map(|tier| &tier.members);
+        let others = members.filter(|index| !tried.contains(index));
+        let mut some_unhealthy = false;
+        for index in others {
+            match self.check(*index, now) {
+                Err(Spared::Full(_)) => return None,
+                Err(Spared::Unhealthy) => some_unhealthy = true,
+                _ => {}
+            }
+        }
+        some_unhealthy.then(|| self.choose_besides(Resort::Last, tried, now)).flatten()
     }
 
     fn choose(&self, tried: &[usize], now: Instant) -> Option<Chosen> {
         let away = self.kept_out(tried, now);
         let besides = (!away.is_empty()).then(|| [tried, &away].concat());
         besides
-            .and_then(|besides| self.choose_besides(&besides, now))
-            .or_else(|| self.choose_besides(tried, now))
+            .and_then(|besides| self.choose_besides(Resort::Usual, &besides, now))
+            .or_else(|| self.choose_besides(Resort::Usual, tried, now))
     }
 
     /// The targets that have just come back and do not take part in this choice, if there is
@@ -135,16 +174,22 @@ impl<'a> Wish<'a> {
         members.filter(|index| !tried.contains(index) && is_out(index)).collect()
     }
 
-    fn choose_besides(&self, tried: &[usize], now: Instant) -> Option<Chosen> {
-        self.resolved.route.tiers.iter().find_map(|tier| self.choose_in(tier, tried, now))
+    fn choose_besides(&self, resort: Resort, tried: &[usize], now: Instant) -> Option<Chosen> {
+        self.resolved.route.tiers.iter().find_map(|tier| self.choose_in(tier, resort, tried, now))
     }
 
-    fn choose_in(&self, tier: &Tier, tried: &[usize], now: Instant) -> Option<Chosen> {
+    fn choose_in(
+        &self,
+        tier: &Tier,
+        resort: Resort,
+        tried: &[usize],
+        now: Instant,
+    ) -> Option<Chosen> {
         let Resolved { route, session, .. } = self.resolved;
         let (mut open, mut candidates) = (Vec::new(), Vec::new());
         for index in tier.members.iter().copied().filter(|index| !tried.contains(index)) {
             let target = &route.targets[index];
-            let Ok(upstream) = self.check(index, now) else { continue };
+            let Ok(upstream) = self.check_as(resort, index, now) else { continue };
             let state = &upstream.state;
             let times = if self.resolved.streams() { &state.latency } else { &state.reply_time };
             open.push((index, upstream, target.mark));
@@ -230,7 +275,11 @@ pub(super) fn likely<'r>(
     operation: &'static Operation,
     now: Instant,
 ) -> Option<&'r Arc<Target>> {
-    let may = |index: &usize| healthy(&route.targets[*index], operation, now).is_ok();
+    // A last resort is not worth asking for what can be estimated.
+    let may = |index: &usize| {
+        let asked = healthy(&route.targets[*index], operation, now);
+        asked.is_ok_and(|upstream| !upstream.is_unhealthy())
+    };
     if let Some(index) = picked {
         return Some(&route.targets[index]).filter(|_| may(&index));
     }

@@ -332,7 +332,7 @@ impl Failover {
             // open its breaker.
             failure.class = Class::Cancelled;
         }
-        one.guard.record(failure.class);
+        one.guard.record_failure(failure.class, &failure.detail);
         let target = Arc::clone(&one.asked.target);
         self.context.trail.failed(&target.name, &failure.detail);
         self.failed.push(failure.class);

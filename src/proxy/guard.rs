@@ -105,6 +105,17 @@ impl AttemptGuard {
         self.record(Class::Cancelled);
     }
 
+    /// The same of a try that did not go well, with what there is to say of it. It holds no secret.
+    pub(super) fn record_failure(&mut self, class: Class, detail: &str) {
+        if !self.recorded
+            && concerns_target(class)
+            && let Some(upstream) = self.target.upstream()
+        {
+            upstream.state.note_failure(class.as_str(), detail, Instant::now());
+        }
+        self.record(class);
+    }
+
     /// Records what became of the try; only the first record counts.
     pub(super) fn record(&mut self, class: Class) {
         if std::mem::replace(&mut self.recorded, true) {
@@ -187,4 +198,18 @@ impl AttemptGuard {
             "a circuit breaker changed"
         );
     }
+}
+
+/// Whether a failure says something about the target or its keys.
+fn concerns_target(class: Class) -> bool {
+    matches!(
+        class,
+        Class::Failure
+            | Class::TimedOut
+            | Class::Permanent
+            | Class::Throttled
+            | Class::Overloaded
+            | Class::CredentialFault
+            | Class::Unproven
+    )
 }

@@ -308,7 +308,7 @@ impl StreamBody {
         self.take_counts();
         let name = self.target_name();
         if let Some(attempt) = self.attempt() {
-            attempt.record(class);
+            attempt.record_failure(class, &message);
             self.exchange.trail.failed(&name, class.as_str());
         }
         let event = match (&self.source, self.exchange.operation) {

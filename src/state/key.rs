@@ -151,6 +151,23 @@ impl KeyState {
         until
     }
 
+    /// The pauses that the provider asked for and that are not over, by upstream model.
+    pub fn pauses(&self, now: Instant) -> Vec<(Arc<str>, Instant)> {
+        self.throttled.all(now)
+    }
+
+    /// Until when it rests because the provider did not accept it, if it does.
+    pub fn refused_until(&self, now: Instant) -> Option<Instant> {
+        self.refused.until(now)
+    }
+
+    /// Forgets every rest: an operator knows better.
+    pub fn reset(&self) {
+        self.throttled.clear();
+        self.scarce.clear();
+        self.succeeded();
+    }
+
     /// Credential faults in a row.
     pub fn faults(&self) -> u32 {
         self.faults.load(Ordering::Relaxed)
@@ -236,6 +253,20 @@ mod tests {
         key.succeeded();
         assert_eq!(key.resting(&model, now), Some((now + MINUTE, KeyRest::Throttled)));
         assert_eq!(key.faults(), 0);
+    }
+
+    #[test]
+    fn a_reset_ends_every_rest_and_starts_the_doubling_anew() {
+        let (key, now, model) = (key(), Instant::now(), "large".into());
+        key.throttle(&model, now + MINUTE, now);
+        key.fault(MINUTE, 5 * MINUTE, now);
+        assert_eq!(key.pauses(now), [(model.clone(), now + MINUTE)]);
+        assert_eq!(key.pauses(now + MINUTE), []);
+        assert_eq!(key.refused_until(now), Some(now + MINUTE));
+        key.reset();
+        assert_eq!((key.resting(&model, now), key.refused_until(now)), (None, None));
+        assert!(key.pauses(now).is_empty());
+        assert_eq!(key.fault(MINUTE, 5 * MINUTE, now), now + MINUTE);
     }
 
     #[test]

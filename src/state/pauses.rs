@@ -37,6 +37,20 @@ impl Pauses {
         self.longest.extend(until);
     }
 
+    /// The pauses that are not over.
+    pub(super) fn all(&self, now: Instant) -> Vec<(Arc<str>, Instant)> {
+        let mut paused = self.by_model.lock().clone();
+        paused.retain(|(_, until)| *until > now);
+        paused
+    }
+
+    /// Ends every pause.
+    pub(super) fn clear(&self) {
+        let mut paused = self.by_model.lock();
+        paused.clear();
+        self.longest.end();
+    }
+
     /// Ends the pause for `model`.
     pub(super) fn end(&self, model: &str, now: Instant) {
         if self.longest.until(now).is_some() {

@@ -33,6 +33,24 @@ fn broken_edits() -> Vec<(Value, &'static str)> {
             edit(&|s| s["targets"][0]["timeouts"] = json!({ "connect": "0s" })),
             "spec.targets[0].timeouts.connect",
         ),
+        (
+            edit(&|s| s["targets"][0]["healthCheck"] = json!({ "path": "health" })),
+            "spec.targets[0].healthCheck.path",
+        ),
+        (
+            edit(&|s| s["targets"][0]["healthCheck"] = json!({ "path": "/", "interval": "99ms" })),
+            "spec.targets[0].healthCheck.interval",
+        ),
+        (
+            edit(&|s| s["targets"][0]["healthCheck"] = json!({ "path": "/", "timeout": "0s" })),
+            "spec.targets[0].healthCheck.timeout",
+        ),
+        (
+            edit(&|s| {
+                s["targets"][0]["healthCheck"] = json!({ "path": "/", "healthyThreshold": 0 });
+            }),
+            "spec.targets[0].healthCheck.healthyThreshold",
+        ),
         (edit(&|s| s["streaming"] = json!({ "commitAfter": "0s" })), "spec.streaming.commitAfter"),
         (
             edit(&|s| s["circuitBreaker"] = json!({ "failureThreshold": 0 })),

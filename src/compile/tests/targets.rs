@@ -9,7 +9,7 @@ use super::World;
 use super::world::Outcome;
 use crate::api::{ConditionType, Kind, Reason};
 use crate::state::TargetLimits;
-use crate::table::{Affinity, Timeouts, Upstream};
+use crate::table::{Affinity, HealthCheck, Timeouts, Upstream};
 
 fn served(spec: Value) -> Outcome {
     let mut world = World::new();
@@ -142,6 +142,25 @@ fn breakers_merge_field_by_field() {
     assert_eq!(breaker.permanent_status_codes, [410]);
     assert_eq!(breaker.permanent_patterns, [Box::from("gone")]);
     assert_eq!(breaker.min_requests, 10);
+}
+
+#[test]
+fn a_health_check_is_made_of_what_is_said_and_the_rest_is_built_in() {
+    assert!(upstream(&served(one(&target()))).health_check.is_none());
+    let mut checked = target();
+    checked["healthCheck"] = json!({ "path": "/v2/health/ready?deep=true" });
+    let outcome = served(one(&checked));
+    let check = upstream(&outcome).health_check.clone().expect("it is asked for");
+    assert_eq!(check.path, "/v2/health/ready?deep=true");
+    assert_eq!((check.interval, check.timeout), (HealthCheck::INTERVAL, HealthCheck::TIMEOUT));
+    assert_eq!((check.thresholds, check.authenticated), (HealthCheck::THRESHOLDS, false));
+    checked["healthCheck"] = json!({ "path": "/", "interval": "1m", "timeout": "2s",
+        "unhealthyThreshold": 5, "healthyThreshold": 2, "authentication": "Target" });
+    let outcome = served(one(&checked));
+    let check = upstream(&outcome).health_check.clone().expect("it is asked for");
+    assert_eq!((check.interval.as_secs(), check.timeout.as_secs()), (60, 2));
+    assert_eq!((check.thresholds.unhealthy, check.thresholds.healthy), (5, 2));
+    assert!(check.authenticated);
 }
 
 #[test]

@@ -145,6 +145,7 @@ fn describe(reason: Spared<'_>) -> String {
         Spared::Resting(_) => "was asked to be left alone (429)".into(),
         Spared::Full(full) => format!("is full ({})", full.limit.as_str()),
         Spared::Open(Some(_)) => "its circuit breaker is open".into(),
+        Spared::Unhealthy => "its health checks fail".into(),
         Spared::Open(None) => "another request finds out whether it is back".into(),
     }
 }

@@ -70,7 +70,7 @@ impl StreamBody {
                 return self.break_off(Break { message, ..how });
             }
         };
-        attempt.record(how.class);
+        attempt.record_failure(how.class, &how.message);
         let name = attempt.target_name().to_owned();
         self.exchange.trail.failed(&name, how.class.as_str());
         self.take_counts();
