@@ -78,8 +78,10 @@ pub(super) struct Failover {
     waited: Duration,
     /// The stream that is to be gone on with.
     broken: Option<Broken>,
-    /// The target whose stream broke off, which is asked once more if no other one goes on.
-    last_resort: Option<usize>,
+    /// Targets of the route whose streams broke off.
+    broke: Vec<usize>,
+    /// They are to be asked once more if no other one goes on.
+    last_resort: bool,
     /// How often the stream broke off.
     breaks: u32,
     /// A refusal that is shown if nobody answers.
@@ -108,7 +110,8 @@ impl Failover {
             attempts: 0,
             waited: Duration::ZERO,
             broken: None,
-            last_resort: None,
+            broke: Vec::new(),
+            last_resort: false,
             breaks: 0,
             refusal: None,
             untranslatable: None,

@@ -35,12 +35,12 @@ impl Does {
 }
 
 fn does() -> impl Strategy<Value = Does> {
-    let fails = ["status=500", "status=503", "reset", "close", "body=html", "cut=0"];
-    let leaves = ["status=429;retry-after=600", "status=404;code=model_not_found"];
+    const FAILS: [&str; 6] = ["status=500", "status=503", "reset", "close", "body=html", "cut=0"];
+    const LEAVES: [&str; 2] = ["status=429;retry-after=600", "status=404;code=model_not_found"];
     prop_oneof![
         4 => Just(Does::Answers),
-        5 => select(&fails[..]).prop_map(Does::Fails),
-        1 => select(&leaves[..]).prop_map(Does::LeavesUs),
+        5 => select(&FAILS[..]).prop_map(Does::Fails),
+        1 => select(&LEAVES[..]).prop_map(Does::LeavesUs),
         1 => Just(Does::Objects),
     ]
 }
