@@ -8,6 +8,7 @@ use super::dialect::{Continuation as Vendor, DialectId, TargetView};
 use super::estimate::text_tokens;
 use super::neutral::{Effort, Format, Part, Request, Role, SystemText, Turn};
 use super::transcript::Unresumable;
+use crate::wire::json::Object;
 
 /// How a target is asked to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,7 +43,7 @@ const ANCHOR_LIMIT: usize = 400;
 /// What the words that a model repeats, and the way in which it does so, may cost beside the estimate.
 const ANCHOR_TOKENS: u64 = 16;
 
-/// Whether anybody could go on with the answer to this request, for a client of that API.
+/// Whether anybody could go on with the answer to this request.
 pub fn check(request: &Request) -> Result<(), Unresumable> {
     let asks = |name: &str| request.beyond.iter().any(|member| member.field == name);
     if request.choices.is_some_and(|choices| choices > 1) || asks("best_of") {
@@ -61,6 +62,19 @@ pub fn check(request: &Request) -> Result<(), Unresumable> {
     let hosted = request.beyond.iter().any(|member| member.field.starts_with("tools["));
     if hosted || asks("web_search_options") {
         return Err(Unresumable::HostedTool);
+    }
+    Ok(())
+}
+
+/// Whether the answer to a client's request, as it came, is kept at a provider, where nobody else can
+/// go on with it. What is kept without being asked for nobody can come back to, since a route with
+/// several targets takes no ids of answers.
+pub fn check_state(request: &Object) -> Result<(), Unresumable> {
+    let asks = |name| matches!(request.boolean(name), Ok(Some(true)));
+    let names = |name| matches!(request.raw(name), Ok(Some(raw)) if raw != b"null");
+    let kept = ["store", "background"].into_iter().any(asks);
+    if kept || ["conversation", "previous_response_id", "container"].into_iter().any(names) {
+        return Err(Unresumable::Stored);
     }
     Ok(())
 }

@@ -82,6 +82,7 @@ impl StreamTranslator {
     }
 
     /// Notes what a client of this API gets, so that somebody else can go on with it.
+    #[must_use]
     pub fn recorded(mut self, client: DialectId) -> Self {
         self.transcript = Some(Transcript::new(client));
         self

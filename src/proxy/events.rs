@@ -51,7 +51,6 @@ pub(super) struct EventStream {
 
 /// How another target goes on with a stream.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the relay resumes with it")]
 pub(super) struct Resuming {
     /// What has to be undone in its answer.
     pub undo: Undo,
@@ -163,7 +162,7 @@ impl EventStream {
     }
 
     /// Takes out what somebody else needs to go on with this stream, which broke. `view` is that of
-    /// the client's request. What was said of usage stays here as well.
+    /// the client's request. What is left is good for its counts, and to be dropped.
     pub(super) fn take_over(&mut self, view: &ClientView<'_>) -> Result<Interrupted, Unresumable> {
         let interrupted = self.passage.interrupt(view)?;
         self.ended = true;

@@ -41,6 +41,7 @@ use super::trail::Asked;
 use crate::state::RetryPermit;
 use crate::table::Route;
 pub(super) use going_on::{Broken, may_go_on};
+use patience::Company;
 use running::{Errand, Repeat, Running, Woken, wake};
 use stage::Stage;
 pub(super) use unanswered::Unanswered;
@@ -78,10 +79,10 @@ pub(super) struct Failover {
     waited: Duration,
     /// The stream that is to be gone on with.
     broken: Option<Broken>,
-    /// Targets of the route whose streams broke off.
+    /// The target whose stream broke off, which is asked once more if no other one goes on.
+    last_resort: Option<usize>,
+    /// The targets that broke off before.
     broke: Vec<usize>,
-    /// They are to be asked once more if no other one goes on.
-    last_resort: bool,
     /// How often the stream broke off.
     breaks: u32,
     /// A refusal that is shown if nobody answers.
@@ -110,8 +111,8 @@ impl Failover {
             attempts: 0,
             waited: Duration::ZERO,
             broken: None,
+            last_resort: None,
             broke: Vec::new(),
-            last_resort: false,
             breaks: 0,
             refusal: None,
             untranslatable: None,
@@ -237,7 +238,9 @@ impl Failover {
             }
         };
         let place = (self.stages.len() - 1, index);
-        let fallback = *self.first.get_or_insert(place) != place || self.stage().is_spill(&chosen);
+        // The first to be asked may be a fallback route's, when all targets before it are spared.
+        let is_first = *self.first.get_or_insert(place) == place && place.0 == 0;
+        let fallback = !is_first || self.stage().is_spill(&chosen);
         self.attempts += 1;
         self.stage().tried(index);
         let asked = Asked {
@@ -251,8 +254,11 @@ impl Failover {
             AttemptGuard::new(&self.context.gateway, &resolved.route, chosen, resolved.streams());
         let limits = patience::limits(&resolved, upstream, deadline, self.broken.is_some());
         // There is one stream to go on with, so one goes on at a time.
-        let company =
-            if self.broken.is_some() { None } else { patience::company(&resolved, upstream) };
+        let company = if self.broken.is_some() {
+            Company::default()
+        } else {
+            Company::of(&resolved, upstream)
+        };
         let context = Arc::clone(&self.context);
         let errand = Errand { context, resolved, target, prepared, limits, going_on };
         Ok(Some(Running::start(errand, place, asked, guard, company, permit)))
@@ -266,8 +272,16 @@ impl Failover {
         running: &mut Vec<Running>,
         repeats: bool,
     ) -> Result<(), Unanswered> {
+        let now = tokio::time::Instant::now();
+        let is_late =
+            |one: &Running| one.company.late.is_some_and(|late| one.started + late <= now);
+        let late = running.iter().any(is_late);
         for one in running.iter_mut() {
-            one.company = None;
+            one.company.hedge = None;
+            if late {
+                one.had_its_time = true;
+                one.company.late = None;
+            }
         }
         // Somebody is about to be asked once more as it is.
         if repeats || !self.may_try() || !self.stages[0].resolved.may_repeat() {
@@ -283,6 +297,9 @@ impl Failover {
         let permit = chosen.target.upstream().and_then(|upstream| {
             upstream.state.retry_budget.draw(upstream.state.in_flight.count())
         });
+        if permit.is_none() && !late {
+            return Ok(());
+        }
         let room = if permit.is_some() { AT_ONCE - 1 } else { 0 };
         while running.len() > room {
             let slow = running.remove(0);

@@ -158,7 +158,9 @@ async fn provider(upstream: &Upstream) -> (Arc<Simulator>, Arc<Rig>) {
                  model: \"{model}{fault}\", credentialRef: {{name: one}}}}"
             );
             // Every client meets every fault, more often than a breaker allows.
-            route_of(route, &[target], "  circuitBreaker: {failureThreshold: 1000}\n")
+            let extra = "  circuitBreaker: {failureThreshold: 1000}\n  \
+                         streaming: {onInterruption: Error}\n";
+            route_of(route, &[target], extra)
         })
         .collect();
     let rig = Rig::start(&routes.concat()).await;

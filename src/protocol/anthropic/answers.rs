@@ -101,10 +101,10 @@ impl StreamReader for MessagesStream {
         &mut self,
         _name: Option<&str>,
         data: &[u8],
-        mut notes: Option<&mut Notes>,
+        notes: Option<&mut Notes>,
     ) -> Result<Meaning, Malformed> {
         let event: Event<'_> = read_object(data)?;
-        if let Some(notes) = notes.as_deref_mut() {
+        if let Some(notes) = notes {
             note(&event, notes);
         }
         let counts = event.message.and_then(|message| message.usage).or(event.usage);

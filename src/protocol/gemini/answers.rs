@@ -79,7 +79,7 @@ impl StreamReader for Stream {
         &mut self,
         _name: Option<&str>,
         data: &[u8],
-        mut notes: Option<&mut Notes>,
+        notes: Option<&mut Notes>,
     ) -> Result<Meaning, Malformed> {
         let chunk = Chunk::read(data)?;
         if let Some(error) = chunk.error {
@@ -103,7 +103,7 @@ impl StreamReader for Stream {
             }
             return Ok(if usage.is_some() { Meaning::UsageOnly } else { Meaning::Preamble });
         }
-        if let Some(notes) = notes.as_deref_mut() {
+        if let Some(notes) = notes {
             // The first event says who answers.
             note(&candidates, !self.begun.is_empty(), notes);
         }

@@ -11,6 +11,7 @@ use crate::protocol::usage::Usage;
 
 /// Makes of the new target's events what the client lacks.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Resumption {
     splice: Splice,
     /// The client has output already: a start, reasoning and a refusal would be in its midst.

@@ -123,7 +123,7 @@ impl StreamReader for ChatStream {
         &mut self,
         _name: Option<&str>,
         data: &[u8],
-        mut notes: Option<&mut Notes>,
+        notes: Option<&mut Notes>,
     ) -> Result<Meaning, Malformed> {
         // Some servers send the marker with spaces behind it.
         if data.trim_ascii() == b"[DONE]" {
@@ -150,7 +150,7 @@ impl StreamReader for ChatStream {
             }
             return Ok(if usage.is_some() { Meaning::UsageOnly } else { Meaning::Preamble });
         }
-        if let Some(notes) = notes.as_deref_mut() {
+        if let Some(notes) = notes {
             // The first chunk says who answers.
             note(&choices, !self.begun.is_empty(), notes);
         }

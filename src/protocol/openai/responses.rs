@@ -109,7 +109,7 @@ impl StreamReader for ResponsesStream {
         &mut self,
         _name: Option<&str>,
         data: &[u8],
-        mut notes: Option<&mut Notes>,
+        notes: Option<&mut Notes>,
     ) -> Result<Meaning, Malformed> {
         // No part of this API, but some servers end every stream so.
         if data.trim_ascii() == b"[DONE]" {
@@ -117,7 +117,7 @@ impl StreamReader for ResponsesStream {
         }
         let event: Event<'_> = read_object(data)?;
         let kind = &*event.kind;
-        if let Some(notes) = notes.as_deref_mut() {
+        if let Some(notes) = notes {
             note(&event, notes);
         }
         Ok(match kind {

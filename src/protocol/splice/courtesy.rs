@@ -54,6 +54,8 @@ pub(super) struct Courtesy {
     pub end: usize,
     /// It says that an answer is continued.
     pub speaks_of_going_on: bool,
+    /// It is addressed to somebody; else it presents something, as an answer itself may.
+    pub polite: bool,
 }
 
 /// How a text begins.
@@ -80,7 +82,8 @@ impl Courtesy {
                 _ => {
                     let said = held[..end].to_lowercase();
                     let speaks_of_going_on = GOING_ON.iter().any(|word| said.contains(word));
-                    return Opening::Courtesy(Self { end, speaks_of_going_on });
+                    let polite = !said.trim_start().starts_with("here");
+                    return Opening::Courtesy(Self { end, speaks_of_going_on, polite });
                 }
             }
             match sentence(text) {
@@ -95,12 +98,12 @@ impl Courtesy {
         }
     }
 
-    /// How much white space after it belongs to it: the end of its line, and a blank one. More may be
-    /// part of the answer.
-    pub fn line_end(&self, after: &str) -> Result<usize, Mismatch> {
+    /// How much white space after it belongs to it: a space, or the end of its line and a blank one.
+    /// More is or may be part of the answer.
+    pub fn line_end(after: &str) -> Result<usize, Mismatch> {
         let breaks = after.len() - after.trim_start_matches(['\n', '\r']).len();
         match after[..breaks].matches('\n').count() {
-            0 => Ok(after.len() - after.trim_start_matches(' ').len()),
+            0 => Ok(usize::from(after.starts_with(' '))),
             1 | 2 => Ok(breaks),
             _ => Err(Mismatch::Doubtful),
         }

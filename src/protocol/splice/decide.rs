@@ -121,21 +121,27 @@ impl Undecided {
                     Err(Mismatch::Doubtful)
                 }
             }
+            Found::Nothing if overlap.begins_alike() && !self.is_ended() => Err(Mismatch::Differs),
             Found::Nothing => self.true_continuation(begin, finished),
         }
+    }
+
+    /// Whether the delivered text ends with a sentence or a line.
+    fn is_ended(&self) -> bool {
+        seam::ends_sentence(&self.delivered) || self.space.contains('\n')
     }
 
     /// Nothing is repeated: what comes after `begin` is new.
     fn true_continuation(&self, begin: usize, finished: bool) -> Result<Decision, Mismatch> {
         let Phase::Matching { courtesy, .. } = &self.phase else { return Ok(Decision::Wait) };
-        let ended = seam::ends_sentence(&self.delivered) || self.space.contains('\n');
+        let ended = self.is_ended();
         let mut at = begin;
         if let Some(courtesy) = courtesy {
-            match (courtesy.speaks_of_going_on, ended) {
+            match (courtesy.speaks_of_going_on, courtesy.polite, ended) {
                 // In the middle of a sentence nobody says that by itself.
-                (true, false) => at += courtesy.line_end(&self.held[begin..])?,
+                (true, _, false) => at += Courtesy::line_end(&self.held[begin..])?,
                 // A new sentence of the answer's own.
-                (false, true) => at = 0,
+                (false, false, true) => at = 0,
                 _ => return Err(Mismatch::Doubtful),
             }
         }

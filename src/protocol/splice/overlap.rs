@@ -16,6 +16,10 @@ const STRONG_WORDS: usize = 3;
 /// that stand at the beginning.
 const STRONG_WHOLE: usize = 8;
 
+/// Words with which an answer that begins in the midst of a sentence of the delivered text shows that
+/// it begins again, in other words.
+const ALIKE_WORDS: usize = 2;
+
 /// Ends of the delivered text that a new one may begin with. Runs of white space count as one space.
 #[derive(Debug)]
 pub(super) struct Overlap {
@@ -117,12 +121,12 @@ impl Overlap {
             return if is_strong(begun, false) { Found::Departs } else { Found::Nothing };
         };
         let text = &self.delivered[self.delivered.len() - longest..];
-        if !is_strong(text, longest == self.delivered.len()) {
-            return if text.contains(char::is_alphanumeric) {
-                Found::Few(end)
-            } else {
-                Found::Nothing
-            };
+        let whole = longest == self.delivered.len();
+        if !is_strong(text, whole) {
+            // Signs alone say nothing: lists and code are full of the same ones.
+            let sign = |c: char| c.is_ascii_punctuation() || c.is_whitespace();
+            let says = whole || !text.chars().all(sign);
+            return if says { Found::Few(end) } else { Found::Nothing };
         }
         let before = self.complete.len().checked_sub(2).and_then(|at| self.complete.get(at));
         let other = before.is_some_and(|(length, _)| {
@@ -139,6 +143,12 @@ impl Overlap {
     pub fn is_within(&self) -> bool {
         let text = self.live.first().and_then(|at| self.delivered.get(*at..at + self.matched));
         text.is_some_and(|text| is_strong(text, false))
+    }
+
+    /// Whether it began with the words of the delivered text's first sentence, if not with many.
+    pub fn begins_alike(&self) -> bool {
+        let begun = &self.delivered[..self.from_start];
+        begun.starts_with(char::is_uppercase) && begun.matches(' ').count() >= ALIKE_WORDS
     }
 
     /// Whether a text stands in the delivered one.

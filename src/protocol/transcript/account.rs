@@ -39,7 +39,9 @@ impl Account {
         Self {
             shown: self.shown(said, left_out),
             spent: plus(self.spent, said),
-            unknown_inputs: self.unknown_inputs + u64::from(said.input.is_none()),
+            // Who never generated anything was most likely never paid.
+            unknown_inputs: self.unknown_inputs
+                + u64::from(said.input.is_none() && said.output > Some(0)),
         }
     }
 

@@ -145,7 +145,8 @@ impl Notes {
                 continue;
             };
             let of_response = kept.response.as_ref().and_then(|response| response.created_at);
-            created = created.or(kept.created).or(of_response);
+            // Azure's first chunk, which is about the prompt, says 0.
+            created = created.or(kept.created).or(of_response).filter(|at| *at > 0.0);
             kept.note_item(&mut seen.items);
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds")]

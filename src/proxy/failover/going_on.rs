@@ -99,21 +99,18 @@ impl Failover {
     }
 
     /// Searches for somebody who goes on with the stream: all targets again, since those that failed
-    /// at its beginning may be well by now, but those last that broke it off. Otherwise two that
-    /// break off would be asked in turn, and a third one that would not never.
-    pub fn go_on(mut self: Box<Self>, interrupted: Interrupted) -> Search {
+    /// at its beginning may be well by now, the one that broke off last.
+    pub fn go_on(mut self: Box<Self>, interrupted: Interrupted, broke: &str) -> Search {
         let resolved = Arc::clone(&self.stages[0].resolved);
         self.deadline = Deadline::to_go_on(resolved.route.request_timeout);
         self.to_come = resolved.fallbacks.iter().cloned().collect();
-        let last = self.context.trail.with(|steps| steps.last.clone());
-        let broke =
-            last.filter(|last| Arc::ptr_eq(&last.route, &resolved.route)).and_then(|last| {
-                resolved.route.targets.iter().position(|target| Arc::ptr_eq(target, &last.target))
-            });
-        self.broke.extend(broke.filter(|index| !self.broke.contains(index)));
-        let mut stage = Stage::new(resolved);
-        stage.done.clone_from(&self.broke);
-        self.last_resort = !self.broke.is_empty();
+        let mut stage = Stage::new(Arc::clone(&resolved));
+        let broke = resolved.route.targets.iter().position(|target| *target.name == *broke);
+        // One that broke off twice will do so again, and a stream that it is alone to go on with
+        // would be asked for over and over.
+        self.last_resort = broke.filter(|index| !self.broke.contains(index));
+        self.broke.extend(broke);
+        self.broke.iter().for_each(|index| stage.give_up(*index));
         self.stages = vec![stage];
         self.failed.clear();
         self.refusal = None;
@@ -122,13 +119,10 @@ impl Failover {
         self.search()
     }
 
-    /// Comes back to the targets whose streams broke off.
+    /// Comes back to the target whose stream broke off.
     pub(super) fn come_to_last_resort(&mut self) -> bool {
-        if !std::mem::take(&mut self.last_resort) {
-            return false;
-        }
-        let Self { stages, broke, .. } = self;
-        stages[0].done.retain(|done| !broke.contains(done));
+        let Some(index) = self.last_resort.take() else { return false };
+        self.stages[0].done.retain(|done| *done != index);
         true
     }
 

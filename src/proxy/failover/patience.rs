@@ -50,17 +50,33 @@ pub(super) fn limits(
 }
 
 /// After how long without output the next target is asked as well.
-pub(super) fn company(resolved: &Resolved, upstream: &Upstream) -> Option<Duration> {
-    let slow = resolved.streams().then(|| first_token(resolved, upstream));
-    let usual = if resolved.streams() {
-        &upstream.state.usual_first_token
-    } else {
-        &upstream.state.usual_reply
-    };
-    let hedging = resolved.route.hedging.filter(|_| resolved.may_repeat());
-    let hedged = hedging.and_then(|hedging| match hedging {
-        Hedging::After(delay) => Some(delay),
-        Hedging::Percentile(percent) => usual.quantile(percent),
-    });
-    [slow, hedged].into_iter().flatten().min()
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Company {
+    /// Because the route wants to be sure: only while the retry budget lasts.
+    pub hedge: Option<Duration>,
+    /// Because this one is late: with the budget used up it is given up for the next.
+    pub late: Option<Duration>,
+}
+
+impl Company {
+    pub fn of(resolved: &Resolved, upstream: &Upstream) -> Self {
+        let usual = if resolved.streams() {
+            &upstream.state.usual_first_token
+        } else {
+            &upstream.state.usual_reply
+        };
+        let hedging = resolved.route.hedging.filter(|_| resolved.may_repeat());
+        Self {
+            hedge: hedging.and_then(|hedging| match hedging {
+                Hedging::After(delay) => Some(delay),
+                Hedging::Percentile(percent) => usual.quantile(percent),
+            }),
+            late: resolved.streams().then(|| first_token(resolved, upstream)),
+        }
+    }
+
+    /// The sooner of the two.
+    pub fn next(self) -> Option<Duration> {
+        [self.hedge, self.late].into_iter().flatten().min()
+    }
 }

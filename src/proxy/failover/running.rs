@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::going_on::Broken;
 use super::keys;
+use super::patience::Company;
 use crate::protocol::continuation::{Mode, next_mode};
 use crate::proxy::attempt::{Answer, Attempt, Failure, Limits};
 use crate::proxy::context::Context;
@@ -35,9 +36,11 @@ pub(super) struct Running {
     pub asked: Asked,
     pub guard: AttemptGuard,
     pub started: Instant,
-    /// After how long without output the next target is asked as well; `None` once that was done or
+    /// After how long without output the next target is asked as well; nothing once that was done or
     /// there was nobody to ask.
-    pub company: Option<Duration>,
+    pub company: Company,
+    /// It was late already.
+    pub had_its_time: bool,
     /// Held by a try that is not the first at its target.
     _permit: Option<RetryPermit>,
 }
@@ -112,13 +115,24 @@ impl Running {
         (stage, index): (usize, usize),
         asked: Asked,
         guard: AttemptGuard,
-        company: Option<Duration>,
+        company: Company,
         permit: Option<RetryPermit>,
     ) -> Self {
         let alive = Arc::new(AtomicBool::new(false));
         let future = run(errand, Arc::clone(&alive)).boxed();
         let started = Instant::now();
-        Self { future, alive, stage, index, asked, guard, started, company, _permit: permit }
+        Self {
+            future,
+            alive,
+            stage,
+            index,
+            asked,
+            guard,
+            started,
+            company,
+            had_its_time: false,
+            _permit: permit,
+        }
     }
 
     pub fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Answer, Failure>> {
@@ -127,13 +141,15 @@ impl Running {
 
     /// When the next target is to be asked as well.
     pub fn company_at(&self) -> Option<Instant> {
-        self.company.map(|after| self.started + after)
+        self.company.next().map(|after| self.started + after)
     }
 
     /// Whoever was asked as well has failed: if this one has had its time before, the next target is
     /// to be asked, now.
     pub fn wants_company(&mut self) {
-        self.company.get_or_insert(Duration::ZERO);
+        if self.company.next().is_none() && self.had_its_time {
+            self.company.late = Some(Duration::ZERO);
+        }
     }
 
     /// Ends it, because another target was faster or it was waited for long enough.

@@ -74,7 +74,7 @@ impl StreamBody {
         let name = attempt.target_name().to_owned();
         self.exchange.trail.failed(&name, how.class.as_str());
         self.take_counts();
-        self.source = Source::Search(failover.go_on(interrupted));
+        self.source = Source::Search(failover.go_on(interrupted, &name));
         self.clock = Clock::searching();
         self.broke = Some(how);
         Step::Again
