@@ -64,8 +64,11 @@
 //! | `goes-on=paraphrase` | ... in other words, as all answers are then |
 //! | `goes-on=repeat` | ... after its last sentence was repeated |
 //! | `goes-on=courtesy` | ... after `Sure, here is the rest:` |
-//! | `goes-on=mid-word` | ... from the middle of its last word |
+//! | `goes-on=mid-word` | ... exactly where it stopped, in the middle of a word if it did so there, and without the words that it was asked to repeat |
 //! | `goes-on=refuse` | ... not at all, with a 400 |
+//!
+//! Only `restart` and `refuse` say anything of a prefill: whoever goes on with words that were put
+//! into its mouth has no wish to misunderstand.
 //!
 //! `TIME` is `250ms`, `2s` or `1m`. N counts from 0; events 0 and 1 of a stream of chat are the
 //! role and the first text, those of an Anthropic stream `message_start` and `content_block_start`,

@@ -248,7 +248,9 @@ impl Failover {
             }
         };
         let place = (self.stages.len() - 1, index);
-        let fallback = *self.first.get_or_insert(place) != place || self.stage().is_spill(&chosen);
+        // The first to be asked may be a fallback route's, when all targets before it are spared.
+        let is_first = *self.first.get_or_insert(place) == place && place.0 == 0;
+        let fallback = !is_first || self.stage().is_spill(&chosen);
         self.attempts += 1;
         self.stage().tried(index);
         let asked = Asked {

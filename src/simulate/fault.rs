@@ -72,7 +72,7 @@ pub enum GoesOn {
     Repeat,
     /// With a courtesy, and then as asked.
     Courtesy,
-    /// In the middle of the last word.
+    /// Where it stopped, be it in the middle of a word, without the words that it was asked to repeat.
     MidWord,
     /// Not at all: with a 400.
     Refuse,

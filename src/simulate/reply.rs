@@ -94,9 +94,11 @@ impl Reply {
         choice: usize,
     ) -> Result<Self, Refusal> {
         let begun = Begun::of(prompt);
-        if begun.is_some() && fault.goes_on == GoesOn::Refuse {
+        let goes_on = begun.as_ref().map_or(fault.goes_on, |begun| begun.manner(fault.goes_on));
+        if begun.is_some() && goes_on == GoesOn::Refuse {
             return Err(going_on::refusal());
         }
+        let fault = &Fault { goes_on, ..fault.clone() };
         let said = begun.as_ref().map_or(&*prompt.said, |begun| begun.said);
         let mut reply = Self { finish: Finish::Stop, ..Self::default() };
         let thoughts = fault.reasoning.unwrap_or(if prompt.reasoning { REASONING } else { 0 });
@@ -109,7 +111,7 @@ impl Reply {
                 Format::Schema(schema) => instance::of(schema).to_string(),
             };
             if let Some(begun) = begun {
-                reply.text = begun.gone_on_with(fault.goes_on, reply.text);
+                reply.text = begun.gone_on_with(goes_on, reply.text);
             }
             reply.heed_stops(prompt);
         } else {

@@ -113,6 +113,20 @@ async fn what_is_not_repeatable_is_not_sent_again_once_a_target_may_have_begun()
     }
 }
 
+/// A connection that was kept open and breaks may have been stale, and then nothing has begun; but it
+/// may as well have broken because of the request.
+#[tokio::test]
+async fn what_is_not_repeatable_is_not_sent_again_when_a_kept_connection_breaks() {
+    for what in ["reset", "close"] {
+        let (alpha, bravo, rig) = rig("", NEVER).await;
+        assert_eq!(rig.chat("chat").await.target(), "alpha");
+        alpha.set_fault(fault(what));
+        let answer = rig.chat("chat").await;
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{what}: {answer:?}");
+        assert_eq!((alpha.count(), bravo.count()), (2, 0), "{what}: once each");
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_repeatable_goes_elsewhere_if_no_target_has_begun() {
     for what in ["status=429;retry-after=600", "status=401", "status=404;code=model_not_found"] {

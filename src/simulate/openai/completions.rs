@@ -104,12 +104,14 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
     })
 }
 
-/// Splits a prompt that holds the beginning of its own answer.
+/// Splits a prompt that ends in the beginning of its own answer, however short.
 fn begun(text: &str) -> (&str, Option<&str>) {
-    match text.rfind("You said: \"") {
-        Some(at) if at > 0 => (&text[..at], Some(&text[at..])),
-        _ => (text, None),
-    }
+    let may_begin = text.match_indices('Y').filter(|(at, _)| *at > 0);
+    let split = may_begin.map(|(at, _)| text.split_at(at)).find(|(said, written)| {
+        let answer = format!("You said: \"{said}\". ");
+        answer.starts_with(written) || written.starts_with(&answer)
+    });
+    split.map_or((text, None), |(said, written)| (said, Some(written)))
 }
 
 fn frames(ask: &Ask<'_>, replies: &[Reply], sum: Usage, include_usage: bool) -> Frames {

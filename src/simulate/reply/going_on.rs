@@ -31,6 +31,16 @@ impl<'p> Begun<'p> {
         Some(Self { said: &prompt.said, written, repeat: "" })
     }
 
+    /// How it is gone on with. Who has the words so far put into its mouth has nothing to
+    /// misunderstand: it goes on, or takes no such words.
+    pub(super) fn manner(&self, told: GoesOn) -> GoesOn {
+        match told {
+            GoesOn::Refuse | GoesOn::Restart => told,
+            _ if self.repeat.is_empty() => GoesOn::Truly,
+            _ => told,
+        }
+    }
+
     /// What is written now, of a `whole` answer. What is no beginning of it cannot be gone on with.
     pub(super) fn gone_on_with(&self, how: GoesOn, whole: String) -> String {
         let Self { written, repeat, .. } = *self;
@@ -41,7 +51,7 @@ impl<'p> Begun<'p> {
             GoesOn::Restart | GoesOn::Paraphrase => whole,
             GoesOn::Repeat => format!("{}{rest}", last_sentence(written)),
             GoesOn::Courtesy => format!("Sure, here is the rest:\n\n{repeat}{rest}"),
-            GoesOn::MidWord => format!("{}{rest}", half_of_last_word(written)),
+            GoesOn::MidWord => rest.to_owned(),
         }
     }
 }
@@ -53,11 +63,4 @@ pub(super) fn refusal() -> Refusal {
 
 fn last_sentence(written: &str) -> &str {
     written.rfind(". ").map_or(written, |end| &written[end + 2..])
-}
-
-/// The second half of the last word, at least a letter of it.
-fn half_of_last_word(written: &str) -> &str {
-    let word = written.rfind(' ').map_or(written, |space| &written[space + 1..]);
-    let half = word.chars().count() / 2;
-    word.char_indices().nth(half).map_or("", |(at, _)| &word[at..])
 }

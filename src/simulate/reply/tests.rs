@@ -66,14 +66,15 @@ fn an_answer_that_was_begun_is_gone_on_with_as_the_fault_says() {
     let [prefilled, wished] = gone_on(GoesOn::Truly).map(|text| text.expect("an answer"));
     assert!(prefilled.starts_with(" provider and"), "{prefilled}");
     assert!(wished.starts_with("from a simulated provider and"), "{wished}");
-    for (how, beginning) in [
-        (GoesOn::Restart, "You said: \"hi\". This answer"),
-        (GoesOn::Paraphrase, "These were your words"),
-        (GoesOn::Repeat, "This answer comes from a simulated provider"),
-        (GoesOn::Courtesy, "Sure, here is the rest:\n\n"),
-        (GoesOn::MidWord, "lated provider"),
+    for (how, prefilled, wished) in [
+        (GoesOn::Restart, "You said: \"hi\". This", "You said: \"hi\". This"),
+        (GoesOn::Paraphrase, " provider and", "These were your words"),
+        (GoesOn::Repeat, " provider and", "This answer comes from a simulated provider"),
+        (GoesOn::Courtesy, " provider and", "Sure, here is the rest:\n\nfrom a simulated provider"),
+        (GoesOn::MidWord, " provider and", " provider and"),
     ] {
-        for text in gone_on(how).map(|text| text.expect("an answer")) {
+        let texts = gone_on(how).map(|text| text.expect("an answer"));
+        for (text, beginning) in texts.iter().zip([prefilled, wished]) {
             assert!(text.starts_with(beginning), "{how:?}: {text}");
         }
     }
