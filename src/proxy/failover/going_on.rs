@@ -64,17 +64,12 @@ fn cannot(why: Unresumable) -> Failure {
 
 /// Whether somebody else could go on with the answer to this request, should it break off.
 pub(in crate::proxy) fn may_go_on(resolved: &Resolved) -> bool {
-    // What a provider stores under its own id is not what the client would have.
-    let is_stored = || {
-        resolved.operation.dialect == Some(DialectId::OpenAiResponses)
-            && resolved.object.boolean("store").is_ok_and(|store| store == Some(true))
-    };
     resolved.route.resume
         && resolved.streams()
         && resolved.facts.choices == 1
         && resolved.may_repeat()
         && resolved.operation.dialect.is_some()
-        && !is_stored()
+        && continuation::check_state(&resolved.object).is_ok()
 }
 
 impl Failover {
@@ -100,12 +95,17 @@ impl Failover {
 
     /// Searches for somebody who goes on with the stream: all targets again, since those that failed
     /// at its beginning may be well by now, the one that broke off last.
-    pub fn go_on(mut self: Box<Self>, interrupted: Interrupted, broke: &str) -> Search {
+    pub fn go_on(mut self: Box<Self>, interrupted: Interrupted) -> Search {
         let resolved = Arc::clone(&self.stages[0].resolved);
         self.deadline = Deadline::to_go_on(resolved.route.request_timeout);
         self.to_come = resolved.fallbacks.iter().cloned().collect();
         let mut stage = Stage::new(Arc::clone(&resolved));
-        let broke = resolved.route.targets.iter().position(|target| *target.name == *broke);
+        // A fallback route may have a target of the same name.
+        let last = self.context.trail.with(|steps| steps.last.clone());
+        let broke = last.and_then(|asked| {
+            let mut targets = resolved.route.targets.iter();
+            targets.position(|target| Arc::ptr_eq(target, &asked.target))
+        });
         // One that broke off twice will do so again, and a stream that it is alone to go on with
         // would be asked for over and over.
         self.last_resort = broke.filter(|index| !self.broke.contains(index));

@@ -75,7 +75,7 @@ impl StreamBody {
         self.exchange.trail.failed(&name, how.class.as_str());
         self.take_counts();
         self.others = self.exchange.usage;
-        self.source = Source::Search(failover.go_on(interrupted, &name));
+        self.source = Source::Search(failover.go_on(interrupted));
         self.clock = Clock::searching();
         self.broke = Some(how);
         Step::Again
