@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::stage::Stage;
 use super::{Failover, Search};
 use crate::protocol::continuation::{self, Mode, best_mode};
-use crate::protocol::dialect::{DialectId, TargetView};
+use crate::protocol::dialect::TargetView;
 use crate::protocol::transcript::{Interrupted, Unresumable};
 use crate::proxy::attempt::Failure;
 use crate::proxy::classify::Class;
