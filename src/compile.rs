@@ -17,6 +17,7 @@
 //! fetched yet is missing from the [`Snapshot`].
 
 mod address;
+mod balancing;
 mod capabilities;
 mod consumer;
 mod credential;
@@ -24,8 +25,10 @@ mod decode;
 mod failover;
 mod finding;
 mod grant;
+mod health_check;
 mod host;
 mod last_good;
+mod limits;
 mod names;
 mod policy;
 mod report;

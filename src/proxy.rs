@@ -13,6 +13,7 @@
 //! knows where the table comes from.
 
 mod admit;
+mod allowance;
 mod attempt;
 pub mod body;
 mod budget;
@@ -33,10 +34,12 @@ mod headers;
 mod identify;
 mod models;
 mod prepare;
+mod queue;
 mod relay;
 mod resolve;
 mod respond;
 pub mod server;
+mod session;
 mod stall;
 pub mod tls;
 mod trail;

@@ -28,7 +28,7 @@
 //! **Structured output** is the plainest value of the schema. **Reasoning** comes where the request
 //! asks for it; in chat completions, where OpenAI shows none, only by `reasoning=N`. Google's
 //! endpoints know the generation of a model by its name (`gemini-2.5…`, `gemini-3…`). Any model name
-//! is answered; `GET /v1/models` lists a few.
+//! is answered; `GET /v1/models` lists a few. `GET /health` wants no key and says that all is well.
 //!
 //! # Faults
 //!
@@ -211,6 +211,12 @@ impl Simulator {
     /// From now on requests that bring no fault suffer this one; its `times` counts anew.
     pub fn set_fault(&self, fault: Fault) {
         self.provider.set_fault(fault);
+    }
+
+    /// From now on `GET /health` suffers this fault, which nothing else does; it takes no part in
+    /// those of [`Self::set_fault`].
+    pub fn set_health_fault(&self, fault: Fault) {
+        self.provider.set_health_fault(fault);
     }
 
     /// Stops listening, breaks off what stalls, lets other answers finish for up to 5 seconds.

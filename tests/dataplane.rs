@@ -6,6 +6,10 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
+#[path = "dataplane/admin.rs"]
+mod admin;
+#[path = "dataplane/affinity.rs"]
+mod affinity;
 #[path = "dataplane/answer.rs"]
 mod answer;
 #[path = "dataplane/answers.rs"]
@@ -46,8 +50,12 @@ mod failover;
 mod fetching;
 #[path = "dataplane/headers.rs"]
 mod headers;
+#[path = "dataplane/health_checks.rs"]
+mod health_checks;
 #[path = "dataplane/host.rs"]
 mod host;
+#[path = "dataplane/inside.rs"]
+mod inside;
 #[path = "dataplane/issuer.rs"]
 mod issuer;
 #[path = "dataplane/keys.rs"]
@@ -84,6 +92,8 @@ mod streams;
 mod support;
 #[path = "dataplane/swap_storm.rs"]
 mod swap_storm;
+#[path = "dataplane/target_limits.rs"]
+mod target_limits;
 #[path = "dataplane/tls.rs"]
 mod tls;
 #[path = "dataplane/tokens.rs"]

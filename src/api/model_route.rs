@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::schema::{MODEL_NAME, default_gateway, model_patterns};
 use super::{
     AllowedNamespaces, AwsSpec, AzureSpec, CapabilitiesSpec, CircuitBreakerSpec, FallbackSpec,
-    GoogleSpec, HedgingSpec, LoadBalancingSpec, ParametersSpec, RawParameters, RetrySpec,
-    StreamingSpec, TargetRetrySpec, TargetTimeoutsSpec, TimeoutsSpec,
+    GoogleSpec, HealthCheckSpec, HedgingSpec, LoadBalancingSpec, ParametersSpec, RawParameters,
+    RetrySpec, StreamingSpec, TargetLimitsSpec, TargetRetrySpec, TargetTimeoutsSpec, TimeoutsSpec,
 };
 
 /// What a route answers for, and how.
@@ -231,6 +231,15 @@ pub struct TargetSpec {
     /// The breaker of this target; what is unset comes from the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit_breaker: Option<CircuitBreakerSpec>,
+
+    /// Checks of the target's health, for servers of one's own: it is asked for a page now and then,
+    /// and left out while that fails. Without this field nothing is asked but what callers ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheckSpec>,
+
+    /// How much may be asked of this target; without limits, as much as comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<TargetLimitsSpec>,
 
     /// What is changed in requests to this target. A name that is given here, in `defaults`,
     /// `overrides` or `drop`, wins over what the route says of it.

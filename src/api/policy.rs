@@ -10,19 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::Duration;
 use super::schema::positive;
 
-/// How targets of one priority share the traffic.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
-#[serde(rename_all = "camelCase")]
-pub struct LoadBalancingSpec {
-    /// How one of several targets of equal priority is chosen. `Weighted` (the default) at random
-    /// by weight; `RoundRobin` in turn; `LeastConnections` the one with the fewest requests
-    /// running for its weight, streams counted until their last byte; `FastestResponse` the one
-    /// whose first token usually comes soonest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63))]
-    pub strategy: Option<String>,
-}
-
 /// How streamed answers are treated.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
 #[serde(rename_all = "camelCase")]

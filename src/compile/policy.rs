@@ -1,9 +1,12 @@
 //! Policy field by field: target over route over what is built in.
 
+use std::fmt::Display;
 use std::time;
 
 use super::failover;
 use super::finding::Fault;
+use super::health_check;
+use super::limits;
 use crate::api::{
     CircuitBreakerSpec, Duration, ModelRouteSpec, PARAMETER_NAMES, ParameterValues, ParametersSpec,
     Reason, TargetSpec, TargetTimeoutsSpec, TimeoutsSpec,
@@ -144,7 +147,9 @@ pub(super) fn check(spec: &ModelRouteSpec) -> Result<(), Fault> {
             check_positive(&path, "idle", timeouts.idle)?;
             check_positive(&path, "thinkingIdle", timeouts.thinking_idle)?;
         }
+        limits::check(&format!("{path}.limits"), target.limits.as_ref())?;
         check_breaker(&format!("{path}.circuitBreaker"), target.circuit_breaker.as_ref())?;
+        health_check::check(&format!("{path}.healthCheck"), target.health_check.as_ref())?;
         check_parameters(&format!("{path}.parameters"), target.parameters.as_ref())?;
     }
     Ok(())
@@ -200,12 +205,12 @@ pub(super) fn check_positive(
     }
 }
 
-pub(super) fn check_range(
+pub(super) fn check_range<N: Copy + PartialOrd + Display>(
     path: &str,
     field: &str,
-    value: Option<i32>,
-    least: i32,
-    most: i32,
+    value: Option<N>,
+    least: N,
+    most: N,
 ) -> Result<(), Fault> {
     match value {
         Some(value) if value < least => {

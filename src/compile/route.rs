@@ -8,7 +8,7 @@ use super::finding::{Fault, Notes};
 use super::grant;
 use super::report::{self, Details, ObjectReport, PartReport};
 use super::target::{self, Surroundings};
-use super::{Input, LastGood, Raw, decode, failover, names, policy};
+use super::{Input, LastGood, Raw, balancing, decode, failover, names, policy};
 use crate::api::{
     ConditionType, Duration, Kind, ModelRouteSpec, ModelStatus, OnInterruption, Reason,
     TargetSelection,
@@ -122,18 +122,9 @@ fn check(raw: &Raw, spec: ModelRouteSpec) -> Result<Checked, Fault> {
         return Err(Fault::new(Reason::UnsupportedValue, path, message));
     }
     policy::check(&spec)?;
-    let strategy = strategy(&spec)?;
+    let strategy = balancing::strategy(&spec)?;
+    balancing::check(&spec)?;
     Ok((spec, patterns, strategy))
-}
-
-fn strategy(spec: &ModelRouteSpec) -> Result<&'static dyn Strategy, Fault> {
-    let name = spec.load_balancing.as_ref().and_then(|spec| spec.strategy.as_deref());
-    let name = name.unwrap_or(balance::registry::DEFAULT);
-    balance::registry::find(name).map(|row| row.strategy).ok_or_else(|| {
-        let known: Vec<_> = balance::registry::STRATEGIES.iter().map(|row| row.name).collect();
-        let message = format!("`{name}` is no strategy: use one of {}", known.join(", "));
-        Fault::new(Reason::UnsupportedValue, "spec.loadBalancing.strategy", message)
-    })
 }
 
 /// Compiles a route, whose names are settled already.
@@ -190,6 +181,7 @@ fn route(accepted: &Accepted<'_>, targets: Vec<Arc<Target>>) -> Route {
         }
     }
     let fallback = spec.and_then(|spec| spec.fallback.as_ref());
+    let affinity = spec.and_then(|spec| balancing::affinity(spec, &targets, &tiers));
     let tier = |(priority, members)| Tier::new(priority, members, fastrand::u64(..));
     Route {
         name: raw.name.clone(),
@@ -201,6 +193,7 @@ fn route(accepted: &Accepted<'_>, targets: Vec<Arc<Target>>) -> Route {
         target_selection: spec
             .is_some_and(|spec| spec.target_selection == TargetSelection::Allowed),
         strategy,
+        affinity,
         unreadable,
         targets,
         tiers: tiers.into_iter().map(tier).collect(),

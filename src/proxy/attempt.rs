@@ -9,12 +9,14 @@ mod refused;
 use std::borrow::Cow;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tokio::time::{Instant, timeout_at};
 
+use super::allowance::{self, Allowance};
 use super::classify::Class;
 use super::context::Context;
 use super::encode::{adds_usage, encode};
@@ -28,7 +30,7 @@ use crate::protocol::continuation::Mode;
 use crate::protocol::registry::Framing;
 use crate::protocol::usage::Usage;
 use crate::table::{Key, Upstream};
-use crate::upstream::{UpstreamBody, authorize};
+use crate::upstream::{SentOnce, UpstreamBody, authorize};
 use failure::{too_slow, unsent};
 use refused::is_ours;
 
@@ -138,6 +140,9 @@ impl<'a> Attempt<'a> {
                 Err(_) => return Err(too_slow(self.limits)),
             }
         }
+        if !self.resolved.may_repeat() {
+            request.extensions_mut().insert(SentOnce);
+        }
         let client = &self.context.gateway.client;
         let sending = client.send(&upstream.base_url, request, upstream.timeouts.connect);
         let response = match timeout_at(self.limits.give_up, sending).await {
@@ -146,9 +151,23 @@ impl<'a> Attempt<'a> {
             Err(_) => return Err(too_slow(self.limits)),
         };
         if response.status().is_success() {
+            self.note_allowance(response.headers());
             Ok(response)
         } else {
             Err(self.refused(response).await)
+        }
+    }
+
+    /// Remembers how much the provider says is left for the key, where another could be used.
+    fn note_allowance(self, headers: &HeaderMap) {
+        let others = self.upstream.keys.as_ref().is_some_and(|pool| pool.keys.len() > 1);
+        if let Some(key) = self.key.filter(|_| others) {
+            let (model, now) = (self.upstream.limited_model(), std::time::Instant::now());
+            match allowance::read(headers, SystemTime::now()) {
+                Some(Allowance::Low(rest)) => key.state.run_low(model, now + rest, now),
+                Some(Allowance::Plenty) => key.state.has_plenty(model, now),
+                None => {}
+            }
         }
     }
 

@@ -102,7 +102,9 @@ async fn exact(
         None => translated(resolved, upstream, counting, &way)?,
     };
     let key = match &upstream.keys {
-        Some(pool) => Some(pool.pick(upstream.limited_model(), Instant::now(), &[])?),
+        Some(pool) => {
+            Some(pool.pick(upstream.limited_model(), Instant::now(), &[], resolved.session)?)
+        }
         None => None,
     };
     exchange.trail.asks(trail::Asked {

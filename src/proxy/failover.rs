@@ -36,6 +36,7 @@ use super::context::Context;
 use super::deadline::Deadline;
 use super::fetch;
 use super::guard::AttemptGuard;
+use super::queue::wait_for_room;
 use super::resolve::Resolved;
 use super::trail::Asked;
 use crate::state::RetryPermit;
@@ -138,7 +139,7 @@ impl Failover {
         let mut repeat: Option<Repeat> = None;
         loop {
             if running.is_empty() && repeat.is_none() {
-                match self.next() {
+                match self.next().await {
                     Some(chosen) => running.extend(self.start(chosen, None).await?),
                     None if self.wait_for_someone().await
                         || self.come_to_last_resort()
@@ -183,11 +184,20 @@ impl Failover {
         self.stages.last_mut().expect("a search begins with a route and never loses one")
     }
 
-    fn next(&mut self) -> Option<Chosen> {
+    /// The target to ask next. Where only the limits of targets are in the way, they are waited for.
+    async fn next(&mut self) -> Option<Chosen> {
         if self.deadline.is_over() || !self.may_try() {
             return None;
         }
-        self.stage().next(&[])
+        match self.stage().next(&[]) {
+            Some(chosen) => Some(chosen),
+            None => {
+                let latest = self.deadline.at;
+                let (gateway, stage) = (Arc::clone(&self.context.gateway), self.stage());
+                // Boxed: few requests need it, and every one would have room for it.
+                Box::pin(wait_for_room(&gateway, &stage.resolved, &stage.done, latest)).await
+            }
+        }
     }
 
     /// Whether the route's number of tries allows one more.
@@ -324,7 +334,7 @@ impl Failover {
             // open its breaker.
             failure.class = Class::Cancelled;
         }
-        one.guard.record(failure.class);
+        one.guard.record_failure(failure.class, &failure.detail);
         let target = Arc::clone(&one.asked.target);
         self.context.trail.failed(&target.name, &failure.detail);
         self.failed.push(failure.class);

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::Gateway;
 use super::choose::Chosen;
 use super::classify::Class;
-use crate::state::{BreakerPolicy, InFlightGuard, Phase, ProbePermit, Signal};
+use crate::protocol::usage::Usage;
+use crate::state::{BreakerPolicy, Phase, ProbePermit, Signal, Slot};
 use crate::table::{Route, Target, Timeouts, Upstream};
 
 /// Holds a target while one try runs there, streams until their last byte. Records what became of
@@ -24,7 +25,7 @@ pub(super) struct AttemptGuard {
     /// How fast the target was is known.
     timed: bool,
     streamed: bool,
-    _in_flight: Option<InFlightGuard>,
+    slot: Slot,
 }
 
 impl AttemptGuard {
@@ -34,7 +35,8 @@ impl AttemptGuard {
         chosen: Chosen,
         streamed: bool,
     ) -> Self {
-        let in_flight = chosen.target.upstream().map(|upstream| upstream.state.in_flight.enter());
+        let mut slot = chosen.slot;
+        slot.sent();
         Self {
             gateway: Arc::clone(gateway),
             route: Arc::clone(route),
@@ -45,7 +47,7 @@ impl AttemptGuard {
             proven: false,
             timed: false,
             streamed,
-            _in_flight: in_flight,
+            slot,
         }
     }
 
@@ -68,6 +70,11 @@ impl AttemptGuard {
             Some(upstream) => (upstream.model.as_deref(), &upstream.breaker),
             None => (None, &BUILT_IN),
         }
+    }
+
+    /// The target has said how many tokens it used.
+    pub(super) fn used(&mut self, usage: Usage) {
+        self.slot.used(usage.input, usage.output, Instant::now());
     }
 
     /// The first output has come: a fact about the target's speed, and, if this is the probe of a
@@ -96,6 +103,17 @@ impl AttemptGuard {
             self.observe(upstream, 2 * now.duration_since(self.started), now);
         }
         self.record(Class::Cancelled);
+    }
+
+    /// The same of a try that did not go well, with what there is to say of it. It holds no secret.
+    pub(super) fn record_failure(&mut self, class: Class, detail: &str) {
+        if !self.recorded
+            && concerns_target(class)
+            && let Some(upstream) = self.target.upstream()
+        {
+            upstream.state.note_failure(class.as_str(), detail, Instant::now());
+        }
+        self.record(class);
     }
 
     /// Records what became of the try; only the first record counts.
@@ -134,6 +152,10 @@ impl AttemptGuard {
             | Class::Untranslatable
             | Class::Cancelled => {
                 self.permit = None;
+                // Whoever left, or had no room left here, may have had tokens generated.
+                if !matches!(class, Class::Cancelled | Class::Exhausted) {
+                    self.slot.refused();
+                }
                 return;
             }
         };
@@ -161,6 +183,9 @@ impl AttemptGuard {
         else {
             return;
         };
+        if change.to == Phase::Closed {
+            upstream.state.recovery.begin(now, upstream.breaker.reset_timeout);
+        }
         let (route, target) = (&*self.route.label, &*self.target.name);
         if change.to == Phase::Open {
             self.gateway.metrics.breaker_opened.with_label_values(&[route, target]).inc();
@@ -173,4 +198,18 @@ impl AttemptGuard {
             "a circuit breaker changed"
         );
     }
+}
+
+/// Whether a failure says something about the target or its keys.
+fn concerns_target(class: Class) -> bool {
+    matches!(
+        class,
+        Class::Failure
+            | Class::TimedOut
+            | Class::Permanent
+            | Class::Throttled
+            | Class::Overloaded
+            | Class::CredentialFault
+            | Class::Unproven
+    )
 }

@@ -22,6 +22,7 @@ use super::failover::{Failover, Search};
 use super::guard::AttemptGuard;
 use super::respond::{Told, told};
 use crate::protocol::error::ErrorView;
+use crate::protocol::usage::Usage;
 use breaking::Break;
 use clock::{Clock, Due};
 
@@ -37,6 +38,8 @@ pub struct StreamBody {
     clock: Clock,
     /// Who finds somebody else to go on, where that is possible.
     failover: Option<Box<Failover>>,
+    /// What targets used whose stream broke off.
+    others: Usage,
     /// How the stream broke off that somebody is to go on with.
     broke: Option<Break>,
     /// Ends when the gateway's time to drain is over.
@@ -112,7 +115,17 @@ impl StreamBody {
         exchange.response_bytes += held.len() as u64;
         let cut = Box::pin(exchange.gateway.cut.clone().cancelled_owned());
         let held = (!held.is_empty()).then_some(held);
-        Self { source, held, exchange, clock, failover: None, broke: None, cut, done: false }
+        Self {
+            source,
+            held,
+            exchange,
+            clock,
+            failover: None,
+            others: Usage::default(),
+            broke: None,
+            cut,
+            done: false,
+        }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -264,6 +277,10 @@ impl StreamBody {
             Source::Plain(reply, _) => self.exchange.usage = reply.usage(),
             Source::Search(_) | Source::Nothing => {}
         }
+        let usage = self.exchange.usage.since(self.others);
+        if let Some(attempt) = self.attempt() {
+            attempt.used(usage);
+        }
     }
 
     fn fail(&mut self, fault: &StreamFault) -> Step {
@@ -291,7 +308,7 @@ impl StreamBody {
         self.take_counts();
         let name = self.target_name();
         if let Some(attempt) = self.attempt() {
-            attempt.record(class);
+            attempt.record_failure(class, &message);
             self.exchange.trail.failed(&name, class.as_str());
         }
         let event = match (&self.source, self.exchange.operation) {

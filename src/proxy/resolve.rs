@@ -8,10 +8,14 @@ use http::{HeaderMap, HeaderValue};
 use super::error::{ProxyError, Reason};
 use super::fetch::Files;
 use super::headers::{names, query_to_target};
+use super::session::session;
+use crate::balance::affinity::Session;
 use crate::protocol::dialect::Unreadable;
+use crate::protocol::estimate::{prompt_tokens, text_tokens};
 use crate::protocol::neutral::Request;
 use crate::protocol::registry::{Called, Operation, ProtocolId};
 use crate::protocol::request::RequestFacts;
+use crate::state::Demand;
 use crate::table::{Caller, Route, RouteTable};
 use crate::wire::json::Object;
 
@@ -34,6 +38,10 @@ pub(super) struct Resolved {
     pub fallbacks: Vec<Arc<Route>>,
     /// Routes for prompts that are too long here, in their order.
     pub longer: Vec<Arc<Route>>,
+    /// Which others it belongs to.
+    pub session: Option<Session>,
+    /// What it takes of a target's limits.
+    demand: OnceLock<Demand>,
     /// The request in the neutral form, once a target of another protocol is to be asked.
     neutral: Arc<OnceLock<Result<Request, Unreadable>>>,
     /// What was fetched of the URLs that it names.
@@ -59,6 +67,8 @@ impl Resolved {
             query: self.query.clone(),
             forced_stream: self.forced_stream,
             backend: None,
+            session: self.session,
+            demand: OnceLock::new(),
             fallbacks: Vec::new(),
             longer: Vec::new(),
             neutral: Arc::clone(&self.neutral),
@@ -82,6 +92,24 @@ impl Resolved {
             Ok(request)
         }))
     }
+
+    /// How many tokens it will take, estimated when that is first wanted.
+    pub fn demand(&self) -> Demand {
+        *self.demand.get_or_init(|| {
+            let request = self.neutral().and_then(|request| request.as_ref().ok());
+            let input = match request {
+                Some(request) => prompt_tokens(request),
+                None => text_tokens(&String::from_utf8_lossy(self.object.text())),
+            };
+            // What makes numbers of texts generates none.
+            if self.operation.embeds.is_some() {
+                return Demand { input, output: 0 };
+            }
+            let bound = request.and_then(|request| request.max_output_tokens);
+            let output = bound.unwrap_or(USUAL_OUTPUT).saturating_mul(self.facts.choices as u64);
+            Demand { input, output }
+        })
+    }
 }
 
 /// What `admit` took in.
@@ -96,6 +124,9 @@ pub(super) struct Taken {
 /// Longest model name that is read: what a resource can hold, with room for a namespace. Names end
 /// up in errors and logs.
 const MODEL_LIMIT: usize = 512;
+/// Tokens that an answer is taken to have whose length the request does not bound: a page and a half
+/// of text. Most are shorter; what they really have counts once they are complete.
+const USUAL_OUTPUT: u64 = 1000;
 /// How often a request may pass a gateway: twice is a chain of gateways, more is a circle.
 const HOPS: u8 = 4;
 
@@ -181,6 +212,8 @@ pub(super) fn resolve(
         Some(_) => Vec::new(),
         None => others(table, caller, &route, names),
     };
+    let affinity = route.affinity.as_ref();
+    let session = affinity.and_then(|by| session(by, caller, &taken.headers, &object));
     Ok(Resolved {
         operation: taken.called.operation,
         fallbacks: others(&route.fallbacks),
@@ -195,6 +228,8 @@ pub(super) fn resolve(
         backend,
         neutral: Arc::default(),
         files: Arc::default(),
+        session,
+        demand: OnceLock::new(),
     })
 }
 

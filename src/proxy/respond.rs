@@ -39,6 +39,7 @@ pub(super) fn answered(
             exchange.usage = usage;
             exchange.response_bytes = body.len() as u64;
             guard.first_output();
+            guard.used(usage);
             guard.record(Class::Success);
             exchange.settle(Outcome::Answered(status));
             response(status, headers, GatewayBody::full(body))

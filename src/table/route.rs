@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::HeaderName;
+
 use super::{Caller, Hedging, ModelPattern, RetryPolicy, Target};
 use crate::balance::Strategy;
 
@@ -38,6 +40,19 @@ pub enum Admission {
     All,
     /// These namespaces.
     Namespaces(BTreeSet<Arc<str>>),
+}
+
+/// What names the session of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Affinity {
+    /// What agents and SDKs send by themselves.
+    Auto,
+    /// A header.
+    Header(HeaderName),
+    /// Whose key it is.
+    Consumer,
+    /// The end user that the body names.
+    User,
 }
 
 /// The targets of one priority, by their index in [`Route::targets`].
@@ -81,6 +96,9 @@ pub struct Route {
     pub target_selection: bool,
     /// How a target is chosen inside a tier.
     pub strategy: &'static dyn Strategy,
+    /// What names the session of a request; `None` if nothing does, or if there is nothing to choose
+    /// from.
+    pub affinity: Option<Affinity>,
     /// Why its spec cannot be served, with the object and the field. Such a route keeps its names,
     /// so that no other one answers for them, and has no target.
     pub unreadable: Option<Arc<str>>,

@@ -37,6 +37,8 @@ pub struct Metrics {
     pub malformed_events: IntCounter,
     /// Requests running now.
     pub in_flight: IntGauge,
+    /// Requests that wait for room at a target now.
+    pub queued: IntGauge,
     /// Bytes of bodies held in memory now.
     pub buffered_bytes: IntGauge,
     /// Client connections open now.
@@ -112,6 +114,10 @@ impl Metrics {
             )?,
             malformed_events,
             in_flight: gauge("pilothouse_in_flight_requests", "Requests running now.")?,
+            queued: gauge(
+                "pilothouse_queued_requests",
+                "Requests waiting now, because every target that is well is full.",
+            )?,
             buffered_bytes: gauge(
                 "pilothouse_buffered_bytes",
                 "Bytes of request and reply bodies held in memory now.",

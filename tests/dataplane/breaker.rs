@@ -69,6 +69,8 @@ async fn after_its_rest_one_probe_finds_out_and_a_success_closes_it() {
     let answer = probe.await;
     assert_eq!((answer.status, answer.target()), (StatusCode::OK, "alpha"));
     assert_eq!(answer.header("x-circuit-breaker-state"), "half-open");
+    let state = rig.target("sick");
+    rig.wait_for("its whole share", || state.recovery.share(Instant::now()).is_none()).await;
     let answer = rig.chat("chat").await;
     assert_eq!((answer.target(), answer.header("x-circuit-breaker-state")), ("alpha", "closed"));
 }
@@ -102,6 +104,8 @@ async fn a_stream_proves_the_target_with_its_first_output() {
     probe.read_until("You").await;
     // The probe's stream goes on, and others are let in already.
     alpha.set_fault(fault(""));
+    let state = rig.target("sick");
+    rig.wait_for("its whole share", || state.recovery.share(Instant::now()).is_none()).await;
     assert_eq!(rig.chat("chat").await.target(), "alpha");
 }
 

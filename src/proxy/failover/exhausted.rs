@@ -3,11 +3,16 @@
 use std::time::{Duration, Instant};
 
 use super::stage::{Stage, is_meant};
-use crate::proxy::choose::{Spared, eligible};
+use crate::proxy::choose::{Spared, Wish};
 use crate::proxy::classify::Class;
 use crate::proxy::deadline::Deadline;
 use crate::proxy::error::{ProxyError, Reason};
 use crate::proxy::resolve::Resolved;
+use crate::state::{Full, Limit};
+
+/// When a target is worth asking again whose limit of running requests is reached: answers end all the
+/// time, and nobody knows when the next one does.
+const ROOM_SOON: Duration = Duration::from_secs(1);
 
 /// The error of a request that no target of these routes answered. `asked` says what became of those
 /// that were asked, `failed` in what way each failed.
@@ -77,9 +82,13 @@ fn spared(stage: &Stage) -> Vec<Left<'_>> {
     all.filter(|(index, target)| is_meant(resolved, *index, target))
         .filter_map(|(index, target)| {
             let tried = stage.tries(index) > 0;
-            let why = match eligible(target, resolved.operation, now) {
+            let why = match Wish::of(resolved).check(index, now) {
                 Err(why) => why,
                 Ok(_) if tried => return None,
+                // It was full until this moment.
+                Ok(upstream) if !upstream.limits.is_none() => {
+                    Spared::Full(Full { limit: Limit::Turn, until: None })
+                }
                 // It could be asked and was not: its breaker lets one request at a time find out.
                 Ok(_) => Spared::Open(None),
             };
@@ -90,7 +99,10 @@ fn spared(stage: &Stage) -> Vec<Left<'_>> {
 
 fn soonest(spared: &[Left<'_>]) -> Option<Duration> {
     let now = Instant::now();
-    let times = spared.iter().filter_map(|one| one.why.until());
+    let times = spared.iter().filter_map(|one| match one.why {
+        Spared::Full(Full { until: None, .. }) => Some(now + ROOM_SOON),
+        why => why.until(),
+    });
     times.min().map(|until| until.saturating_duration_since(now))
 }
 
@@ -111,11 +123,11 @@ fn unasked(resolved: &Resolved, spared: &[Left<'_>], soonest: Option<Duration>) 
     }
     let reasons: Vec<String> =
         spared.iter().map(|one| format!("{}: {}", one.name, describe(one.why))).collect();
-    let is_resting = |one: &Left<'_>| matches!(one.why, Spared::Resting(_));
-    let resting = spared.iter().any(is_resting);
-    let only_resting = spared.iter().all(|one| is_resting(one) || one.why.is_lasting());
+    let is_limit = |one: &Left<'_>| matches!(one.why, Spared::Resting(_) | Spared::Full(_));
+    let limited = spared.iter().any(is_limit);
+    let only_limited = spared.iter().all(|one| is_limit(one) || one.why.is_lasting());
     let reason =
-        if resting && only_resting { Reason::Throttled } else { Reason::NoTargetAvailable };
+        if limited && only_limited { Reason::Throttled } else { Reason::NoTargetAvailable };
     let message = if reasons.is_empty() {
         format!("route `{route}` has no target that may be asked")
     } else {
@@ -131,7 +143,9 @@ fn describe(reason: Spared<'_>) -> String {
         Spared::Unresolved(message) => message.to_owned(),
         Spared::CannotServe => "does not offer this operation".into(),
         Spared::Resting(_) => "was asked to be left alone (429)".into(),
+        Spared::Full(full) => format!("is full ({})", full.limit.as_str()),
         Spared::Open(Some(_)) => "its circuit breaker is open".into(),
+        Spared::Unhealthy => "its health checks fail".into(),
         Spared::Open(None) => "another request finds out whether it is back".into(),
     }
 }

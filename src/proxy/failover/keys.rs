@@ -29,7 +29,12 @@ pub(super) async fn ask(attempt: Attempt<'_>) -> Result<Answer, Failure> {
             None => None,
             Some(_) if renewed.is_some() => renewed.take(),
             Some(pool) => {
-                let rested = pool.pick(upstream.limited_model(), Instant::now(), &tried_keys);
+                let rested = pool.pick(
+                    upstream.limited_model(),
+                    Instant::now(),
+                    &tried_keys,
+                    attempt.resolved.session,
+                );
                 if rested.is_none() {
                     return Err(failure.unwrap_or_else(Failure::keys_resting));
                 }
@@ -86,5 +91,10 @@ pub(in crate::proxy) fn rest(upstream: &Upstream, key: Option<&Key>, failure: &F
         }
         (Class::CredentialFault, None) => upstream.state.rest(now + FAULT_REST),
         _ => {}
+    }
+    if failure.class == Class::Throttled
+        && let Some(until) = upstream.resting_until(now)
+    {
+        upstream.state.recovery.begin_after_pause(until, now);
     }
 }

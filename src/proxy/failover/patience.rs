@@ -7,22 +7,6 @@ use crate::proxy::deadline::Deadline;
 use crate::proxy::resolve::Resolved;
 use crate::table::{Hedging, Upstream};
 
-/// The bounds of a limit that nobody set. A first token takes some seconds at busy providers and
-/// well under a minute at slow models; a whole reply that takes ten minutes is what official SDKs
-/// wait for at most.
-const FIRST_TOKEN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
-const RESPONSE: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(600));
-
-/// How long the first output of a stream may take here.
-pub(super) fn first_token(resolved: &Resolved, upstream: &Upstream) -> Duration {
-    let (floor, ceiling) = FIRST_TOKEN;
-    upstream.timeouts.first_token.unwrap_or_else(|| {
-        // Reasoning may take as long and show nothing.
-        let floor = if resolved.facts.reasons { ceiling } else { floor };
-        upstream.state.usual_first_token.limit(floor, ceiling)
-    })
-}
-
 /// When a try is given up. A stream that is slow to begin is not: another target is asked as well. One
 /// that is to go on with another (`goes_on`) is, since there is one stream to go on with.
 pub(super) fn limits(
@@ -32,13 +16,11 @@ pub(super) fn limits(
     goes_on: bool,
 ) -> Limits {
     let own = if goes_on {
-        Some((first_token(resolved, upstream), "timeouts.firstToken"))
+        Some((upstream.first_token_limit(resolved.facts.reasons), "timeouts.firstToken"))
     } else if resolved.streams() {
         None
     } else {
-        let (floor, ceiling) = RESPONSE;
-        let usual = || upstream.state.usual_reply.limit(floor, ceiling);
-        Some((upstream.timeouts.response.unwrap_or_else(usual), "timeouts.response"))
+        Some((upstream.response_limit(), "timeouts.response"))
     };
     let now = Instant::now();
     match own {
@@ -71,7 +53,7 @@ impl Company {
                 Hedging::After(delay) => Some(delay),
                 Hedging::Percentile(percent) => usual.quantile(percent),
             }),
-            late: resolved.streams().then(|| first_token(resolved, upstream)),
+            late: resolved.streams().then(|| upstream.first_token_limit(resolved.facts.reasons)),
         }
     }
 

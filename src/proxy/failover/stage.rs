@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::proxy::choose::{self, Chosen, Spared, can_serve, eligible};
+use crate::proxy::choose::{Chosen, Spared, Wish, can_serve};
 use crate::proxy::resolve::Resolved;
 use crate::table::Target;
 
@@ -25,23 +25,13 @@ impl Stage {
     /// The target to ask next, leaving out those that are being asked: the one that the caller picked,
     /// or the route's choice.
     pub fn next(&self, running: &[usize]) -> Option<Chosen> {
-        let (resolved, now) = (&*self.resolved, Instant::now());
-        let busy = |index: usize| self.done.contains(&index) || running.contains(&index);
-        let (route, operation) = (&resolved.route, resolved.operation);
-        match resolved.backend {
-            Some(index) if busy(index) => None,
-            Some(index) => choose::picked(route, index, operation, now),
-            None => {
-                let out = [&*self.done, running].concat();
-                choose::choose(route, operation, resolved.streams(), &out, now)
-            }
-        }
+        let out = [&*self.done, running].concat();
+        Wish::of(&self.resolved).next(&out, Instant::now())
     }
 
     /// The same target once more, if it may still be asked.
     pub fn again(&self, index: usize) -> Option<Chosen> {
-        let (resolved, now) = (&*self.resolved, Instant::now());
-        choose::picked(&resolved.route, index, resolved.operation, now)
+        Wish::of(&self.resolved).at(index, Instant::now())
     }
 
     /// Notes a try.
@@ -72,7 +62,7 @@ impl Stage {
                 return None;
             }
             let upstream = target.upstream()?;
-            match eligible(target, resolved.operation, now) {
+            match Wish::of(resolved).check(index, now) {
                 Err(Spared::Resting(until))
                     if until.duration_since(now) <= upstream.retry.max_retry_after =>
                 {

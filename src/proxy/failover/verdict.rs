@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::stage::Stage;
 use crate::proxy::attempt::Failure;
-use crate::proxy::choose::eligible;
+use crate::proxy::choose::Wish;
 use crate::proxy::classify::Class;
 use crate::state::RetryPermit;
 use crate::table::{Target, TargetRetry, Upstream};
@@ -52,9 +52,7 @@ pub(super) fn verdict(
     }
     match failure.class {
         // Its breaker may have had enough.
-        Class::Failure if eligible(target, resolved.operation, Instant::now()).is_err() => {
-            Verdict::Next
-        }
+        Class::Failure if Wish::of(resolved).check(index, Instant::now()).is_err() => Verdict::Next,
         Class::Failure => after_backoff(upstream, tries),
         Class::Throttled | Class::Overloaded => after_rest_of(upstream),
         // One that was silent until its limit passed has had its time; the others do not get better

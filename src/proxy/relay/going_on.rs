@@ -70,10 +70,11 @@ impl StreamBody {
                 return self.break_off(Break { message, ..how });
             }
         };
-        attempt.record(how.class);
+        attempt.record_failure(how.class, &how.message);
         let name = attempt.target_name().to_owned();
         self.exchange.trail.failed(&name, how.class.as_str());
         self.take_counts();
+        self.others = self.exchange.usage;
         self.source = Source::Search(failover.go_on(interrupted, &name));
         self.clock = Clock::searching();
         self.broke = Some(how);
