@@ -30,7 +30,7 @@ use crate::protocol::continuation::Mode;
 use crate::protocol::registry::Framing;
 use crate::protocol::usage::Usage;
 use crate::table::{Key, Upstream};
-use crate::upstream::{UpstreamBody, authorize};
+use crate::upstream::{SentOnce, UpstreamBody, authorize};
 use failure::{too_slow, unsent};
 use refused::is_ours;
 
@@ -139,6 +139,9 @@ impl<'a> Attempt<'a> {
                 Ok(proven) => proven.map_err(|error| Failure::unproven(&error))?,
                 Err(_) => return Err(too_slow(self.limits)),
             }
+        }
+        if !self.resolved.may_repeat() {
+            request.extensions_mut().insert(SentOnce);
         }
         let client = &self.context.gateway.client;
         let sending = client.send(&upstream.base_url, request, upstream.timeouts.connect);

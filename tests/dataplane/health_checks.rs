@@ -7,7 +7,7 @@ use pilothouse::simulate::Simulator;
 use pilothouse::state::{BreakerPolicy, Phase};
 use pilothouse::upstream::AddressPolicy;
 
-use crate::routes::{Api, fault, route_of, simulator};
+use crate::routes::{Api, ONCE, fault, route_of, simulator};
 use crate::scripted::{Scripted, Then};
 use crate::support::{FIRST_KEY, Options, Rig, connector};
 
@@ -112,7 +112,7 @@ async fn with_nobody_else_left_targets_whose_checks_fail_are_asked_all_the_same(
     charlie.set_fault(fault("status=500"));
     let mut targets = targets.to_vec();
     targets.push(unchecked(&charlie, "charlie", 2));
-    rig.publish(&route_of("chat", &targets, ""));
+    rig.publish(&route_of("chat", &targets, ONCE));
     let answer = rig.chat("chat").await;
     assert_eq!((answer.status, answer.target()), (StatusCode::OK, "bravo"));
     assert_eq!(answer.header("x-pilothouse-attempts"), "3", "the healthy one, then in order");

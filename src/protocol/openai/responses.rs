@@ -169,7 +169,9 @@ impl StreamReader for ResponsesStream {
 
 /// Writes down what would have to be known to go on with the stream.
 fn note(event: &Event<'_>, notes: &mut Notes) {
-    if let Some(number) = event.sequence_number {
+    // An error does not reach the client while somebody may go on.
+    let reaches = !matches!(&*event.kind, "error" | "response.failed");
+    if let Some(number) = event.sequence_number.filter(|_| reaches) {
         notes.number(number);
     }
     match &*event.kind {

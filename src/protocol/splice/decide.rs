@@ -122,8 +122,22 @@ impl Undecided {
                 }
             }
             Found::Nothing if overlap.begins_alike() && !self.is_ended() => Err(Mismatch::Differs),
+            // The next letter tells whether a sentence begins with it.
+            Found::Nothing if !finished && self.is_one_letter() => Ok(Decision::Wait),
+            Found::Nothing if self.begins_anew(begin) => Err(Mismatch::Doubtful),
             Found::Nothing => self.true_continuation(begin, finished),
         }
+    }
+
+    fn is_one_letter(&self) -> bool {
+        let mut letters = self.held.trim_start().chars();
+        letters.next().is_some_and(char::is_uppercase) && letters.next().is_none()
+    }
+
+    /// Whether a sentence begins where the delivered text is in the midst of one: whoever was asked to
+    /// go on from words that it shows nothing of says it in words of its own.
+    fn begins_anew(&self, begin: usize) -> bool {
+        begin == 0 && !self.is_ended() && seam::begins_sentence(&self.delivered, &self.held)
     }
 
     /// Whether the delivered text ends with a sentence or a line.

@@ -5,6 +5,8 @@ use super::overlap::is_unspaced;
 /// How often the delivered text must show what stands beside a sign, without an exception, for it to
 /// be taken for its custom.
 const CUSTOM: usize = 3;
+/// Words of which one at most is written with a capital, for a capital to be no custom.
+const RARE: usize = 8;
 /// Longest word that is waited for.
 const LONGEST_WORD: usize = 64;
 
@@ -35,6 +37,24 @@ pub(super) fn new_space<'a>(delivered: &str, begins: &'a str) -> &'a str {
 /// Whether a sentence or a line of a list ends here.
 pub(super) fn ends_sentence(text: &str) -> bool {
     text.ends_with(['.', '!', '?', ':', ';', '…', '。', '！', '？', '：', '|', '`', '}'])
+}
+
+/// Whether what follows `text` begins as a sentence does. A capital says so only where words in the
+/// midst of a sentence do without: in German it would be a noun.
+pub(super) fn begins_sentence(text: &str, rest: &str) -> bool {
+    let is_capital = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().is_some_and(char::is_uppercase)
+            && letters.next().is_some_and(char::is_lowercase)
+    };
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let inner = words.windows(2).filter(|pair| !ends_sentence(pair[0])).map(|pair| pair[1]);
+    let (mut all, mut capitals) = (0_usize, 0_usize);
+    for word in inner {
+        all += 1;
+        capitals += usize::from(is_capital(word));
+    }
+    rest.split_whitespace().next().is_some_and(is_capital) && capitals * RARE < all
 }
 
 /// What belongs between `delivered`, which `space` follows, and a text that goes on with it.

@@ -140,6 +140,21 @@ fn other_words_are_a_mismatch() {
 }
 
 #[test]
+fn a_sentence_does_not_begin_in_the_midst_of_another() {
+    let open = "The harbour was quiet and two boats lay in it beside the";
+    assert_eq!(continued(open, "Some vessels were there. It was calm."), Err(Mismatch::Doubtful));
+    let dripped: Vec<String> = "Some vessels".chars().map(String::from).collect();
+    let dripped: Vec<&str> = dripped.iter().map(String::as_str).collect();
+    assert_eq!(join(Mode::Continue, open, &dripped), Err(Mismatch::Doubtful));
+    assert_eq!(continued(open, " I think"), Ok(format!("{open} I think")));
+    let german = "Im Hafen war es still, zwei Boote lagen am Ufer neben dem";
+    assert_eq!(
+        continued(german, " Kran und rosteten."),
+        Ok(format!("{german} Kran und rosteten."))
+    );
+}
+
+#[test]
 fn white_space_between_the_two_comes_once() {
     let join = |delivered: &str, new: &str| join(Mode::Prefill, delivered, &[new]);
     assert_eq!(join("one ", " two"), Ok("one two".into()));
