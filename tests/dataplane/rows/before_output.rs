@@ -114,7 +114,7 @@ async fn every_target_and_then_every_fallback_route_gets_a_try() {
         assert_eq!(answer.header("x-pilothouse-route"), "ns/third");
         assert_eq!(answer.header("x-pilothouse-attempts"), "7");
         assert!(answer.text().contains("delta."), "{answer:?}");
-        let tries = [&alpha, &bravo, &charlie, &delta].map(|one| one.count());
+        let tries = [&alpha, &bravo, &charlie, &delta].map(pilothouse::simulate::Simulator::count);
         assert_eq!(tries, [2, 2, 2, 1], "{caller:?}");
     }
 }
