@@ -117,7 +117,10 @@ async fn priorities_fail_over_with_nothing_else_set() {
 #[tokio::test]
 async fn a_content_refusal_is_not_routed_around() {
     for caller in CALLERS {
-        for how in ["status=400;code=content_filter", "status=403;code=content_policy_violation"] {
+        for how in [
+            "status=400;code=content_filter",
+            "status=403;code=content_filter;message=content_filter",
+        ] {
             let pair = Pair::new(caller, how, "").await;
             let answer = pair.ask().await;
             assert!(answer.status.is_client_error(), "{answer:?}");
