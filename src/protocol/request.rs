@@ -11,6 +11,7 @@ use crate::wire::json::{JsonError, Object};
 
 /// The few members of a request that decide how it is routed and relayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct RequestFacts {
     /// The model that was asked for.
     pub model: String,

@@ -162,7 +162,7 @@ impl Failover {
                     Ok(None) => running.iter_mut().for_each(Running::wants_company),
                     Err(unanswered) => {
                         running.into_iter().for_each(Running::give_up);
-                        return Err(unanswered);
+                        return Err(*unanswered);
                     }
                 },
                 Woken::Late => self.ask_another(&mut running, repeat.is_some()).await?,
@@ -327,7 +327,7 @@ impl Failover {
         &mut self,
         mut one: Running,
         mut failure: Failure,
-    ) -> Result<Option<Repeat>, Unanswered> {
+    ) -> Result<Option<Repeat>, Box<Unanswered>> {
         let is_over = self.deadline.is_clients && self.deadline.is_over();
         if failure.class == Class::TimedOut && is_over {
             // A target is not slow because a client waits for a second only, or every caller could
@@ -355,10 +355,10 @@ impl Failover {
             Verdict::PassOn | Verdict::TooLong if self.broken.is_some() => {
                 self.stages[at].give_up(index);
             }
-            Verdict::PassOn => return Err(self.passed_on(failure)),
+            Verdict::PassOn => return Err(Box::new(self.passed_on(failure))),
             Verdict::TooLong => self.too_long(at, index, failure),
             Verdict::Next => self.stages[at].give_up(index),
-            Verdict::Stop => return Err(self.unanswered()),
+            Verdict::Stop => return Err(Box::new(self.unanswered())),
             Verdict::Again { after, permit } => {
                 let at_time = tokio::time::Instant::now() + after;
                 return Ok(Some(Repeat { stage: at, index, at: at_time, permit }));

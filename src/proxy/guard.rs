@@ -13,6 +13,7 @@ use crate::table::{Route, Target, Timeouts, Upstream};
 /// Holds a target while one try runs there, streams until their last byte. Records what became of
 /// it exactly once; dropped without a record, it counts for nothing: the client went away.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something that is told once")]
 pub(super) struct AttemptGuard {
     gateway: Arc<Gateway>,
     route: Arc<Route>,

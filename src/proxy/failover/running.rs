@@ -71,8 +71,8 @@ pub(super) enum Woken {
 pub(super) async fn wake(running: &mut Vec<Running>, repeat: Option<&Repeat>) -> Woken {
     let late = running.iter().filter_map(Running::company_at).max();
     let done = poll_fn(|cx| {
-        for at in 0..running.len() {
-            if let Poll::Ready(result) = running[at].poll(cx) {
+        for (at, one) in running.iter_mut().enumerate() {
+            if let Poll::Ready(result) = one.poll(cx) {
                 return Poll::Ready((result, at));
             }
         }
