@@ -99,7 +99,10 @@ fn broken_direct(api: DialectId, sent: &[Frame]) -> Broken {
     let (mut notes, mut bytes) = (Notes::default(), Vec::new());
     for frame in sent {
         let read = reader.read_noting(frame.name.as_deref(), &frame.data, Some(&mut notes));
-        assert!(!matches!(read, Err(_) | Ok(Meaning::Error(_))), "{read:?}");
+        if matches!(read, Ok(Meaning::Error(_))) {
+            break;
+        }
+        assert!(read.is_ok(), "{read:?}");
         notes.passed(frame.name.as_deref(), &frame.data);
         bytes.extend_from_slice(&frame.raw);
     }

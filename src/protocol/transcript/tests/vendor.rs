@@ -71,6 +71,19 @@ fn responses_cut_before_the_first_word() {
 }
 
 #[test]
+fn an_error_that_the_client_does_not_see_takes_no_number() {
+    let rest = rest(
+        DialectId::OpenAiResponses,
+        &[
+            r#"{"type":"response.created","sequence_number":0,"response":{"id":"resp_a","model":"gpt-5"}}"#,
+            r#"{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"id":"msg_a","type":"message","content":[]}}"#,
+            r#"{"type":"error","sequence_number":2,"code":"server_error","message":"gone"}"#,
+        ],
+    );
+    assert_eq!(rest[0]["sequence_number"], 2);
+}
+
+#[test]
 fn azures_first_chunk_is_about_the_prompt() {
     let rest = rest(
         DialectId::OpenAiChat,
