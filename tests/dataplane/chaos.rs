@@ -208,6 +208,7 @@ async fn providers_that_fail_at_random_spoil_no_answer() {
         (tally.answers.load(Ordering::Relaxed), tally.errors.load(Ordering::Relaxed));
     println!("{answers} answers, {errors} errors in {:?}", begun.elapsed());
     let seen = tally.seen.lock().clone();
+    println!("{}", seen.join("\n"));
     assert!(answers > 10 * CALLERS as u64 / 2, "{answers} answers");
     assert!(errors * 1000 <= answers, "{errors} of {answers}:\n{}", seen.join("\n"));
 
