@@ -76,6 +76,14 @@ test-apiserver: ## Tests against a real kube-apiserver and etcd (built once, abo
 test-sdk: ## The official SDKs, their own tests and coding agents, with targets of every API
 	@.ci/count cargo test $(CARGO_FLAGS) --test sdk $(ARGS)
 
+.PHONY: test-long
+test-long: ## The limits that apply by default, in real time (about six minutes)
+	cargo test $(CARGO_FLAGS) --test dataplane long_limits:: -- --ignored --test-threads 8 $(ARGS)
+
+.PHONY: chaos
+chaos: ## Providers that fail at random under many callers (CHAOS_TIME=seconds)
+	CHAOS_TIME='$(CHAOS_TIME)' cargo test $(CARGO_FLAGS) --test dataplane chaos:: -- --nocapture
+
 .PHONY: fuzz
 fuzz: ## Look for inputs that break a decoder (FUZZ_TIME=seconds for each, TARGET='name ...', INPUT=file)
 	@CACHE='$(CACHE)' FUZZ_TIME='$(FUZZ_TIME)' FUZZ_RUNS='$(FUZZ_RUNS)' \

@@ -1,10 +1,21 @@
-//! The admin port: whether the gateway lives, whether it is ready, and what it measures.
+//! The admin port: whether the gateway lives, whether it is ready, what it measures, and what it
+//! looks like inside.
 //!
-//! Nothing here needs a key and nothing here tells one: it is for kubelets and Prometheus.
+//! Health and metrics are for kubelets and Prometheus, and need no key. The admin API below `/admin/`
+//! names hosts, objects and failures of every tenant, so it is closed but for those that [`Access`]
+//! lets in. Nothing on this port tells a secret.
 
+mod access;
+mod api;
+mod clock;
+mod credentials;
+mod filter;
 mod gauges;
+mod providers;
+mod routes;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +30,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use self::access::{Access, TokenError, TokenFile};
 use crate::control::Report;
 use crate::table::TableCell;
 use crate::telemetry::{AccessLog, Metrics};
@@ -39,6 +51,8 @@ pub struct Admin {
     pub report: watch::Receiver<Arc<Report>>,
     /// Set once the gateway is on its way out.
     pub draining: CancellationToken,
+    /// Who may look inside.
+    pub access: Access,
 }
 
 impl Admin {
@@ -49,7 +63,7 @@ impl Admin {
                 () = shutdown.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
-            let Ok((stream, _)) = accepted else {
+            let Ok((stream, peer)) = accepted else {
                 // No file descriptors left, most likely; the next moment may have some.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -58,7 +72,7 @@ impl Admin {
             tokio::spawn(async move {
                 let service = service_fn(move |request| {
                     let admin = Arc::clone(&admin);
-                    async move { Ok::<_, Infallible>(admin.answer(&request)) }
+                    async move { Ok::<_, Infallible>(admin.answer(&request, peer).await) }
                 });
                 // A broken probe connection is the prober's to report.
                 let _ = http1::Builder::new()
@@ -70,7 +84,13 @@ impl Admin {
         }
     }
 
-    fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+    async fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<Full<Bytes>> {
+        if request.uri().path().starts_with(api::PREFIX) {
+            return match self.access.check(peer, request.headers()).await {
+                Ok(()) => self.api(request),
+                Err(denied) => api::denied(denied),
+            };
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "use GET\n");
         }
@@ -88,7 +108,10 @@ impl Admin {
                 response.headers_mut().insert(CONTENT_TYPE, media_type);
                 response
             }
-            _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics here\n"),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "there are /healthz, /readyz, /metrics and /admin/ here\n",
+            ),
         }
     }
 

@@ -26,6 +26,10 @@ mod conditions;
 mod consumer;
 mod credential_store;
 mod duration;
+mod failover;
+mod health_check;
+mod limits;
+mod load_balancing;
 mod model_route;
 mod namespaces;
 mod parameters;
@@ -50,6 +54,14 @@ pub use credential_store::{
     GoogleCredentials, KeySelection, KeySource, KeyState, KeyStatus, StoredKey,
 };
 pub use duration::{Duration, DurationError};
+pub use failover::{
+    BackoffSpec, FallbackSpec, HedgingSpec, Repeatable, RetrySpec, RouteRef, TargetRetrySpec,
+};
+pub use health_check::{HealthCheckAuthentication, HealthCheckSpec};
+pub use limits::TargetLimitsSpec;
+pub use load_balancing::{
+    LoadBalancingSpec, SessionAffinitySpec, SessionAffinityType, SessionHeader,
+};
 pub use model_route::{
     Compatibility, CredentialRef, ModelRoute, ModelRouteSpec, ModelRouteStatus, ModelState,
     ModelStatus, TargetSelection, TargetSpec, TargetState, TargetStatus,
@@ -60,8 +72,8 @@ pub use namespaces::{
 pub use parameters::{PARAMETER_NAMES, ParameterValues, ParametersSpec, RawParameters};
 pub use place::{AwsSpec, AzureSpec, GoogleSpec};
 pub use policy::{
-    CircuitBreakerSpec, LoadBalancingSpec, PermanentFailuresSpec, StreamingSpec,
-    TargetTimeoutsSpec, TimeoutsSpec,
+    CircuitBreakerSpec, OnInterruption, PermanentFailuresSpec, StreamingSpec, TargetTimeoutsSpec,
+    TimeoutsSpec,
 };
 pub use schema::SecretKeyRef;
 

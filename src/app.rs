@@ -19,8 +19,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use self::stop::{Stop, interrupted, stop_signal};
-use crate::admin::Admin;
+use crate::admin::{Access, Admin, TokenError, TokenFile};
 use crate::control::Report;
+use crate::health;
 use crate::manifest::schema::SchemaError;
 use crate::proxy::Gateway;
 use crate::proxy::server::{self, Drain};
@@ -58,6 +59,9 @@ pub enum AppError {
     /// The certificate cannot be served.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The admin token cannot be used.
+    #[error("`--admin-token-file`: {0}")]
+    AdminToken(#[from] TokenError),
     /// No API server is known.
     #[error("no cluster is known: {0} (use `--manifests PATH` to serve files)")]
     Kubernetes(String),
@@ -159,6 +163,10 @@ impl Running {
 /// follows (see [`Running::report`]).
 pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let tenancy = parts::tenancy(settings)?;
+    let access = match &settings.admin_token_file {
+        Some(path) => Access::Token(TokenFile::open(path)?),
+        None => Access::Loopback,
+    };
     let (listener, address) = listen(settings.listen, "--listen")?;
     let (admin_listener, admin_address) = listen(settings.admin_listen, "--admin-listen")?;
     let (draining, stop_accepting) = (CancellationToken::new(), CancellationToken::new());
@@ -179,9 +187,11 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let connector = Connector::with_system_roots(parts::addresses(settings));
     let fetcher = parts::fetchable(settings)
         .map(|addresses| Client::new(connector.with_addresses(addresses), PoolLimits::OCCASIONAL));
+    let client = Client::new(connector, PoolLimits::default());
+    tokio::spawn(health::run(Arc::clone(&cell), client.clone(), shutdown.clone()));
     let mut gateway = Gateway::new(
         Arc::clone(&cell),
-        Client::new(connector, PoolLimits::default()),
+        client,
         Arc::clone(&metrics),
         Arc::clone(&access_log),
         parts::body_limits(settings),
@@ -204,6 +214,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
         access_log: Arc::clone(&access_log),
         report: report.clone(),
         draining: draining.clone(),
+        access,
     });
     tokio::spawn(admin.serve(admin_listener, shutdown.clone()));
     let drain =

@@ -4,7 +4,11 @@
 //! strategy never learns why another is missing. What a strategy knows of a target is its weight,
 //! what it is doing and how fast it usually is; what it knows of the moment is a number that counts
 //! on and a random one. It keeps nothing, so a new table loses nothing.
+//!
+//! Requests that name their session do not ask the strategy: [`affinity`] finds the target that the
+//! session belongs to.
 
+pub mod affinity;
 mod fastest_response;
 mod least_connections;
 pub mod registry;
@@ -38,6 +42,11 @@ pub struct Turn {
 pub trait Strategy: fmt::Debug + Send + Sync {
     /// The index of the chosen candidate; `None` if and only if none has a weight above 0.
     fn pick(&self, candidates: &[Candidate], turn: Turn) -> Option<usize>;
+
+    /// Whether it minds what candidates are doing. Then a session leaves a crowded target too.
+    fn minds_load(&self) -> bool {
+        false
+    }
 }
 
 /// The candidates that may be chosen, each with its index.

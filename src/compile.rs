@@ -17,14 +17,18 @@
 //! fetched yet is missing from the [`Snapshot`].
 
 mod address;
+mod balancing;
 mod capabilities;
 mod consumer;
 mod credential;
 mod decode;
+mod failover;
 mod finding;
 mod grant;
+mod health_check;
 mod host;
 mod last_good;
+mod limits;
 mod names;
 mod policy;
 mod report;
@@ -48,7 +52,7 @@ use self::names::Ownership;
 use self::route::Accepted;
 use crate::api::{ConditionType, Kind, Reason};
 use crate::state::StateStore;
-use crate::table::{Caller, KeyDigest, NameScope, Route, RouteTable};
+use crate::table::{Caller, KeyDigest, NameScope, ObjectName, Route, RouteTable};
 
 /// What compile makes of a snapshot.
 #[derive(Debug)]
@@ -158,6 +162,8 @@ fn compile_routes(
         let accepted = &read[index];
         (index, accepted.raw, accepted.patterns.as_slice())
     }));
+    // They come sorted.
+    let exists = |name: &ObjectName| read.binary_search_by(|one| one.raw.name.cmp(name)).is_ok();
     let mut routes = Vec::with_capacity(read.len());
     for (index, (accepted, mut notes)) in read.iter().zip(notes).enumerate() {
         if let Ok(served) = &accepted.served {
@@ -169,7 +175,7 @@ fn compile_routes(
             names::status(pattern, owner == index, read[owner].raw)
         });
         let models = models.collect();
-        let (route, report) = route::compile(accepted, models, input, stores, &mut notes);
+        let (route, report) = route::compile(accepted, models, input, stores, exists, &mut notes);
         routes.push(Arc::new(route));
         output.take(notes, report);
     }

@@ -18,6 +18,9 @@
 //! [`credential`] know nothing of ours; [`proxy`] never names `api`, `compile`, `control` or `kube`;
 //! [`control`] never names `proxy` or `upstream`. The only bridge is [`table::TableCell`].
 //!
+//! Beside requests, [`health`] asks after targets whose routes want that. [`admin`] shows what there
+//! is to see.
+//!
 //! A new provider is a row in [`provider`], a new protocol a file and a line in
 //! [`protocol::registry`], a new strategy a file and a line in [`balance::registry`].
 
@@ -30,6 +33,7 @@ pub mod compile;
 pub mod control;
 pub mod credential;
 pub mod demo;
+pub mod health;
 pub mod manifest;
 pub mod protocol;
 pub mod provider;

@@ -7,6 +7,7 @@
 pub mod abilities;
 pub mod anthropic;
 pub mod bedrock;
+pub mod continuation;
 pub mod counting;
 pub mod dialect;
 pub mod embeddings;
@@ -20,7 +21,9 @@ pub mod neutral;
 pub mod openai;
 pub mod registry;
 pub mod request;
+pub mod splice;
 pub mod stream;
+pub mod transcript;
 pub mod usage;
 
 use bytes::Bytes;

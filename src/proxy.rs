@@ -13,11 +13,13 @@
 //! knows where the table comes from.
 
 mod admit;
+mod allowance;
 mod attempt;
 pub mod body;
 mod budget;
 mod choose;
 mod classify;
+mod context;
 mod count;
 mod deadline;
 mod encode;
@@ -32,14 +34,18 @@ mod headers;
 mod identify;
 mod models;
 mod prepare;
+mod queue;
 mod relay;
 mod resolve;
 mod respond;
 pub mod server;
+mod session;
 mod stall;
 pub mod tls;
+mod trail;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, UPGRADE};
@@ -55,9 +61,10 @@ use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::Client;
 use body::GatewayBody;
 use budget::Budget;
+use context::Context;
 use error::{ProxyError, Reason};
 use exchange::Exchange;
-use failover::Unanswered;
+use failover::{Failover, Unanswered};
 use resolve::Taken;
 
 /// What all requests share.
@@ -155,8 +162,7 @@ where
     B: Body<Data = Bytes, Error: std::error::Error + 'static> + Unpin,
 {
     let gateway = Arc::clone(&exchange.gateway);
-    // The body's memory is given back when an answer has begun: until then it may be sent again.
-    let (resolved, _reservation) = match take(&gateway, &mut exchange, request, called).await {
+    let (resolved, reservation) = match take(&gateway, &mut exchange, request, called).await {
         Ok(taken) => taken,
         Err(error) => return respond::refused(exchange, &error),
     };
@@ -164,18 +170,35 @@ where
     if let Some(counting) = resolved.operation.counts {
         return Box::pin(count::answer(exchange, &resolved, counting)).await;
     }
-    let answer = tokio::select! {
+    // A stream that is slow to begin is begun without an answer: whoever is in between must not think
+    // that nobody is there.
+    let commit = resolved
+        .streams()
+        .then(|| resolved.route.commit_after.saturating_sub(exchange.started.elapsed()));
+    let context = Arc::new(Context::of(&exchange));
+    let failover = Failover::new(context, Arc::new(resolved), reservation, exchange.started);
+    let mut search = Box::new(failover).search();
+    let (failover, answer) = tokio::select! {
         biased;
-        answer = failover::answer(&mut exchange, &resolved) => answer,
+        found = &mut search => found,
         // Streams that have begun hear of it in-band.
-        () = gateway.cut.cancelled() => Err(Unanswered::Error(shutting_down())),
+        () = gateway.cut.cancelled() => return respond::refused(exchange, &shutting_down()),
+        () = after(commit) => return respond::searching(exchange, search),
     };
     match answer {
-        Ok(answered) => respond::answered(exchange, answered),
+        Ok(answered) => respond::answered(exchange, answered, failover),
         Err(Unanswered::PassedOn { class, status, headers, body }) => {
             respond::passed_on(exchange, class, status, headers, body)
         }
         Err(Unanswered::Error(error)) => respond::refused(exchange, &error),
+    }
+}
+
+/// Waits for so long, or for ever.
+async fn after(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
     }
 }
 

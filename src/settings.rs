@@ -22,6 +22,12 @@ pub struct Settings {
     #[arg(long, env = "PILOTHOUSE_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
     pub admin_listen: SocketAddr,
 
+    /// The file that holds the token for the admin API below `/admin/` (followed; at least 16
+    /// characters). Without it the API answers only connections from this machine, such as those of
+    /// `kubectl port-forward`
+    #[arg(long, env = "PILOTHOUSE_ADMIN_TOKEN_FILE", value_name = "PATH")]
+    pub admin_token_file: Option<PathBuf>,
+
     /// Serve these files or folders instead of a cluster, and follow their changes (repeatable)
     #[arg(long, env = "PILOTHOUSE_MANIFESTS", value_name = "PATH", value_delimiter = ',')]
     pub manifests: Vec<PathBuf>,

@@ -10,7 +10,10 @@
 //! Always the same to the same request, but for ids (which name the simulator and count its
 //! requests) and times. The text repeats what the user said last, goes on with fixed sentences and
 //! ends in `Served by NAME.`; a prompt that ends in an assistant's message is continued, so that a
-//! second simulator can finish what a first one began.
+//! second simulator can finish what a first one began. So is an assistant's message that the user
+//! wants to be gone on with, in the words of [`crate::protocol::continuation`]: the last words of it
+//! that the wish ends with come first. What differs from the simulator's own text, as its signature
+//! does, it cannot go on with, and begins anew.
 //!
 //! **Tokens** are runs of characters up to and including a space, at most 16 characters, so about
 //! one a word. A stream carries one in each event. Prompts count their texts, 4 for each message,
@@ -25,7 +28,7 @@
 //! **Structured output** is the plainest value of the schema. **Reasoning** comes where the request
 //! asks for it; in chat completions, where OpenAI shows none, only by `reasoning=N`. Google's
 //! endpoints know the generation of a model by its name (`gemini-2.5…`, `gemini-3…`). Any model name
-//! is answered; `GET /v1/models` lists a few.
+//! is answered; `GET /v1/models` lists a few. `GET /health` wants no key and says that all is well.
 //!
 //! # Faults
 //!
@@ -56,6 +59,16 @@
 //! | `times=N` | only the first N requests with this model and fault suffer |
 //! | `words=N` | the text has exactly N tokens |
 //! | `reasoning=N` | reasoning of N tokens comes first |
+//! | `goes-on=truly` | an answer that was begun elsewhere is gone on with as asked (the default) |
+//! | `goes-on=restart` | ... from the beginning, word for word |
+//! | `goes-on=paraphrase` | ... in other words, as all answers are then |
+//! | `goes-on=repeat` | ... after its last sentence was repeated |
+//! | `goes-on=courtesy` | ... after `Sure, here is the rest:` |
+//! | `goes-on=mid-word` | ... exactly where it stopped, in the middle of a word if it did so there, and without the words that it was asked to repeat |
+//! | `goes-on=refuse` | ... not at all, with a 400 |
+//!
+//! Only `restart` and `refuse` say anything of a prefill: whoever goes on with words that were put
+//! into its mouth has no wish to misunderstand.
 //!
 //! `TIME` is `250ms`, `2s` or `1m`. N counts from 0; events 0 and 1 of a stream of chat are the
 //! role and the first text, those of an Anthropic stream `message_start` and `content_block_start`,
@@ -98,7 +111,7 @@ pub use self::{
     bedrock::signature::{AccessKey, Unsigned, check_signature},
     builder::Builder,
     command::{SimulateArgs, SimulateError, StandingFault, run},
-    fault::{Cut, Ending, Fault, FaultSyntax, Mute, Replacement},
+    fault::{Cut, Ending, Fault, FaultSyntax, GoesOn, Mute, Replacement},
     observe::{Captured, Snapshot, WaitedInVain},
 };
 
@@ -198,6 +211,12 @@ impl Simulator {
     /// From now on requests that bring no fault suffer this one; its `times` counts anew.
     pub fn set_fault(&self, fault: Fault) {
         self.provider.set_fault(fault);
+    }
+
+    /// From now on `GET /health` suffers this fault, which nothing else does; it takes no part in
+    /// those of [`Self::set_fault`].
+    pub fn set_health_fault(&self, fault: Fault) {
+        self.provider.set_health_fault(fault);
     }
 
     /// Stops listening, breaks off what stalls, lets other answers finish for up to 5 seconds.

@@ -7,18 +7,30 @@
 //! Time is passed in too. Nothing here sleeps, logs or counts: who calls it knows what for.
 
 mod breaker;
+mod health;
 mod in_flight;
 mod key;
 mod latency;
+mod pauses;
+mod recovery;
 mod rest;
+mod retry_budget;
+mod room;
 mod store;
 mod target;
+mod usual_time;
 
 pub use breaker::{
-    Admission, Breaker, BreakerPolicy, BreakerStatus, Phase, ProbePermit, Signal, Transition,
+    Admission, Breaker, BreakerAccount, BreakerPolicy, BreakerStatus, Phase, ProbePermit, Signal,
+    Transition,
 };
+pub use health::{Health, HealthAccount, HealthChange, HealthThresholds};
 pub use in_flight::{InFlight, InFlightGuard};
 pub use key::{KeyIdentity, KeyRest, KeyState};
 pub use latency::Latency;
+pub use recovery::Recovery;
+pub use retry_budget::{RetryBudget, RetryPermit};
+pub use room::{Demand, Full, Limit, Place, Room, Slot, TargetLimits};
 pub use store::{Forgotten, StateStore};
-pub use target::{TargetIdentity, TargetState};
+pub use target::{LastFailure, TargetIdentity, TargetState};
+pub use usual_time::UsualTime;

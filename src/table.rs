@@ -6,10 +6,12 @@
 
 mod caller;
 mod cell;
+mod health_check;
 mod key;
 mod names;
 mod policy;
 mod route;
+mod standing;
 mod target;
 
 use std::collections::HashMap;
@@ -18,10 +20,12 @@ use std::time::SystemTime;
 
 pub use caller::{Caller, KeyDigest, ModelSet};
 pub use cell::TableCell;
+pub use health_check::HealthCheck;
 pub use key::{Key, KeyPool, KeySelection, Proof, SecretText};
 pub use names::{ModelPattern, NameScope, PatternError};
-pub use policy::{Parameters, Timeouts};
-pub use route::{Admission, ObjectName, Route, Tier};
+pub use policy::{Hedging, Parameters, RetryPolicy, TargetRetry, Timeouts};
+pub use route::{Admission, Affinity, ObjectName, Route, Tier};
+pub use standing::Standing;
 pub use target::{BaseUrl, BaseUrlError, Resolution, Target, Upstream};
 
 /// The whole routing decision of one moment.

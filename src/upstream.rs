@@ -33,8 +33,8 @@ use crate::table::BaseUrl;
 use loss::Loss;
 use pool::{Lease, Pool};
 
-/// Sends requests to providers.
-#[derive(Debug)]
+/// Sends requests to providers. Clones share their connections.
+#[derive(Debug, Clone)]
 pub struct Client {
     pool: Arc<Pool>,
 }
@@ -59,6 +59,11 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
+/// For a request's extensions: it is sent again only if it is certain that nobody has got it. Without
+/// it, a kept connection that breaks at once is taken to have gone stale before the request came.
+#[derive(Debug, Clone, Copy)]
+pub struct SentOnce;
+
 impl Client {
     /// A client that connects by `connector` within `limits`. Its sweeper, which closes connections
     /// that have been idle for too long, ends with the client.
@@ -80,6 +85,7 @@ impl Client {
         connect_timeout: Duration,
     ) -> Result<Response<UpstreamBody>, SendError> {
         let mut lease = self.pool.lease(base, connect_timeout).await?;
+        let once = request.extensions().get::<SentOnce>().is_some();
         let (head, body) = request.into_parts();
         let again = lease.may_lose().then(|| (head.clone(), body.clone()));
         let (reused, since) = (lease.is_reused(), Instant::now());
@@ -93,7 +99,7 @@ impl Client {
         }
         // At most once more: what is lost twice is no accident.
         match again {
-            Some((head, body)) if loss.is_harmless(reused, since.elapsed()) => {
+            Some((head, body)) if loss.is_harmless(reused && !once, since.elapsed()) => {
                 let mut lease = self.pool.another(lease, base, connect_timeout).await?;
                 let response = exchange(&mut lease, base, head, body).await;
                 Ok(response.map_err(SendError::Broken)?.map(|body| UpstreamBody::new(body, lease)))

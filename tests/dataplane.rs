@@ -6,6 +6,10 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
+#[path = "dataplane/admin.rs"]
+mod admin;
+#[path = "dataplane/affinity.rs"]
+mod affinity;
 #[path = "dataplane/answer.rs"]
 mod answer;
 #[path = "dataplane/answers.rs"]
@@ -20,6 +24,8 @@ mod by_model;
 mod callers;
 #[path = "dataplane/capabilities.rs"]
 mod capabilities;
+#[path = "dataplane/chaos.rs"]
+mod chaos;
 #[path = "dataplane/choosing.rs"]
 mod choosing;
 #[path = "dataplane/clients.rs"]
@@ -44,8 +50,12 @@ mod failover;
 mod fetching;
 #[path = "dataplane/headers.rs"]
 mod headers;
+#[path = "dataplane/health_checks.rs"]
+mod health_checks;
 #[path = "dataplane/host.rs"]
 mod host;
+#[path = "dataplane/inside.rs"]
+mod inside;
 #[path = "dataplane/issuer.rs"]
 mod issuer;
 #[path = "dataplane/keys.rs"]
@@ -54,6 +64,8 @@ mod keys;
 mod limits;
 #[path = "dataplane/long.rs"]
 mod long;
+#[path = "dataplane/order.rs"]
+mod order;
 #[path = "dataplane/own_identity.rs"]
 mod own_identity;
 #[path = "dataplane/pairs.rs"]
@@ -64,8 +76,14 @@ mod passthrough;
 mod patience;
 #[path = "dataplane/raw.rs"]
 mod raw;
+#[path = "dataplane/resume.rs"]
+mod resume;
+#[path = "dataplane/retries.rs"]
+mod retries;
 #[path = "dataplane/routes.rs"]
 mod routes;
+#[path = "dataplane/rows.rs"]
+mod rows;
 #[path = "dataplane/scripted.rs"]
 mod scripted;
 #[path = "dataplane/streams.rs"]
@@ -74,6 +92,8 @@ mod streams;
 mod support;
 #[path = "dataplane/swap_storm.rs"]
 mod swap_storm;
+#[path = "dataplane/target_limits.rs"]
+mod target_limits;
 #[path = "dataplane/tls.rs"]
 mod tls;
 #[path = "dataplane/tokens.rs"]

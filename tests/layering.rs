@@ -33,6 +33,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("compile", &["api", "table", "protocol", "provider", "balance", "state", "credential"]),
     ("manifest", &["api", "compile", "table"]),
     ("upstream", &["table", "provider", "state", "credential", "telemetry"]),
+    // Asks on its own account, not on a request's.
+    ("health", &["table", "state", "upstream"]),
     (
         "proxy",
         &[
@@ -49,7 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("control", &["api", "compile", "manifest", "table", "state", "telemetry"]),
     // Reports what the controller says of itself.
-    ("admin", &["control", "compile", "table", "state", "telemetry"]),
+    ("admin", &["api", "control", "compile", "table", "state", "telemetry"]),
     ("validate", &["manifest", "compile", "api", "table", "state", "balance", "credential"]),
     ("simulate", &[]),
     ("settings", &["api", "telemetry"]),
@@ -71,6 +73,7 @@ const KUBERNETES_FREE: &[&str] = &[
     "provider",
     "table",
     "upstream",
+    "health",
     "proxy",
     "telemetry",
 ];

@@ -1,14 +1,14 @@
 //! What is true at the moment of a scrape: computed from the table and the controller's report, so
 //! that a route which is gone leaves no series behind.
 
-use std::time::{Instant, SystemTime};
+mod targets;
+
+use std::time::SystemTime;
 
 use prometheus::{Encoder, Gauge, GaugeVec, Opts, Registry, TextEncoder};
 
 use super::Admin;
 use crate::compile::Severity;
-use crate::state::Phase;
-use crate::table::RouteTable;
 
 /// The gauges in Prometheus' text format.
 pub(super) fn render(admin: &Admin) -> Vec<u8> {
@@ -76,31 +76,8 @@ fn gather(admin: &Admin) -> Result<Registry, prometheus::Error> {
         findings.with_label_values(&[severity.as_str()]).set(number(count));
     }
     registry.register(Box::new(findings))?;
-    registry.register(Box::new(breakers(&table)?))?;
+    targets::register(&registry, &table, &report.objects)?;
     Ok(registry)
-}
-
-fn breakers(table: &RouteTable) -> Result<GaugeVec, prometheus::Error> {
-    let states = GaugeVec::new(
-        Opts::new(
-            "pilothouse_breaker_state",
-            "State of each target's circuit breaker: 0 closed, 1 half-open, 2 open.",
-        ),
-        &["route", "target"],
-    )?;
-    let now = Instant::now();
-    for route in &table.routes {
-        for target in &route.targets {
-            let Some(upstream) = target.upstream() else { continue };
-            let value = match upstream.state.breaker.status(&upstream.breaker, now).phase() {
-                Phase::Closed => 0.0,
-                Phase::HalfOpen => 1.0,
-                Phase::Open => 2.0,
-            };
-            states.with_label_values(&[&*route.label, &*target.name]).set(value);
-        }
-    }
-    Ok(states)
 }
 
 /// Gauges are floating-point numbers by definition.

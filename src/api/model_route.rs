@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::{MODEL_NAME, default_gateway, model_patterns};
 use super::{
-    AllowedNamespaces, AwsSpec, AzureSpec, CapabilitiesSpec, CircuitBreakerSpec, GoogleSpec,
-    LoadBalancingSpec, ParametersSpec, RawParameters, StreamingSpec, TargetTimeoutsSpec,
-    TimeoutsSpec,
+    AllowedNamespaces, AwsSpec, AzureSpec, CapabilitiesSpec, CircuitBreakerSpec, FallbackSpec,
+    GoogleSpec, HealthCheckSpec, HedgingSpec, LoadBalancingSpec, ParametersSpec, RawParameters,
+    RetrySpec, StreamingSpec, TargetLimitsSpec, TargetRetrySpec, TargetTimeoutsSpec, TimeoutsSpec,
 };
 
 /// What a route answers for, and how.
@@ -102,6 +102,18 @@ pub struct ModelRouteSpec {
     /// How targets of equal priority share the traffic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_balancing: Option<LoadBalancingSpec>,
+
+    /// When a request is tried again. A target may set its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetrySpec>,
+
+    /// Routes that answer when no target of this one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackSpec>,
+
+    /// Whether the next target is asked as well while the first takes its time. Off unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedging: Option<HedgingSpec>,
 
     /// How streamed answers are treated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -212,9 +224,22 @@ pub struct TargetSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<TargetTimeoutsSpec>,
 
+    /// When requests are tried again at this target; what is unset comes from the route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<TargetRetrySpec>,
+
     /// The breaker of this target; what is unset comes from the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit_breaker: Option<CircuitBreakerSpec>,
+
+    /// Checks of the target's health, for servers of one's own: it is asked for a page now and then,
+    /// and left out while that fails. Without this field nothing is asked but what callers ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheckSpec>,
+
+    /// How much may be asked of this target; without limits, as much as comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<TargetLimitsSpec>,
 
     /// What is changed in requests to this target. A name that is given here, in `defaults`,
     /// `overrides` or `drop`, wins over what the route says of it.

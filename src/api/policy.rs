@@ -4,23 +4,11 @@
 //! route's over what is built in, so a field that is unset must stay unset.
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Duration;
 use super::schema::positive;
-
-/// How targets of one priority share the traffic.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
-#[serde(rename_all = "camelCase")]
-pub struct LoadBalancingSpec {
-    /// How one of several targets of equal priority is chosen. `Weighted` (the default) at random
-    /// by weight; `RoundRobin` in turn; `LeastConnections` the one with the fewest requests
-    /// running for its weight, streams counted until their last byte; `FastestResponse` the one
-    /// whose first token usually comes soonest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63))]
-    pub strategy: Option<String>,
-}
 
 /// How streamed answers are treated.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
@@ -32,6 +20,22 @@ pub struct StreamingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = positive("a stream that is committed at once cannot fail over"))]
     pub commit_after: Option<Duration>,
+
+    /// What becomes of a stream whose target breaks off in the middle of a text: with `Resume` (the
+    /// default) another target goes on where it stopped, in the same stream; with `Error` it ends
+    /// with an error in it. What cannot be resumed ends with an error in either case: calls of
+    /// tools, several choices, answers whose state is kept at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_interruption: Option<OnInterruption>,
+}
+
+/// What becomes of a stream that breaks off.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnInterruption {
+    /// Another target goes on.
+    Resume,
+    /// It ends with an error in it.
+    Error,
 }
 
 /// Limits in time. A limit that is set is exact.
@@ -43,8 +47,10 @@ pub struct TimeoutsSpec {
     #[x_kube(validation = positive("a host that does not answer would be waited for"))]
     pub connect: Option<Duration>,
 
-    /// Streams: from sending the request to the first generated output (default 10s). `0s` is off:
-    /// only `request` limits it then.
+    /// Streams: from sending the request to the first generated output. When it passes, the next
+    /// target is asked as well and the first output wins. Unset, it follows what the target usually
+    /// needs, between 10s and 60s; requests that ask for reasoning get 60s. `0s` is off: only
+    /// `request` limits it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token: Option<Duration>,
 
@@ -58,8 +64,8 @@ pub struct TimeoutsSpec {
     #[x_kube(validation = positive("a stream that hangs would never end"))]
     pub thinking_idle: Option<Duration>,
 
-    /// A reply that is not streamed, which comes only when all of it is generated (default 2m).
-    /// `0s` is off: only `request` limits it then.
+    /// A reply that is not streamed, which comes only when all of it is generated. Unset, it follows
+    /// what the target usually needs, between 2m and 10m. `0s` is off: only `request` limits it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<Duration>,
 

@@ -318,6 +318,7 @@ fn policy_that_a_target_may_override_has_no_defaults() {
         ".gateway",
         ".targetSelection",
         ".targets.compatibility",
+        ".targets.healthCheck.authentication",
         ".targets.priority",
         ".targets.weight",
     ];

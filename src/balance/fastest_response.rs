@@ -30,6 +30,10 @@ const FASTEST: Duration = Duration::from_millis(1);
 pub(super) struct FastestResponse;
 
 impl Strategy for FastestResponse {
+    fn minds_load(&self) -> bool {
+        true
+    }
+
     fn pick(&self, candidates: &[Candidate], turn: Turn) -> Option<usize> {
         if turn.random.is_multiple_of(EXPLORE_ONE_IN) {
             // The multiples are as evenly spread as the numbers.

@@ -10,6 +10,10 @@ use super::{Candidate, Strategy, Turn, weighted};
 pub(super) struct LeastConnections;
 
 impl Strategy for LeastConnections {
+    fn minds_load(&self) -> bool {
+        true
+    }
+
     fn pick(&self, candidates: &[Candidate], turn: Turn) -> Option<usize> {
         let (_, least) = super::eligible(candidates).min_by(|(_, a), (_, b)| by_load(a, b))?;
         let equals = super::eligible(candidates).filter(|(_, other)| by_load(other, least).is_eq());

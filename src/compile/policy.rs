@@ -1,8 +1,12 @@
 //! Policy field by field: target over route over what is built in.
 
+use std::fmt::Display;
 use std::time;
 
+use super::failover;
 use super::finding::Fault;
+use super::health_check;
+use super::limits;
 use crate::api::{
     CircuitBreakerSpec, Duration, ModelRouteSpec, PARAMETER_NAMES, ParameterValues, ParametersSpec,
     Reason, TargetSpec, TargetTimeoutsSpec, TimeoutsSpec,
@@ -27,18 +31,16 @@ pub(super) fn timeouts(
     let request = request_timeout(route);
     // `request` ends at the first output of a stream and at the end of a plain reply, which is all
     // that the two limits that may be off can see. So "off" is "as long as `request` lasts".
-    let or_off = |limit: Option<time::Duration>, otherwise| match limit {
-        Some(limit) if limit.is_zero() => request,
-        Some(limit) => limit,
-        None => otherwise,
+    let or_off = |limit: Option<time::Duration>| {
+        limit.map(|limit| if limit.is_zero() { request } else { limit })
     };
     Timeouts {
         connect: pick(|t| t.connect, |r| r.connect).unwrap_or(built_in.connect),
-        first_token: or_off(pick(|t| t.first_token, |r| r.first_token), built_in.first_token),
+        first_token: or_off(pick(|t| t.first_token, |r| r.first_token)),
         idle: pick(|t| t.idle, |r| r.idle).unwrap_or(built_in.idle),
         thinking_idle: pick(|t| t.thinking_idle, |r| r.thinking_idle)
             .unwrap_or(built_in.thinking_idle),
-        response: or_off(pick(|t| t.response, |r| r.response), built_in.response),
+        response: or_off(pick(|t| t.response, |r| r.response)),
         request,
     }
 }
@@ -134,6 +136,7 @@ pub(super) fn check(spec: &ModelRouteSpec) -> Result<(), Fault> {
     check_positive("spec.timeouts", "request", route.and_then(|t| t.request))?;
     let streaming = spec.streaming.as_ref();
     check_positive("spec.streaming", "commitAfter", streaming.and_then(|s| s.commit_after))?;
+    failover::check(spec)?;
     check_breaker("spec.circuitBreaker", spec.circuit_breaker.as_ref())?;
     check_parameters("spec.parameters", spec.parameters.as_ref())?;
     for (index, target) in spec.targets.iter().enumerate() {
@@ -144,7 +147,9 @@ pub(super) fn check(spec: &ModelRouteSpec) -> Result<(), Fault> {
             check_positive(&path, "idle", timeouts.idle)?;
             check_positive(&path, "thinkingIdle", timeouts.thinking_idle)?;
         }
+        limits::check(&format!("{path}.limits"), target.limits.as_ref())?;
         check_breaker(&format!("{path}.circuitBreaker"), target.circuit_breaker.as_ref())?;
+        health_check::check(&format!("{path}.healthCheck"), target.health_check.as_ref())?;
         check_parameters(&format!("{path}.parameters"), target.parameters.as_ref())?;
     }
     Ok(())
@@ -187,7 +192,11 @@ fn check_parameters(path: &str, parameters: Option<&ParametersSpec>) -> Result<(
     }
 }
 
-fn check_positive(path: &str, field: &str, duration: Option<Duration>) -> Result<(), Fault> {
+pub(super) fn check_positive(
+    path: &str,
+    field: &str,
+    duration: Option<Duration>,
+) -> Result<(), Fault> {
     match duration {
         Some(duration) if duration.is_zero() => {
             invalid(format!("{path}.{field}"), "must be longer than `0s`")
@@ -196,12 +205,12 @@ fn check_positive(path: &str, field: &str, duration: Option<Duration>) -> Result
     }
 }
 
-fn check_range(
+pub(super) fn check_range<N: Copy + PartialOrd + Display>(
     path: &str,
     field: &str,
-    value: Option<i32>,
-    least: i32,
-    most: i32,
+    value: Option<N>,
+    least: N,
+    most: N,
 ) -> Result<(), Fault> {
     match value {
         Some(value) if value < least => {
@@ -214,6 +223,6 @@ fn check_range(
     }
 }
 
-fn invalid(path: String, message: impl Into<String>) -> Result<(), Fault> {
+pub(super) fn invalid(path: String, message: impl Into<String>) -> Result<(), Fault> {
     Err(Fault::new(Reason::Invalid, path, message))
 }

@@ -8,12 +8,13 @@ use super::finding::{Fault, Notes};
 use super::grant;
 use super::report::{self, Details, ObjectReport, PartReport};
 use super::target::{self, Surroundings};
-use super::{Input, LastGood, Raw, decode, names, policy};
+use super::{Input, LastGood, Raw, balancing, decode, failover, names, policy};
 use crate::api::{
-    ConditionType, Duration, Kind, ModelRouteSpec, ModelStatus, Reason, TargetSelection,
+    ConditionType, Duration, Kind, ModelRouteSpec, ModelStatus, OnInterruption, Reason,
+    TargetSelection,
 };
 use crate::balance::{self, Strategy};
-use crate::table::{Admission, ModelPattern, Route, Target, Tier};
+use crate::table::{Admission, ModelPattern, ObjectName, Route, Target, Tier};
 
 /// Said of a route that was never good.
 const NOT_SERVED: &str = "the spec is not valid and no version before it is known, so its names \
@@ -121,18 +122,9 @@ fn check(raw: &Raw, spec: ModelRouteSpec) -> Result<Checked, Fault> {
         return Err(Fault::new(Reason::UnsupportedValue, path, message));
     }
     policy::check(&spec)?;
-    let strategy = strategy(&spec)?;
+    let strategy = balancing::strategy(&spec)?;
+    balancing::check(&spec)?;
     Ok((spec, patterns, strategy))
-}
-
-fn strategy(spec: &ModelRouteSpec) -> Result<&'static dyn Strategy, Fault> {
-    let name = spec.load_balancing.as_ref().and_then(|spec| spec.strategy.as_deref());
-    let name = name.unwrap_or(balance::registry::DEFAULT);
-    balance::registry::find(name).map(|row| row.strategy).ok_or_else(|| {
-        let known: Vec<_> = balance::registry::STRATEGIES.iter().map(|row| row.name).collect();
-        let message = format!("`{name}` is no strategy: use one of {}", known.join(", "));
-        Fault::new(Reason::UnsupportedValue, "spec.loadBalancing.strategy", message)
-    })
 }
 
 /// Compiles a route, whose names are settled already.
@@ -141,9 +133,13 @@ pub(super) fn compile(
     models: Vec<ModelStatus>,
     input: Input<'_>,
     stores: &Stores,
+    exists: impl Fn(&ObjectName) -> bool,
     notes: &mut Notes,
 ) -> (Route, ObjectReport) {
     names::note_conflicts(&models, notes);
+    if let Ok(served) = &accepted.served {
+        failover::note_missing(served.spec.fallback.as_ref(), &accepted.raw.name, exists, notes);
+    }
     let (targets, parts) = match &accepted.served {
         Ok(served) => targets(accepted, &served.spec, input, stores, notes),
         Err(_) => (Vec::new(), Vec::new()),
@@ -184,6 +180,8 @@ fn route(accepted: &Accepted<'_>, targets: Vec<Arc<Target>>) -> Route {
             tiers.entry(target.priority).or_default().push(index);
         }
     }
+    let fallback = spec.and_then(|spec| spec.fallback.as_ref());
+    let affinity = spec.and_then(|spec| balancing::affinity(spec, &targets, &tiers));
     let tier = |(priority, members)| Tier::new(priority, members, fastrand::u64(..));
     Route {
         name: raw.name.clone(),
@@ -195,6 +193,7 @@ fn route(accepted: &Accepted<'_>, targets: Vec<Arc<Target>>) -> Route {
         target_selection: spec
             .is_some_and(|spec| spec.target_selection == TargetSelection::Allowed),
         strategy,
+        affinity,
         unreadable,
         targets,
         tiers: tiers.into_iter().map(tier).collect(),
@@ -202,6 +201,12 @@ fn route(accepted: &Accepted<'_>, targets: Vec<Arc<Target>>) -> Route {
             .and_then(|spec| spec.streaming.as_ref()?.commit_after)
             .map_or(policy::COMMIT_AFTER, Duration::get),
         request_timeout: policy::request_timeout(spec.and_then(|spec| spec.timeouts.as_ref())),
+        retry: failover::of_route(spec.and_then(|spec| spec.retry.as_ref())),
+        hedging: failover::hedging(spec.and_then(|spec| spec.hedging.as_ref())),
+        resume: spec.and_then(|spec| spec.streaming.as_ref()?.on_interruption)
+            != Some(OnInterruption::Error),
+        fallbacks: failover::names(fallback.map(|fallback| &*fallback.routes)),
+        longer: failover::names(fallback.map(|fallback| &*fallback.context_window)),
     }
 }
 
@@ -213,8 +218,10 @@ fn report(
 ) -> ObjectReport {
     let raw = accepted.raw;
     let served_generation = accepted.served.as_ref().ok().map(|served| served.generation);
-    let resolved = targets.iter().all(|target| target.fault.is_none()) && !targets.is_empty();
     let has_error = |condition| notes.has_error(condition);
+    let resolved = targets.iter().all(|target| target.fault.is_none())
+        && !targets.is_empty()
+        && !has_error(ConditionType::ResolvedRefs);
     let conditions = vec![
         report::condition(
             notes,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::address::{self, Address};
 use super::credential::Stores;
 use super::finding::{Fault, Notes};
-use super::{Input, capabilities, grant, host, policy};
+use super::{Input, capabilities, failover, grant, health_check, host, limits, policy};
 use crate::api::{self, ConditionType, ModelRouteSpec, Reason, TargetSpec};
+use crate::balance::affinity::Mark;
 use crate::credential::aws::host::AwsHost;
 use crate::protocol::neutral::Compatibility;
 use crate::provider::{self, Provider};
@@ -47,9 +48,22 @@ pub(super) fn compile(
         name: spec.name.as_str().into(),
         priority: spec.priority,
         weight: spec.weight.unsigned_abs(),
+        mark: mark(spec, &resolution),
         resolution,
     };
     (target, fault)
+}
+
+/// What tells a target from others when sessions are divided: who answers, and the name, since two
+/// that ask the same one may ask it differently.
+fn mark(spec: &TargetSpec, resolution: &Resolution) -> Mark {
+    match resolution {
+        Resolution::Ready(upstream) => {
+            let id = upstream.state.identity();
+            Mark::of(&[&id.base_url, id.protocol, &id.model, &id.credential, &spec.name])
+        }
+        Resolution::Unresolved { .. } => Mark::of(&[&spec.name]),
+    }
 }
 
 fn resolve(
@@ -86,7 +100,9 @@ fn resolve(
         model,
         keys,
         timeouts: policy::timeouts(route.timeouts.as_ref(), spec.timeouts.as_ref()),
+        retry: failover::of_target(route.retry.as_ref(), spec.retry.as_ref()),
         breaker: policy::breaker(route.circuit_breaker.as_ref(), spec.circuit_breaker.as_ref()),
+        limits: limits::limits(spec.limits.as_ref()),
         parameters: policy::parameters(route.parameters.as_ref(), spec),
         compatibility: match spec.compatibility {
             api::Compatibility::Standard => Compatibility::Standard,
@@ -94,6 +110,7 @@ fn resolve(
             api::Compatibility::Lenient => Compatibility::Lenient,
         },
         corrections: capabilities::corrections(spec.capabilities.as_ref()),
+        health_check: spec.health_check.as_ref().and_then(health_check::compile),
         state: around.input.state.target(&identity),
     })
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::Malformed;
 use super::model::ModelFacts;
 use super::neutral::{CannotCross, Crossing, Event, MediaKind, Reply, Request, StandIn};
+use super::transcript::Seen;
 
 /// One chat-like API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,6 +94,10 @@ pub trait EventWriter: Send {
     /// Appends what the client is sent for this event, if anything, to `out`: whole frames only.
     /// Never called with [`Event::Error`], and after [`Event::End`] not at all.
     fn write(&mut self, event: &Event, out: &mut Vec<u8>);
+
+    /// The client has had its stream from somebody else so far, and is where `seen` says. The events
+    /// that it amounts to were written, to nobody.
+    fn catch_up(&mut self, _seen: &Seen) {}
 }
 
 /// What a writer of requests must know of the target.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use memchr::memmem;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -10,6 +11,7 @@ use crate::wire::json::{JsonError, Object};
 
 /// The few members of a request that decide how it is routed and relayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct RequestFacts {
     /// The model that was asked for.
     pub model: String,
@@ -21,7 +23,20 @@ pub struct RequestFacts {
     pub include_usage: bool,
     /// Whether the answer must fit a schema or be JSON, so that no event of it can be left out.
     pub structured: bool,
+    /// Whether the model was asked to reason, which takes long and may not show.
+    pub reasons: bool,
+    /// A member that refers to what a provider keeps, if there is one: another provider does not
+    /// know it, and a second try may do a thing twice.
+    pub stateful: Option<&'static str>,
 }
+
+/// Members by which a model is asked to reason, of all APIs whose model stands in the body.
+const REASONING: &[&str] = &["reasoning_effort", "reasoning", "thinking"];
+
+/// Members that refer to what a provider keeps: of Responses, and of Messages (`container`).
+const STATEFUL: &[&str] = &["previous_response_id", "conversation", "container"];
+/// Parts of a conversation refer to files that were uploaded before by this member, in either API.
+const FILE_ID: &str = "file_id";
 
 /// Why a body is not a request.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +95,8 @@ impl RequestFacts {
             structured: format
                 .and_then(|format| format.kind)
                 .is_some_and(|kind| kind.starts_with("json")),
+            reasons: any_of(object, REASONING)?.is_some(),
+            stateful: stateful(object)?,
         })
     }
 }
@@ -98,6 +115,8 @@ impl RequestFacts {
             choices: 1,
             include_usage: false,
             structured: false,
+            reasons: false,
+            stateful: None,
         };
         let Some(config) = config else { return Ok(facts) };
         for name in ["candidateCount", "candidate_count"] {
@@ -105,12 +124,35 @@ impl RequestFacts {
                 facts.choices = usize::from(count.max(1));
             }
         }
+        facts.reasons = any_of(&config, &["thinkingConfig", "thinking_config"])?.is_some();
         for name in ["responseMimeType", "response_mime_type"] {
             let format = config.string(name)?;
             facts.structured |= format.is_some_and(|format| &*format == "application/json");
         }
         Ok(facts)
     }
+}
+
+/// The first of those members that is given.
+fn any_of(object: &Object, names: &[&'static str]) -> Result<Option<&'static str>, JsonError> {
+    for name in names {
+        if object.raw(name)?.is_some_and(|raw| raw != b"null") {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+fn stateful(object: &Object) -> Result<Option<&'static str>, JsonError> {
+    if let Some(member) = any_of(object, STATEFUL)? {
+        return Ok(Some(member));
+    }
+    if object.raw("background")? == Some(b"true") {
+        return Ok(Some("background"));
+    }
+    // Inside a text its quotes would be escaped.
+    let names_files = memmem::find(object.text(), b"\"file_id\"").is_some();
+    Ok(names_files.then_some(FILE_ID))
 }
 
 /// How many prompts a legacy completion holds, each of which gets its own choices; at least 1.
@@ -175,7 +217,9 @@ mod tests {
                 stream: true,
                 choices: 2,
                 include_usage: true,
-                structured: true
+                structured: true,
+                reasons: false,
+                stateful: None,
             }
         );
     }

@@ -2,6 +2,8 @@
 
 use super::Malformed;
 use super::error::ErrorFacts;
+use super::splice::Mismatch;
+use super::transcript::Notes;
 use super::usage::Usage;
 
 /// What one event means.
@@ -23,12 +25,23 @@ pub enum Meaning {
     End,
     /// The provider reports that it failed.
     Error(ErrorFacts),
+    /// What goes on with a stream that broke does not fit what the client has of it.
+    Mismatch(Mismatch),
 }
 
 /// Reads the events of one stream.
 pub trait StreamReader: Send {
     /// What this event means. `name` is the SSE event name, `data` its joined data lines.
-    fn read(&mut self, name: Option<&str>, data: &[u8]) -> Result<Meaning, Malformed>;
+    fn read(&mut self, name: Option<&str>, data: &[u8]) -> Result<Meaning, Malformed> {
+        self.read_noting(name, data, None)
+    }
+    /// As [`Self::read`], and writes down what would have to be known to go on with the stream.
+    fn read_noting(
+        &mut self,
+        name: Option<&str>,
+        data: &[u8],
+        notes: Option<&mut Notes>,
+    ) -> Result<Meaning, Malformed>;
     /// Whether every choice that was asked for has finished.
     fn finished(&self) -> bool;
     /// Whether tool arguments or a signature are open, where a lost event cannot be left out.

@@ -31,6 +31,21 @@ impl Usage {
         take(&mut self.cache_written, newer.cache_written);
         take(&mut self.reasoning, newer.reasoning);
     }
+
+    /// What was counted since `before`, of which these counts are the sum.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        let less = |now: Option<u64>, before: Option<u64>| {
+            now.map(|now| now.saturating_sub(before.unwrap_or_default()))
+        };
+        Self {
+            input: less(self.input, before.input),
+            output: less(self.output, before.output),
+            cached_input: less(self.cached_input, before.cached_input),
+            cache_written: less(self.cache_written, before.cache_written),
+            reasoning: less(self.reasoning, before.reasoning),
+        }
+    }
 }
 
 /// One count of a stream.

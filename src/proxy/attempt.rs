@@ -7,24 +7,30 @@ mod read;
 mod refused;
 
 use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tokio::time::{Instant, timeout_at};
 
+use super::allowance::{self, Allowance};
 use super::classify::Class;
+use super::context::Context;
 use super::encode::{adds_usage, encode};
 use super::events::{EventStream, Progress};
-use super::exchange::Exchange;
+use super::failover::Broken;
 use super::headers;
 use super::prepare::Prepared;
 use super::relay::LongReply;
 use super::resolve::Resolved;
+use crate::protocol::continuation::Mode;
 use crate::protocol::registry::Framing;
 use crate::protocol::usage::Usage;
 use crate::table::{Key, Upstream};
-use crate::upstream::{UpstreamBody, authorize};
+use crate::upstream::{SentOnce, UpstreamBody, authorize};
 use failure::{too_slow, unsent};
 use refused::is_ours;
 
@@ -42,26 +48,37 @@ pub(super) enum Answer {
     Stream { headers: HeaderMap, held: Bytes, progress: Progress, events: Box<EventStream> },
 }
 
-/// When a try has to be given up or committed to.
+/// When a try has to be given up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// The latest moment for a whole plain reply, or for the first output of a stream.
     pub give_up: Instant,
     /// What is said when that moment passes: the name of the limit.
     pub name: &'static str,
-    /// A stream without output is answered all the same from then on.
-    pub commit: Instant,
+}
+
+impl Limits {
+    /// The same for a stream that has sent its head: pings and preamble do not make the silence
+    /// before its first output shorter than any other.
+    fn until_output(self, silence: Duration) -> Self {
+        let give_up = Instant::now() + silence;
+        if give_up < self.give_up { Self { give_up, name: "timeouts.thinkingIdle" } } else { self }
+    }
 }
 
 /// One try at one target, with one key.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt<'a> {
-    pub exchange: &'a Exchange,
+    pub context: &'a Context,
     pub upstream: &'a Upstream,
     pub key: Option<&'a Key>,
     pub resolved: &'a Resolved,
     pub prepared: &'a Prepared,
     pub limits: Limits,
+    /// Set with the first event of a stream.
+    pub alive: &'a AtomicBool,
+    /// The stream that it is to go on with, and how.
+    pub going_on: Option<(&'a Broken, Mode)>,
 }
 
 impl<'a> Attempt<'a> {
@@ -123,7 +140,10 @@ impl<'a> Attempt<'a> {
                 Err(_) => return Err(too_slow(self.limits)),
             }
         }
-        let client = &self.exchange.gateway.client;
+        if !self.resolved.may_repeat() {
+            request.extensions_mut().insert(SentOnce);
+        }
+        let client = &self.context.gateway.client;
         let sending = client.send(&upstream.base_url, request, upstream.timeouts.connect);
         let response = match timeout_at(self.limits.give_up, sending).await {
             Ok(Ok(response)) => response,
@@ -131,9 +151,23 @@ impl<'a> Attempt<'a> {
             Err(_) => return Err(too_slow(self.limits)),
         };
         if response.status().is_success() {
+            self.note_allowance(response.headers());
             Ok(response)
         } else {
             Err(self.refused(response).await)
+        }
+    }
+
+    /// Remembers how much the provider says is left for the key, where another could be used.
+    fn note_allowance(self, headers: &HeaderMap) {
+        let others = self.upstream.keys.as_ref().is_some_and(|pool| pool.keys.len() > 1);
+        if let Some(key) = self.key.filter(|_| others) {
+            let (model, now) = (self.upstream.limited_model(), std::time::Instant::now());
+            match allowance::read(headers, SystemTime::now()) {
+                Some(Allowance::Low(rest)) => key.state.run_low(model, now + rest, now),
+                Some(Allowance::Plenty) => key.state.has_plenty(model, now),
+                None => {}
+            }
         }
     }
 
@@ -176,7 +210,7 @@ impl<'a> Attempt<'a> {
         *request.uri_mut() = Uri::from(target);
         let mut headers = headers::to_target(
             &resolved.headers,
-            self.exchange.caller.as_deref(),
+            self.context.caller.as_deref(),
             prepared.protocol,
             prepared.protocol == resolved.operation.protocol,
             resolved.streams().then(|| self.framing()),

@@ -37,6 +37,11 @@ impl Budget {
         Ok(Reservation { budget: self.clone(), bytes })
     }
 
+    /// Whether what need not be held had better not be: others may be refused for it soon.
+    pub fn is_tight(&self) -> bool {
+        *self.held.lock() > self.limit / 2
+    }
+
     fn take(&self, bytes: usize) -> Result<(), Exhausted> {
         let mut held = self.held.lock();
         let wanted = held.saturating_add(bytes);

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use super::attempt::{Attempt, Failure, Limits};
 use super::body::GatewayBody;
 use super::choose::likely;
 use super::classify::Class;
+use super::context::Context;
 use super::error::{ProxyError, Reason};
 use super::exchange::Exchange;
 use super::fit::{self, Fit, Fitted};
@@ -22,11 +24,13 @@ use super::headers::names;
 use super::prepare::Prepared;
 use super::resolve::{Resolved, betas};
 use super::respond;
+use super::trail;
 use crate::protocol::counting::CountingId;
 use crate::protocol::dialect::{DialectId, TargetView};
 use crate::protocol::estimate::prompt_tokens;
 use crate::protocol::neutral::{Compatibility, Crossing, Request};
 use crate::protocol::registry::{OPERATIONS, Operation};
+use crate::state::Phase;
 use crate::table::{Target, Upstream};
 use crate::wire::json::Object;
 
@@ -61,7 +65,7 @@ pub(super) async fn answer(
             Some(Exact::PassedOn(class, status, headers, body)) => {
                 return respond::passed_on(exchange, class, status, headers, body);
             }
-            None => exchange.target = None,
+            None => exchange.trail.with(|steps| steps.last = None),
         }
     }
     match estimate(resolved, counting, target) {
@@ -98,11 +102,17 @@ async fn exact(
         None => translated(resolved, upstream, counting, &way)?,
     };
     let key = match &upstream.keys {
-        Some(pool) => Some(pool.pick(upstream.limited_model(), Instant::now(), &[])?),
+        Some(pool) => {
+            Some(pool.pick(upstream.limited_model(), Instant::now(), &[], resolved.session)?)
+        }
         None => None,
     };
-    exchange.target = Some(Arc::clone(target));
-    exchange.attempts = 1;
+    exchange.trail.asks(trail::Asked {
+        route: Arc::clone(&resolved.route),
+        target: Arc::clone(target),
+        breaker: Phase::Closed,
+        fallback: false,
+    });
     let started = Instant::now();
     let Asked { body, headers, fit, is_own } = asked;
     let answer = {
@@ -110,13 +120,16 @@ async fn exact(
             protocol: upstream.provider.protocol,
             ..Prepared::as_it_came(resolved.operation, fit, Vec::new())
         };
+        let context = Context::of(exchange);
         let attempt = Attempt {
-            exchange,
+            context: &context,
             upstream,
             key: key.as_deref(),
             resolved,
             prepared: &prepared,
             limits: limits(upstream, started),
+            alive: &AtomicBool::new(false),
+            going_on: None,
         };
         let path = way.path(upstream, resolved);
         attempt.ask_short(&path, is_own && !way.has_door(upstream), body, &headers).await
@@ -130,7 +143,7 @@ async fn exact(
         },
         Err(failure) => failure,
     };
-    exchange.failures.push(format!("{}: {}", target.name, failure.detail));
+    exchange.trail.failed(&target.name, &failure.detail);
     match failure.passed_on {
         Some(answer) if is_callers(failure.class, answer.0) => {
             let (status, headers, body) = *answer;
@@ -238,8 +251,8 @@ fn is_callers(class: Class, status: StatusCode) -> bool {
 }
 
 fn limits(upstream: &Upstream, now: Instant) -> Limits {
-    let give_up = (now + upstream.timeouts.response.min(LONGEST)).into();
-    Limits { give_up, name: "the time for a count", commit: give_up }
+    let limit = upstream.timeouts.response.unwrap_or(LONGEST).min(LONGEST);
+    Limits { give_up: (now + limit).into(), name: "the time for a count" }
 }
 
 fn read(resolved: &Resolved, counting: CountingId) -> Result<Request, ProxyError> {

@@ -29,6 +29,11 @@ impl Deadline {
         }
     }
 
+    /// The deadline for going on with a stream that broke off now: the client sees that it lives.
+    pub fn to_go_on(limit: Duration) -> Self {
+        Self { at: Instant::now() + limit, is_clients: false, name: "timeouts.request" }
+    }
+
     /// Whether it has passed.
     pub fn is_over(self) -> bool {
         Instant::now() >= self.at

@@ -12,9 +12,14 @@ use bytes::Bytes;
 use super::attempt::UNCOUNTED;
 use super::budget::{Budget, Exhausted, Reservation};
 use super::classify::Class;
+use crate::protocol::continuation::Mode;
+use crate::protocol::dialect::{ClientView, Dialect, Undo};
 use crate::protocol::error::ErrorFacts;
+use crate::protocol::hub::StreamTranslator;
 use crate::protocol::registry::Framing;
+use crate::protocol::splice::Mismatch;
 use crate::protocol::stream::Meaning;
+use crate::protocol::transcript::{Interrupted, Unresumable};
 use crate::protocol::usage::Usage;
 use crate::upstream::UpstreamBody;
 
@@ -36,10 +41,23 @@ pub(super) struct EventStream {
     budget: Budget,
     /// For an unfinished event that has grown large, and until the client has taken it.
     reservation: Option<Reservation>,
+    /// For what is kept of the stream in case it breaks.
+    recording: Option<Reservation>,
     malformed: u32,
     ended: bool,
     /// What ends the stream after the batch that was read with it.
     fault: Option<StreamFault>,
+}
+
+/// How another target goes on with a stream.
+#[derive(Debug)]
+pub(super) struct Resuming {
+    /// What has to be undone in its answer.
+    pub undo: Undo,
+    /// How it was asked.
+    pub mode: Mode,
+    /// The whole text has to be JSON.
+    pub structured: bool,
 }
 
 /// What the last bytes brought.
@@ -72,6 +90,8 @@ pub(super) enum StreamFault {
     TooLarge,
     /// There is no memory for an event of that size.
     NoMemory(Exhausted),
+    /// It was to go on with another one, and does not fit it.
+    Mismatch(Mismatch),
 }
 
 impl StreamFault {
@@ -84,6 +104,7 @@ impl StreamFault {
             Self::Garbled => "sent an event that cannot be read".into(),
             Self::TooLarge => format!("sent an event of more than {MAX_EVENT} bytes"),
             Self::NoMemory(_) => "sent an event too large to be held".into(),
+            Self::Mismatch(why) => format!("does not go on with what was delivered: {why}"),
         }
     }
 
@@ -91,6 +112,7 @@ impl StreamFault {
     pub fn class(&self) -> Class {
         match self {
             Self::NoMemory(_) => Class::Exhausted,
+            Self::Mismatch(_) => Class::Mismatch,
             _ => Class::Failure,
         }
     }
@@ -117,10 +139,34 @@ impl EventStream {
             structured,
             budget,
             reservation: None,
+            recording: None,
             malformed: 0,
             ended: false,
             fault: None,
         }
+    }
+
+    /// A stream that goes on with one that broke, as `provider` sends it.
+    pub(super) fn resumed(
+        body: UpstreamBody,
+        framing: Framing,
+        interrupted: Interrupted,
+        provider: &dyn Dialect,
+        how: Resuming,
+        budget: Budget,
+    ) -> Self {
+        let Resuming { undo, mode, structured } = how;
+        let translator = StreamTranslator::resumed(provider, undo, interrupted, mode, structured);
+        let passage = Passage::Translated(Box::new(translator));
+        Self::new(body, framing, passage, structured, budget)
+    }
+
+    /// Takes out what somebody else needs to go on with this stream, which broke. `view` is that of
+    /// the client's request. What is left is good for its counts, and to be dropped.
+    pub(super) fn take_over(&mut self, view: &ClientView<'_>) -> Result<Interrupted, Unresumable> {
+        let interrupted = self.passage.interrupt(view)?;
+        self.ended = true;
+        Ok(interrupted)
     }
 
     /// The next events; `None` once the stream has ended as it should. After an error nothing.
@@ -182,6 +228,7 @@ impl EventStream {
                 Ok(Some(frame)) => self.read_frame(frame, &mut batch),
                 Ok(None) => {
                     self.account();
+                    self.account_for_recording();
                     break;
                 }
                 Err(fault) => self.fault = Some(fault),
@@ -191,6 +238,23 @@ impl EventStream {
             }
         }
         batch.finish()
+    }
+
+    /// Takes memory out of the budget for what is kept in case of a break. It is a precaution: where
+    /// there is no room, there is none for it.
+    fn account_for_recording(&mut self) {
+        let kept = self.passage.kept();
+        if kept <= UNCOUNTED {
+            return;
+        }
+        let grown = match &mut self.recording {
+            Some(reservation) => reservation.grow_to(kept),
+            None => self.budget.reserve(kept).map(|made| self.recording = Some(made)),
+        };
+        if grown.is_err() {
+            self.passage.forget();
+            self.recording = None;
+        }
     }
 
     /// Takes memory out of the budget for a large event that is not whole yet.
@@ -244,6 +308,10 @@ impl EventStream {
             }
             Ok(Meaning::Error(facts)) => {
                 self.fault = Some(StreamFault::Error(facts));
+                Progress::None
+            }
+            Ok(Meaning::Mismatch(why)) => {
+                self.fault = Some(StreamFault::Mismatch(why));
                 Progress::None
             }
             Err(_) if self.structured || self.passage.structured() => {

@@ -10,9 +10,9 @@ use super::Gateway;
 use super::classify::Class;
 use super::error::Reason;
 use super::headers::names;
+use super::trail::{Steps, Trail};
 use crate::protocol::registry::{Operation, ProtocolId};
 use crate::protocol::usage::Usage;
-use crate::state::Phase;
 use crate::table::{Caller, Route, Target};
 use crate::telemetry::access_log::AccessRecord;
 use crate::telemetry::metrics::seconds;
@@ -28,7 +28,7 @@ const REQUEST_ID_LIMIT: usize = 128;
 pub struct Exchange {
     pub(super) gateway: Arc<Gateway>,
     pub(super) started: Instant,
-    pub(super) request_id: String,
+    pub(super) request_id: Arc<str>,
     pub(super) method: Method,
     pub(super) path: String,
     /// The protocol that the client speaks, as far as its path tells.
@@ -36,20 +36,15 @@ pub struct Exchange {
     pub(super) operation: Option<&'static Operation>,
     pub(super) caller: Option<Arc<Caller>>,
     pub(super) route: Option<Arc<Route>>,
-    pub(super) target: Option<Arc<Target>>,
-    /// The state of that target's breaker when it was chosen.
-    pub(super) breaker: Phase,
-    /// The target is not the route's first choice.
-    pub(super) fallback: bool,
+    pub(super) trail: Arc<Trail>,
     /// The model that was asked for.
     pub(super) model: String,
     pub(super) stream: bool,
-    pub(super) attempts: u32,
-    /// `target: what happened` of every try that did not answer.
-    pub(super) failures: Vec<String>,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) malformed_events: u32,
+    /// How often another target went on with the stream.
+    pub(super) resumes: u32,
     pub(super) provider_time: Option<Duration>,
     pub(super) first_token: Option<Duration>,
     pub(super) usage: Usage,
@@ -106,23 +101,20 @@ impl Exchange {
         Self {
             gateway: Arc::clone(gateway),
             started: Instant::now(),
-            request_id: request_id(request.headers()),
+            request_id: request_id(request.headers()).into(),
             method: request.method().clone(),
             path: beginning(path, PATH_LIMIT).to_owned(),
             protocol: protocol(request),
             operation: None,
             caller: None,
             route: None,
-            target: None,
-            breaker: Phase::Closed,
-            fallback: false,
+            trail: Arc::default(),
             model: String::new(),
             stream: false,
-            attempts: 0,
-            failures: Vec::new(),
             request_bytes: 0,
             response_bytes: 0,
             malformed_events: 0,
+            resumes: 0,
             provider_time: None,
             first_token: None,
             usage: Usage::default(),
@@ -159,9 +151,11 @@ impl Exchange {
         if self.malformed_events > 0 {
             metrics.malformed_events.inc_by(u64::from(self.malformed_events));
         }
-        let Some(target) = &self.target else { return };
+        // Behind it may be another route's target, which has its own label there.
+        let Some(last) = self.trail.with(|steps| steps.last.clone()) else { return };
+        let (route, target) = (&*last.route.label, &*last.target.name);
         if let Some(first) = self.first_token {
-            metrics.first_token.with_label_values(&[route, &*target.name]).observe(seconds(first));
+            metrics.first_token.with_label_values(&[route, target]).observe(seconds(first));
         }
         let kinds = [
             ("input", self.usage.input),
@@ -171,13 +165,15 @@ impl Exchange {
         ];
         for (kind, count) in kinds {
             if let Some(count) = count.filter(|count| *count > 0) {
-                metrics.tokens.with_label_values(&[route, &*target.name, kind]).inc_by(count);
+                metrics.tokens.with_label_values(&[route, target, kind]).inc_by(count);
             }
         }
     }
 
     fn log(&self, outcome: Outcome) {
-        let target = self.target.as_deref();
+        let Steps { last, attempts, failures, .. } = self.trail.with(|steps| steps.clone());
+        let last_route = last.as_ref().map(|asked| &asked.route);
+        let target = last.as_ref().map(|asked| &*asked.target);
         let upstream = target.and_then(Target::upstream);
         let (time, code) = (timestamp(SystemTime::now()), outcome.code());
         self.gateway.access_log.write(&AccessRecord {
@@ -194,12 +190,15 @@ impl Exchange {
             consumer: self.caller.as_ref().and_then(|caller| caller.consumer.as_deref()),
             model: (!self.model.is_empty()).then_some(&*self.model),
             route: self.route.as_ref().map(|route| &*route.label),
+            fallback_route: last_route
+                .filter(|last| self.route.as_ref().is_some_and(|asked| !Arc::ptr_eq(asked, last)))
+                .map(|last| &*last.label),
             target: target.map(|target| &*target.name),
             provider: upstream.map(|upstream| upstream.provider.name),
             upstream_model: upstream.and_then(|upstream| upstream.model.as_deref()),
             stream: self.stream,
-            attempts: self.attempts,
-            failures: &self.failures,
+            attempts,
+            failures: &failures,
             duration_ms: millis(self.started.elapsed()),
             provider_ms: self.provider_time.map(millis),
             first_token_ms: self.first_token.map(millis),
@@ -210,6 +209,7 @@ impl Exchange {
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
             malformed_events: self.malformed_events,
+            resumes: self.resumes,
         });
     }
 }

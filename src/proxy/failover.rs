@@ -1,279 +1,370 @@
 //! Target after target, until one answers.
+//!
+//! ```text
+//!            ┌─────────────── a repeat, after its back-off ───────────────┐
+//!            ▼                                                            │
+//!   choose ─ start ─ wait ─┬─ it answers: done; whoever else runs is ended
+//!            ▲             ├─ it fails ─ what now ([`verdict`]) ──────────┤
+//!            │             └─ it is slow: the next is asked as well       │
+//!            └──────── the next target, the next route ◄──────────────────┘
+//! ```
+//!
+//! Every target that may be asked gets a try, then those of each fallback route. Repeats are bounded
+//! by the route's numbers, by its time and by each target's retry budget.
 
 mod exhausted;
+mod going_on;
+mod keys;
+mod patience;
+mod running;
+mod stage;
+mod unanswered;
+mod verdict;
+mod waiting;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, StatusCode};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
-use super::attempt::{Answer, Attempt, Failure, Limits};
-use super::choose::{self, Chosen, can_serve, eligible};
+use super::attempt::{Answer, Failure};
+use super::budget::Reservation;
+use super::choose::Chosen;
 use super::classify::Class;
+use super::context::Context;
 use super::deadline::Deadline;
-use super::error::{ProxyError, Reason};
-use super::exchange::Exchange;
 use super::fetch;
 use super::guard::AttemptGuard;
-use super::prepare::{Prepared, prepare};
+use super::queue::wait_for_room;
 use super::resolve::Resolved;
-use crate::table::{Key, Upstream};
-use exhausted::exhausted;
+use super::trail::Asked;
+use crate::state::RetryPermit;
+use crate::table::Route;
+pub(super) use going_on::{Broken, may_go_on};
+use patience::Company;
+use running::{Errand, Repeat, Running, Woken, wake};
+use stage::Stage;
+pub(super) use unanswered::Unanswered;
+use verdict::Verdict;
 
-/// A throttled key or target that does not say for how long rests this long: providers count
-/// requests by the minute, and a few tries in any few seconds find out when it is over.
-const UNTOLD_REST: Duration = Duration::from_secs(5);
-/// A refused key stays refused until a person does something; one request in a while finds out. A
-/// key that is replaced starts afresh at once. Whoever grants tokens may be back sooner.
-const FAULT_REST: Duration = Duration::from_secs(60);
-const LONGEST_FAULT_REST: Duration = Duration::from_secs(3600);
+/// Tries under way at a time: the slow one and the one that was asked as well.
+const AT_ONCE: usize = 2;
 
 /// The answer of a target, and what holds that target.
 pub(super) struct Answered {
     pub answer: Answer,
     pub guard: AttemptGuard,
+    /// How long that target took.
+    pub provider_time: Duration,
 }
 
-/// How a request ends that no target answered.
-pub(super) enum Unanswered {
-    /// With a target's own refusal, which is the caller's to see.
-    PassedOn { class: Class, status: StatusCode, headers: HeaderMap, body: bytes::Bytes },
-    /// With an error of the gateway's own.
-    Error(ProxyError),
+/// A search for an answer that goes on by itself, and gives the searcher back.
+pub(super) type Search = BoxFuture<'static, (Box<Failover>, Result<Answered, Unanswered>)>;
+
+/// The search for somebody who answers one request.
+#[derive(Debug)]
+pub(super) struct Failover {
+    context: Arc<Context>,
+    deadline: Deadline,
+    /// The routes that were come to, in their order; the last is the one that is asked.
+    stages: Vec<Stage>,
+    /// Fallback routes that are still to come.
+    to_come: VecDeque<Arc<Route>>,
+    /// The target that was asked first.
+    first: Option<(usize, usize)>,
+    /// Why each try failed.
+    failed: Vec<Class>,
+    attempts: u32,
+    /// How long throttled targets were waited for.
+    waited: Duration,
+    /// The stream that is to be gone on with.
+    broken: Option<Broken>,
+    /// The target whose stream broke off, which is asked once more if no other one goes on.
+    last_resort: Option<usize>,
+    /// The targets that broke off before.
+    broke: Vec<usize>,
+    /// How often the stream broke off.
+    breaks: u32,
+    /// A refusal that is shown if nobody answers.
+    refusal: Option<Failure>,
+    /// The field that a target could not be asked.
+    untranslatable: Option<String>,
+    /// The memory of the request, which may have to be sent again.
+    _reservation: Reservation,
 }
 
-/// Asks one target after another. Every eligible target gets one try.
-pub(super) async fn answer(
-    exchange: &mut Exchange,
-    resolved: &Resolved,
-) -> Result<Answered, Unanswered> {
-    let deadline =
-        Deadline::new(exchange.started, resolved.route.request_timeout, &resolved.headers);
-    let mut tried: Vec<usize> = Vec::new();
-    let mut failed: Vec<Class> = Vec::new();
-    let mut untranslatable = None;
-    while let Some(chosen) = next(resolved, &tried) {
-        if deadline.is_over() {
-            break;
+impl Failover {
+    /// A search that begins at the route that was called.
+    pub fn new(
+        context: Arc<Context>,
+        resolved: Arc<Resolved>,
+        reservation: Reservation,
+        started: Instant,
+    ) -> Self {
+        Self {
+            deadline: Deadline::new(started, resolved.route.request_timeout, &resolved.headers),
+            to_come: resolved.fallbacks.iter().cloned().collect(),
+            stages: vec![Stage::new(resolved)],
+            context,
+            first: None,
+            failed: Vec::new(),
+            attempts: 0,
+            waited: Duration::ZERO,
+            broken: None,
+            last_resort: None,
+            broke: Vec::new(),
+            breaks: 0,
+            refusal: None,
+            untranslatable: None,
+            _reservation: reservation,
         }
-        tried.push(chosen.index);
-        exchange.breaker = chosen.breaker;
-        exchange.fallback = tried.len() > 1 || is_spill(resolved, &chosen);
-        exchange.target = Some(Arc::clone(&chosen.target));
+    }
+
+    /// Searches until somebody answers.
+    pub fn search(mut self: Box<Self>) -> Search {
+        async move {
+            let answer = self.answer().await;
+            (self, answer)
+        }
+        .boxed()
+    }
+
+    fn resolved(&self) -> &Resolved {
+        &self.stages[0].resolved
+    }
+
+    async fn answer(&mut self) -> Result<Answered, Unanswered> {
+        let mut running: Vec<Running> = Vec::with_capacity(AT_ONCE);
+        let mut repeat: Option<Repeat> = None;
+        loop {
+            if running.is_empty() && repeat.is_none() {
+                match self.next().await {
+                    Some(chosen) => running.extend(self.start(chosen, None).await?),
+                    None if self.wait_for_someone().await
+                        || self.come_to_last_resort()
+                        || self.next_route() => {}
+                    None => return Err(self.unanswered()),
+                }
+                continue;
+            }
+            match wake(&mut running, repeat.as_ref()).await {
+                Woken::Answered(answer, one) => {
+                    running.into_iter().for_each(Running::give_up);
+                    // Whoever was asked last may have lost.
+                    self.context.trail.with(|steps| steps.last = Some(one.asked.clone()));
+                    let provider_time = one.guard.elapsed();
+                    return Ok(Answered { answer, guard: one.guard, provider_time });
+                }
+                Woken::Failed(failure, one) => match self.failed(one, failure) {
+                    Ok(Some(again)) => repeat = Some(again),
+                    // The one that is left was slow already: somebody else keeps it company.
+                    Ok(None) => running.iter_mut().for_each(Running::wants_company),
+                    Err(unanswered) => {
+                        running.into_iter().for_each(Running::give_up);
+                        return Err(*unanswered);
+                    }
+                },
+                Woken::Late => self.ask_another(&mut running, repeat.is_some()).await?,
+                Woken::Rested => {
+                    let Some(Repeat { stage, index, permit, .. }) = repeat.take() else { continue };
+                    match self.stages[stage].again(index).filter(|_| !self.deadline.is_over()) {
+                        Some(chosen) => running.extend(self.start(chosen, Some(permit)).await?),
+                        None => {
+                            self.stages[stage].give_up(index);
+                            running.iter_mut().for_each(Running::wants_company);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn stage(&mut self) -> &mut Stage {
+        self.stages.last_mut().expect("a search begins with a route and never loses one")
+    }
+
+    /// The target to ask next. Where only the limits of targets are in the way, they are waited for.
+    async fn next(&mut self) -> Option<Chosen> {
+        if self.deadline.is_over() || !self.may_try() {
+            return None;
+        }
+        match self.stage().next(&[]) {
+            Some(chosen) => Some(chosen),
+            None => {
+                let latest = self.deadline.at;
+                let (gateway, stage) = (Arc::clone(&self.context.gateway), self.stage());
+                // Boxed: few requests need it, and every one would have room for it.
+                Box::pin(wait_for_room(&gateway, &stage.resolved, &stage.done, latest)).await
+            }
+        }
+    }
+
+    /// Whether the route's number of tries allows one more.
+    fn may_try(&self) -> bool {
+        let limit = self.stages[0].resolved.route.retry.max_attempts;
+        limit.is_none_or(|limit| self.attempts < limit)
+    }
+
+    /// Comes to the next fallback route.
+    fn next_route(&mut self) -> bool {
+        if self.deadline.is_over() || !self.may_try() {
+            return false;
+        }
+        let Some(route) = self.to_come.pop_front() else { return false };
+        let resolved = Arc::new(self.stages[0].resolved.at(&route));
+        self.stages.push(Stage::new(resolved));
+        true
+    }
+
+    /// Begins a try. `None` if the target cannot be asked this.
+    async fn start(
+        &mut self,
+        chosen: Chosen,
+        permit: Option<RetryPermit>,
+    ) -> Result<Option<Running>, Unanswered> {
+        let (index, deadline) = (chosen.index, self.deadline);
+        let resolved = Arc::clone(&self.stage().resolved);
         let target = Arc::clone(&chosen.target);
-        let Some(upstream) = target.upstream() else { continue };
-        if fetch::may_be_needed(&exchange.gateway, resolved, upstream) {
+        let Some(upstream) = target.upstream() else { return Ok(None) };
+        if fetch::may_be_needed(&self.context.gateway, &resolved, upstream) {
             // Boxed: few requests need it, and every one would have room for it.
-            Box::pin(fetch::fetch(&exchange.gateway, resolved, upstream, deadline))
+            Box::pin(fetch::fetch(&self.context.gateway, &resolved, upstream, deadline))
                 .await
                 .map_err(Unanswered::Error)?;
         }
-        let prepared = match prepare(resolved, upstream) {
+        let (prepared, going_on) = match self.prepare(&resolved, upstream) {
             Ok(prepared) => prepared,
             Err(failure) => {
-                exchange.failures.push(format!("{}: {}", target.name, failure.detail));
-                if !failure.class.fails_over() {
-                    return Err(passed_on(failure, exchange, resolved));
+                self.context.trail.failed(&target.name, &failure.detail);
+                if !failure.class.fails_over() && self.broken.is_none() {
+                    return Err(self.passed_on(failure));
                 }
-                failed.push(failure.class);
-                untranslatable = untranslatable.or(failure.param);
-                continue;
+                self.stage().tried(index);
+                self.stage().give_up(index);
+                self.failed.push(failure.class);
+                self.untranslatable = self.untranslatable.take().or(failure.param);
+                return Ok(None);
             }
         };
-        // A try is a target's: which of its keys were asked with is nobody else's business.
-        exchange.attempts += 1;
-        let streamed = resolved.streams();
-        let mut guard = AttemptGuard::new(&exchange.gateway, &resolved.route, chosen, streamed);
-        let limits = limits(exchange, resolved, upstream, &tried, deadline);
-        match try_target(exchange, upstream, resolved, &prepared, limits).await {
-            Ok(answer) => {
-                exchange.provider_time = Some(guard.elapsed());
-                return Ok(Answered { answer, guard });
-            }
-            Err(mut failure) => {
-                let gone =
-                    failure.class == Class::TimedOut && deadline.is_clients && deadline.is_over();
-                if gone {
-                    // A target is not slow because a client waits for a second only, or every
-                    // caller could open its breaker.
-                    failure.class = Class::Cancelled;
-                }
-                guard.record(failure.class);
-                drop(guard);
-                exchange.failures.push(format!("{}: {}", target.name, failure.detail));
-                tracing::debug!(
-                    route = %resolved.route.label,
-                    target = %target.name,
-                    class = failure.class.as_str(),
-                    detail = %failure.detail,
-                    "a try failed"
-                );
-                if gone {
-                    failed.push(failure.class);
-                    break;
-                }
-                if !failure.class.fails_over() {
-                    return Err(passed_on(failure, exchange, resolved));
-                }
-                failed.push(failure.class);
-            }
-        }
-    }
-    let error = exhausted(exchange, resolved, &tried, &failed, deadline);
-    Err(Unanswered::Error(error.about(untranslatable)))
-}
-
-/// Whether a tier before the chosen target's could have answered, had its health allowed it.
-fn is_spill(resolved: &Resolved, chosen: &Chosen) -> bool {
-    resolved.backend.is_none()
-        && resolved.route.tiers.iter().any(|tier| {
-            tier.priority < chosen.target.priority
-                && tier.members.iter().any(|index| {
-                    let upstream = resolved.route.targets[*index].upstream();
-                    upstream.is_some_and(|upstream| can_serve(upstream, resolved.operation))
-                })
-        })
-}
-
-/// The target to ask next: the one that the caller picked, or the route's choice.
-fn next(resolved: &Resolved, tried: &[usize]) -> Option<Chosen> {
-    let now = Instant::now();
-    match resolved.backend {
-        Some(index) if tried.contains(&index) => None,
-        Some(index) => choose::picked(&resolved.route, index, resolved.operation, now),
-        None => {
-            let (route, operation) = (&resolved.route, resolved.operation);
-            choose::choose(route, operation, resolved.streams(), tried, now)
-        }
-    }
-}
-
-/// A stream that is slow to begin is given up only where somebody else can be asked.
-fn limits(
-    exchange: &Exchange,
-    resolved: &Resolved,
-    upstream: &Upstream,
-    tried: &[usize],
-    deadline: Deadline,
-) -> Limits {
-    let now = Instant::now();
-    let (own, name) = if !resolved.streams() {
-        (Some(now + upstream.timeouts.response), "timeouts.response")
-    } else if has_alternative(resolved, tried, now) {
-        (Some(now + upstream.timeouts.first_token), "timeouts.firstToken")
-    } else {
-        (None, deadline.name)
-    };
-    let (give_up, name) = match own {
-        Some(own) if own < deadline.at => (own, name),
-        _ => (deadline.at, deadline.name),
-    };
-    Limits {
-        give_up: give_up.into(),
-        name,
-        commit: (exchange.started + resolved.route.commit_after).into(),
-    }
-}
-
-fn has_alternative(resolved: &Resolved, tried: &[usize], now: Instant) -> bool {
-    resolved.backend.is_none()
-        && resolved.route.tiers.iter().flat_map(|tier| &tier.members).any(|index| {
-            !tried.contains(index)
-                && eligible(&resolved.route.targets[*index], resolved.operation, now).is_ok()
-        })
-}
-
-/// Asks one target with one key after another: a key that is throttled or refused rests, and the
-/// next one is used at once.
-async fn try_target(
-    exchange: &Exchange,
-    upstream: &Upstream,
-    resolved: &Resolved,
-    prepared: &Prepared,
-    limits: Limits,
-) -> Result<Answer, Failure> {
-    let mut tried_keys: Vec<Arc<str>> = Vec::new();
-    let mut failure: Option<Failure> = None;
-    // A key to be asked with once more, whose proof is another one by now.
-    let mut renewed: Option<Arc<Key>> = None;
-    let mut may_renew = true;
-    loop {
-        let key = match &upstream.keys {
-            None => None,
-            Some(_) if renewed.is_some() => renewed.take(),
-            Some(pool) => {
-                let rested = pool.pick(upstream.limited_model(), Instant::now(), &tried_keys);
-                if rested.is_none() {
-                    return Err(failure.unwrap_or_else(Failure::keys_resting));
-                }
-                rested
-            }
+        let place = (self.stages.len() - 1, index);
+        // The first to be asked may be a fallback route's, when all targets before it are spared.
+        let is_first = *self.first.get_or_insert(place) == place && place.0 == 0;
+        let fallback = !is_first || self.stage().is_spill(&chosen);
+        self.attempts += 1;
+        self.stage().tried(index);
+        let asked = Asked {
+            route: Arc::clone(&resolved.route),
+            target: Arc::clone(&target),
+            breaker: chosen.breaker,
+            fallback,
         };
-        let key_used = key.as_deref();
-        let attempt = Attempt { exchange, upstream, key: key_used, resolved, prepared, limits };
-        match attempt.ask().await {
-            Ok(answer) => {
-                if let Some(key) = &key {
-                    key.state.succeeded();
-                }
-                return Ok(answer);
+        self.context.trail.asks(asked.clone());
+        let guard =
+            AttemptGuard::new(&self.context.gateway, &resolved.route, chosen, resolved.streams());
+        let limits = patience::limits(&resolved, upstream, deadline, self.broken.is_some());
+        // There is one stream to go on with, so one goes on at a time.
+        let company = if self.broken.is_some() {
+            Company::default()
+        } else {
+            Company::of(&resolved, upstream)
+        };
+        let context = Arc::clone(&self.context);
+        let errand = Errand { context, resolved, target, prepared, limits, going_on };
+        Ok(Some(Running::start(errand, place, asked, guard, company, permit)))
+    }
+
+    /// The newest try is slow: asks the next target as well, if there is one. It costs a request more
+    /// than there are, so it comes out of the retry budget; with that used up, the slow one is given
+    /// up instead.
+    async fn ask_another(
+        &mut self,
+        running: &mut Vec<Running>,
+        repeats: bool,
+    ) -> Result<(), Unanswered> {
+        let now = tokio::time::Instant::now();
+        let is_late =
+            |one: &Running| one.company.late.is_some_and(|late| one.started + late <= now);
+        let late = running.iter().any(is_late);
+        for one in running.iter_mut() {
+            one.company.hedge = None;
+            if late {
+                one.had_its_time = true;
+                one.company.late = None;
             }
-            Err(failed) => {
-                if failed.class == Class::CredentialFault && std::mem::take(&mut may_renew) {
-                    renewed = key.clone().filter(|key| key.refused());
-                    if renewed.is_some() {
-                        continue;
-                    }
-                }
-                rest(upstream, key.as_deref(), &failed);
-                let key_is_at_fault = matches!(
-                    failed.class,
-                    Class::Throttled | Class::CredentialFault | Class::Unproven
-                );
-                match key {
-                    Some(key) if key_is_at_fault => tried_keys.push(Arc::clone(&key.name)),
-                    _ => return Err(failed),
-                }
-                failure = Some(failed);
+        }
+        // Somebody is about to be asked once more as it is.
+        if repeats || !self.may_try() || !self.stages[0].resolved.may_repeat() {
+            return Ok(());
+        }
+        let here = self.stages.len() - 1;
+        let busy = running.iter().filter(|one| one.stage == here).map(|one| one.index);
+        let chosen = match self.stage().next(&busy.collect::<Vec<_>>()) {
+            None if self.next_route() => self.stage().next(&[]),
+            chosen => chosen,
+        };
+        let Some(chosen) = chosen else { return Ok(()) };
+        let permit = chosen.target.upstream().and_then(|upstream| {
+            upstream.state.retry_budget.draw(upstream.state.in_flight.count())
+        });
+        if permit.is_none() && !late {
+            return Ok(());
+        }
+        let room = if permit.is_some() { AT_ONCE - 1 } else { 0 };
+        while running.len() > room {
+            let slow = running.remove(0);
+            self.context.trail.failed(&slow.asked.target.name, "took too long to begin");
+            self.stages[slow.stage].give_up(slow.index);
+            self.failed.push(Class::TimedOut);
+            slow.give_up();
+        }
+        running.extend(self.start(chosen, permit).await?);
+        Ok(())
+    }
+
+    /// Decides what comes after a failure.
+    fn failed(
+        &mut self,
+        mut one: Running,
+        mut failure: Failure,
+    ) -> Result<Option<Repeat>, Box<Unanswered>> {
+        let is_over = self.deadline.is_clients && self.deadline.is_over();
+        if failure.class == Class::TimedOut && is_over {
+            // A target is not slow because a client waits for a second only, or every caller could
+            // open its breaker.
+            failure.class = Class::Cancelled;
+        }
+        one.guard.record_failure(failure.class, &failure.detail);
+        let target = Arc::clone(&one.asked.target);
+        self.context.trail.failed(&target.name, &failure.detail);
+        self.failed.push(failure.class);
+        let Running { index, stage: at, .. } = one;
+        tracing::debug!(
+            target_name = %target.name,
+            class = failure.class.as_str(),
+            detail = %failure.detail,
+            "a try failed"
+        );
+        // Of a route that was left behind for the next one, nobody is asked again.
+        let may_repeat = self.may_try() && at + 1 == self.stages.len();
+        let verdict = verdict::verdict(&self.stages[at], &target, index, &failure, may_repeat);
+        // Its place at the target is free from here on.
+        drop(one);
+        match verdict {
+            // The caller did not ask anybody to go on.
+            Verdict::PassOn | Verdict::TooLong if self.broken.is_some() => {
+                self.stages[at].give_up(index);
+            }
+            Verdict::PassOn => return Err(Box::new(self.passed_on(failure))),
+            Verdict::TooLong => self.too_long(at, index, failure),
+            Verdict::Next => self.stages[at].give_up(index),
+            Verdict::Stop => return Err(Box::new(self.unanswered())),
+            Verdict::Again { after, permit } => {
+                let at_time = tokio::time::Instant::now() + after;
+                return Ok(Some(Repeat { stage: at, index, at: at_time, permit }));
             }
         }
+        Ok(None)
     }
-}
-
-/// Leaves a key alone that was throttled or refused; without keys, the target.
-fn rest(upstream: &Upstream, key: Option<&Key>, failure: &Failure) {
-    let now = Instant::now();
-    let asked = now + failure.retry_after.unwrap_or(UNTOLD_REST);
-    match (failure.class, key) {
-        (Class::Throttled, Some(key)) => {
-            key.state.throttle(upstream.limited_model(), asked, now);
-        }
-        (Class::Throttled, None) => upstream.state.rest(asked),
-        (Class::CredentialFault, Some(key)) => {
-            key.state.fault(FAULT_REST, LONGEST_FAULT_REST, now);
-        }
-        (Class::Unproven, Some(key)) => {
-            key.state.fault(UNTOLD_REST, FAULT_REST, now);
-        }
-        (Class::CredentialFault, None) => upstream.state.rest(now + FAULT_REST),
-        _ => {}
-    }
-}
-
-fn passed_on(failure: Failure, exchange: &Exchange, resolved: &Resolved) -> Unanswered {
-    match failure.passed_on {
-        Some(answer) => {
-            let (status, headers, body) = *answer;
-            Unanswered::PassedOn { class: failure.class, status, headers, body }
-        }
-        None => {
-            let message = format!("{} (route `{}`)", summary(exchange), resolved.route.label);
-            let error = ProxyError::new(Reason::InvalidRequest, message).permanent();
-            Unanswered::Error(error.about(failure.param))
-        }
-    }
-}
-
-fn summary(exchange: &Exchange) -> String {
-    exchange.failures.join("; ")
 }

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use super::Gateway;
 use super::choose::Chosen;
 use super::classify::Class;
-use crate::state::{BreakerPolicy, InFlightGuard, Phase, ProbePermit, Signal};
+use crate::protocol::usage::Usage;
+use crate::state::{BreakerPolicy, Phase, ProbePermit, Signal, Slot};
 use crate::table::{Route, Target, Timeouts, Upstream};
 
 /// Holds a target while one try runs there, streams until their last byte. Records what became of
 /// it exactly once; dropped without a record, it counts for nothing: the client went away.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something that is told once")]
 pub(super) struct AttemptGuard {
     gateway: Arc<Gateway>,
     route: Arc<Route>,
@@ -21,8 +23,10 @@ pub(super) struct AttemptGuard {
     recorded: bool,
     /// A probe's success was told to the breaker already.
     proven: bool,
+    /// How fast the target was is known.
+    timed: bool,
     streamed: bool,
-    _in_flight: Option<InFlightGuard>,
+    slot: Slot,
 }
 
 impl AttemptGuard {
@@ -32,7 +36,8 @@ impl AttemptGuard {
         chosen: Chosen,
         streamed: bool,
     ) -> Self {
-        let in_flight = chosen.target.upstream().map(|upstream| upstream.state.in_flight.enter());
+        let mut slot = chosen.slot;
+        slot.sent();
         Self {
             gateway: Arc::clone(gateway),
             route: Arc::clone(route),
@@ -41,8 +46,9 @@ impl AttemptGuard {
             started: Instant::now(),
             recorded: false,
             proven: false,
+            timed: false,
             streamed,
-            _in_flight: in_flight,
+            slot,
         }
     }
 
@@ -67,6 +73,11 @@ impl AttemptGuard {
         }
     }
 
+    /// The target has said how many tokens it used.
+    pub(super) fn used(&mut self, usage: Usage) {
+        self.slot.used(usage.input, usage.output, Instant::now());
+    }
+
     /// The first output has come: a fact about the target's speed, and, if this is the probe of a
     /// half-open breaker, proof enough that the target is back. A stream may go on for minutes, and
     /// others need not wait for its end.
@@ -79,6 +90,31 @@ impl AttemptGuard {
             self.signal(upstream, Signal::Success, now);
             self.proven = true;
         }
+    }
+
+    /// Another target was faster. Whoever has sent a sign of life by then was slow and not at fault.
+    pub(super) fn lost(&mut self, showed_life: bool) {
+        if !showed_life {
+            self.record(Class::TimedOut);
+            return;
+        }
+        let target = Arc::clone(&self.target);
+        if let Some(upstream) = target.upstream() {
+            let now = Instant::now();
+            self.observe(upstream, 2 * now.duration_since(self.started), now);
+        }
+        self.record(Class::Cancelled);
+    }
+
+    /// The same of a try that did not go well, with what there is to say of it. It holds no secret.
+    pub(super) fn record_failure(&mut self, class: Class, detail: &str) {
+        if !self.recorded
+            && concerns_target(class)
+            && let Some(upstream) = self.target.upstream()
+        {
+            upstream.state.note_failure(class.as_str(), detail, Instant::now());
+        }
+        self.record(class);
     }
 
     /// Records what became of the try; only the first record counts.
@@ -106,15 +142,21 @@ impl AttemptGuard {
             Class::Permanent => Signal::Permanent,
             // The target did its part, or was never to blame; a probe that ends so proves nothing.
             Class::Throttled
+            | Class::Overloaded
             | Class::CredentialFault
             | Class::Unproven
             | Class::ClientFault
             | Class::TooLong
             | Class::Refused
             | Class::Exhausted
+            | Class::Mismatch
             | Class::Untranslatable
             | Class::Cancelled => {
                 self.permit = None;
+                // Whoever left, or had no room left here, may have had tokens generated.
+                if !matches!(class, Class::Cancelled | Class::Exhausted) {
+                    self.slot.refused();
+                }
                 return;
             }
         };
@@ -122,9 +164,18 @@ impl AttemptGuard {
     }
 
     /// A stream's first output and a whole reply are times that cannot be compared.
-    fn observe(&self, upstream: &Upstream, time: Duration, now: Instant) {
+    fn observe(&mut self, upstream: &Upstream, time: Duration, now: Instant) {
+        if std::mem::replace(&mut self.timed, true) {
+            return;
+        }
         let state = &upstream.state;
-        if self.streamed { &state.latency } else { &state.reply_time }.observe(time, now);
+        let (latency, usual) = if self.streamed {
+            (&state.latency, &state.usual_first_token)
+        } else {
+            (&state.reply_time, &state.usual_reply)
+        };
+        latency.observe(time, now);
+        usual.observe(time);
     }
 
     fn signal(&mut self, upstream: &Upstream, signal: Signal, now: Instant) {
@@ -133,6 +184,9 @@ impl AttemptGuard {
         else {
             return;
         };
+        if change.to == Phase::Closed {
+            upstream.state.recovery.begin(now, upstream.breaker.reset_timeout);
+        }
         let (route, target) = (&*self.route.label, &*self.target.name);
         if change.to == Phase::Open {
             self.gateway.metrics.breaker_opened.with_label_values(&[route, target]).inc();
@@ -145,4 +199,18 @@ impl AttemptGuard {
             "a circuit breaker changed"
         );
     }
+}
+
+/// Whether a failure says something about the target or its keys.
+fn concerns_target(class: Class) -> bool {
+    matches!(
+        class,
+        Class::Failure
+            | Class::TimedOut
+            | Class::Permanent
+            | Class::Throttled
+            | Class::Overloaded
+            | Class::CredentialFault
+            | Class::Unproven
+    )
 }

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use super::error::{ProxyError, Reason};
 use crate::protocol::registry::ProtocolId;
-use crate::state::BreakerStatus;
-use crate::table::{Caller, Resolution, Route, RouteTable, Target};
+use crate::table::{Caller, Route, RouteTable, Standing, Target};
 
 /// Anthropic's page sizes (API reference, list models).
 const DEFAULT_PAGE: usize = 20;
@@ -164,18 +163,11 @@ pub(super) fn health(table: &RouteTable, caller: &Caller) -> Bytes {
 }
 
 fn target_health(target: &Target, now: Instant) -> Value {
-    let state = match &target.resolution {
-        // The message may name objects of other namespaces; the route's owner reads it in status.
-        Resolution::Unresolved { .. } => "unresolved",
-        Resolution::Ready(upstream) => {
-            let resting = upstream.resting_until(now).is_some();
-            match upstream.state.breaker.status(&upstream.breaker, now) {
-                BreakerStatus::Open { .. } => "open",
-                _ if resting => "resting",
-                BreakerStatus::HalfOpen => "half-open",
-                BreakerStatus::Closed => "available",
-            }
-        }
+    let state = match target.standing(now) {
+        Standing::Closed => "available",
+        // Why it is unresolved may name objects of other namespaces; the route's owner reads it in
+        // status.
+        other => other.as_str(),
     };
     json!({"name": &*target.name, "state": state})
 }

@@ -12,6 +12,7 @@ use super::fetch::{pass_with_bytes, wanting};
 use super::fit::{self, Fit, Fitted};
 use super::resolve::{Resolved, betas};
 use crate::protocol::abilities::hold_to;
+use crate::protocol::continuation::{Mode, continuation};
 use crate::protocol::dialect::{Dialect, DialectId, TargetView, Undo, Written};
 use crate::protocol::neutral::{Crossing, Effort, Request, Warning};
 use crate::protocol::registry::{Operation, ProtocolId};
@@ -78,6 +79,24 @@ impl std::fmt::Debug for dyn Dialect {
     }
 }
 
+/// Prepares the request to go on, in that way, with an answer of which the client has `text`.
+pub(super) fn prepare_to_go_on(
+    resolved: &Resolved,
+    upstream: &Upstream,
+    text: &str,
+    mode: Mode,
+) -> Result<Prepared, Failure> {
+    let operation = operation(resolved, upstream).ok_or_else(Failure::not_offered)?;
+    let dialect = operation.dialect.ok_or_else(Failure::not_offered)?;
+    let request = resolved.neutral().ok_or_else(Failure::not_offered)?;
+    let request = request.as_ref().map_err(Failure::unreadable)?;
+    let request = Cow::Owned(continuation(request, text, mode, dialect));
+    let mut crossing = Crossing::new(upstream.compatibility);
+    let (translated, fit) = translate(resolved, request, upstream, operation, &mut crossing)?;
+    let as_it_came = Prepared::as_it_came(operation, fit, crossing.into_warnings());
+    Ok(Prepared { translated: Some(translated), ..as_it_came })
+}
+
 /// Prepares the request for `upstream`.
 pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepared, Failure> {
     if let Some(api) = upstream.provider.embeddings_for(resolved.operation) {
@@ -101,7 +120,9 @@ pub(super) fn prepare(resolved: &Resolved, upstream: &Upstream) -> Result<Prepar
         return Ok(Prepared { inlined, ..Prepared::as_it_came(operation, fit, warnings) });
     }
     let mut crossing = Crossing::new(upstream.compatibility);
-    let (translated, fit) = translate(resolved, upstream, operation, &mut crossing)?;
+    let request = resolved.neutral().ok_or_else(Failure::not_offered)?;
+    let request = Cow::Borrowed(request.as_ref().map_err(Failure::unreadable)?);
+    let (translated, fit) = translate(resolved, request, upstream, operation, &mut crossing)?;
     let warnings = crossing.into_warnings();
     let as_it_came = Prepared::as_it_came(operation, fit, warnings);
     Ok(Prepared { translated: Some(translated), ..as_it_came })
@@ -148,6 +169,7 @@ fn as_it_came(
 
 fn translate(
     resolved: &Resolved,
+    mut request: Cow<'_, Request>,
     upstream: &Upstream,
     operation: &Operation,
     crossing: &mut Crossing,
@@ -155,10 +177,7 @@ fn translate(
     let dialect = |operation: &Operation| operation.dialect.map(DialectId::dialect);
     let provider = dialect(operation).ok_or_else(Failure::not_offered)?;
     let client = dialect(resolved.operation).ok_or_else(Failure::not_offered)?;
-    let request = resolved.neutral().ok_or_else(Failure::not_offered)?;
-    let request = request.as_ref().map_err(Failure::unreadable)?;
     let parameters = &upstream.parameters;
-    let mut request = Cow::Borrowed(request);
     if !parameters.is_empty() {
         apply(parameters, request.to_mut());
     }

@@ -1,6 +1,8 @@
 //! A stream on its way to the client, after the commit: timers, honest ends, settlement.
 
+mod breaking;
 mod clock;
+mod going_on;
 mod long;
 
 use std::future::Future;
@@ -16,9 +18,12 @@ use super::classify::{Class, classify_in_band};
 use super::error::Reason;
 use super::events::{EventStream, Progress, StreamFault};
 use super::exchange::{Exchange, Outcome};
+use super::failover::{Failover, Search};
 use super::guard::AttemptGuard;
 use super::respond::{Told, told};
 use crate::protocol::error::ErrorView;
+use crate::protocol::usage::Usage;
+use breaking::Break;
 use clock::{Clock, Due};
 
 pub(super) use long::LongReply;
@@ -30,17 +35,36 @@ pub struct StreamBody {
     /// Bytes from before the commit.
     held: Option<Bytes>,
     exchange: Exchange,
-    attempt: AttemptGuard,
     clock: Clock,
+    /// Who finds somebody else to go on, where that is possible.
+    failover: Option<Box<Failover>>,
+    /// What targets used whose stream broke off.
+    others: Usage,
+    /// How the stream broke off that somebody is to go on with.
+    broke: Option<Break>,
     /// Ends when the gateway's time to drain is over.
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     done: bool,
 }
 
-#[derive(Debug)]
 enum Source {
-    Events(Box<EventStream>),
-    Plain(Box<LongReply>),
+    Events(Box<EventStream>, AttemptGuard),
+    Plain(Box<LongReply>, AttemptGuard),
+    /// The client's stream has begun and who answers is still to be found.
+    Search(Search),
+    /// All that there was to send has been sent.
+    Nothing,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Events(..) => "Events",
+            Self::Plain(..) => "Plain",
+            Self::Search(_) => "Search",
+            Self::Nothing => "Nothing",
+        })
+    }
 }
 
 /// What one look at the stream comes to.
@@ -53,22 +77,6 @@ enum Step {
     Cut,
 }
 
-/// How a stream breaks off.
-#[derive(Clone, Copy)]
-struct Break<'a> {
-    reason: Reason,
-    /// What the client is told; where it is not the reason itself, it is more exact.
-    code: &'static str,
-    class: Class,
-    message: &'a str,
-}
-
-impl<'a> Break<'a> {
-    fn of(reason: Reason, class: Class, message: &'a str) -> Self {
-        Self { reason, code: reason.as_str(), class, message }
-    }
-}
-
 impl StreamBody {
     /// The rest of a stream of events. `held` are the bytes from before the commit, `progress` what
     /// they came to.
@@ -78,8 +86,11 @@ impl StreamBody {
         progress: Progress,
         exchange: Exchange,
         attempt: AttemptGuard,
+        failover: Box<Failover>,
     ) -> Self {
-        let mut body = Self::new(Source::Events(events), held, progress, exchange, attempt);
+        let clock = Clock::new(attempt.timeouts(), progress);
+        let mut body = Self::new(Source::Events(events, attempt), held, exchange, clock);
+        body.failover = Some(failover).filter(|failover| failover.may_go_on());
         body.progressed(progress);
         body
     }
@@ -91,21 +102,30 @@ impl StreamBody {
         exchange: Exchange,
         attempt: AttemptGuard,
     ) -> Self {
-        Self::new(Source::Plain(rest), held, Progress::Output, exchange, attempt)
+        let clock = Clock::new(attempt.timeouts(), Progress::Output);
+        Self::new(Source::Plain(rest, attempt), held, exchange, clock)
     }
 
-    fn new(
-        source: Source,
-        held: Bytes,
-        progress: Progress,
-        mut exchange: Exchange,
-        attempt: AttemptGuard,
-    ) -> Self {
+    /// A stream that begins before it is known who answers it.
+    pub(super) fn searching(search: Search, exchange: Exchange) -> Self {
+        Self::new(Source::Search(search), Bytes::new(), exchange, Clock::searching())
+    }
+
+    fn new(source: Source, held: Bytes, mut exchange: Exchange, clock: Clock) -> Self {
         exchange.response_bytes += held.len() as u64;
-        let clock = Clock::new(attempt.timeouts(), progress);
         let cut = Box::pin(exchange.gateway.cut.clone().cancelled_owned());
         let held = (!held.is_empty()).then_some(held);
-        Self { source, held, exchange, attempt, clock, cut, done: false }
+        Self {
+            source,
+            held,
+            exchange,
+            clock,
+            failover: None,
+            others: Usage::default(),
+            broke: None,
+            cut,
+            done: false,
+        }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -143,11 +163,16 @@ impl StreamBody {
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         let read = match &mut self.source {
-            Source::Events(events) => ready!(events.poll_batch(cx))
+            Source::Events(events, _) => ready!(events.poll_batch(cx))
                 .map(|batch| batch.map(|batch| (batch.bytes, batch.progress))),
-            Source::Plain(reply) => {
+            Source::Plain(reply, _) => {
                 ready!(reply.poll_data(cx)).map(|data| data.map(|data| (data, Progress::Output)))
             }
+            Source::Search(search) => {
+                let (failover, answer) = ready!(search.as_mut().poll(cx));
+                return Poll::Ready(self.found(failover, answer));
+            }
+            Source::Nothing => None,
         };
         Poll::Ready(match read {
             Some(Ok((bytes, progress))) => {
@@ -165,12 +190,23 @@ impl StreamBody {
         })
     }
 
+    fn attempt(&mut self) -> Option<&mut AttemptGuard> {
+        match &mut self.source {
+            Source::Events(_, attempt) | Source::Plain(_, attempt) => Some(attempt),
+            Source::Search(_) | Source::Nothing => None,
+        }
+    }
+
     fn progressed(&mut self, progress: Progress) {
         self.clock.note(progress);
         // Reasoning is generated output too.
         if progress >= Progress::Thinking && self.exchange.first_token.is_none() {
             self.exchange.first_token = Some(self.exchange.started.elapsed());
-            self.attempt.first_output();
+        }
+        if progress >= Progress::Thinking
+            && let Some(attempt) = self.attempt()
+        {
+            attempt.first_output();
         }
         if progress == Progress::Ended {
             self.settle_answered();
@@ -201,10 +237,10 @@ impl StreamBody {
             Due::Stalled => {
                 let message = format!(
                     "the stream of target `{}` was silent for {} s",
-                    self.attempt.target_name(),
+                    self.target_name(),
                     self.clock.silence().as_secs()
                 );
-                self.break_off(Break::of(Reason::ProviderTimeout, Class::TimedOut, &message))
+                self.interrupted(Break::of(Reason::ProviderTimeout, Class::TimedOut, message))
             }
             Due::EndProperly => self.end_properly(),
         })
@@ -213,7 +249,7 @@ impl StreamBody {
     /// The provider finished but does not close: nobody waits for that.
     fn end_properly(&mut self) -> Step {
         let marker = match &mut self.source {
-            Source::Events(events) if !self.exchange.is_settled() => events.end(),
+            Source::Events(events, _) if !self.exchange.is_settled() => events.end(),
             _ => Bytes::new(),
         };
         self.exchange.response_bytes += marker.len() as u64;
@@ -224,52 +260,67 @@ impl StreamBody {
 
     fn settle_answered(&mut self) {
         self.take_counts();
-        self.attempt.record(Class::Success);
+        if let Some(attempt) = self.attempt() {
+            attempt.record(Class::Success);
+        }
         self.exchange.settle(Outcome::Answered(StatusCode::OK));
+        // Nobody needs the request any more.
+        self.failover = None;
     }
 
     fn take_counts(&mut self) {
         match &self.source {
-            Source::Events(events) => {
+            Source::Events(events, _) => {
                 self.exchange.usage = events.usage();
                 self.exchange.malformed_events = events.malformed();
             }
-            Source::Plain(reply) => self.exchange.usage = reply.usage(),
+            Source::Plain(reply, _) => self.exchange.usage = reply.usage(),
+            Source::Search(_) | Source::Nothing => {}
+        }
+        let usage = self.exchange.usage.since(self.others);
+        if let Some(attempt) = self.attempt() {
+            attempt.used(usage);
         }
     }
 
     fn fail(&mut self, fault: &StreamFault) -> Step {
-        let class = match fault {
-            StreamFault::Error(facts) => {
-                let (configured, policy) = self.attempt.classifying();
+        let class = match (fault, self.attempt()) {
+            (StreamFault::Error(facts), Some(attempt)) => {
+                let (configured, policy) = attempt.classifying();
                 classify_in_band(facts, configured, policy)
             }
-            other => other.class(),
+            (other, _) => other.class(),
         };
         let Told { reason, code, cause } = told(class);
-        let message = format!(
-            "the stream of target `{}` {}{cause}",
-            self.attempt.target_name(),
-            fault.describe()
-        );
-        self.break_off(Break { reason, code, class, message: &message })
+        let message =
+            format!("the stream of target `{}` {}{cause}", self.target_name(), fault.describe());
+        self.interrupted(Break { reason, code, class, message })
+    }
+
+    fn target_name(&mut self) -> String {
+        self.attempt().map(|attempt| attempt.target_name().to_owned()).unwrap_or_default()
     }
 
     /// Ends a stream with an error in it: the status went out long ago.
-    fn break_off(&mut self, how: Break<'_>) -> Step {
+    fn break_off(&mut self, how: Break) -> Step {
         let Break { reason, code, class, message } = how;
         self.done = true;
         self.take_counts();
-        self.attempt.record(class);
-        self.exchange.failures.push(format!("{}: {}", self.attempt.target_name(), class.as_str()));
+        let name = self.target_name();
+        if let Some(attempt) = self.attempt() {
+            attempt.record_failure(class, &message);
+            self.exchange.trail.failed(&name, class.as_str());
+        }
         let event = match (&self.source, self.exchange.operation) {
-            (Source::Events(_), Some(operation)) => operation.answers.in_band_error(&ErrorView {
-                status: reason.status(),
-                code,
-                message,
-                param: None,
-                request_id: &self.exchange.request_id,
-            }),
+            (Source::Events(..) | Source::Search(_) | Source::Nothing, Some(operation)) => {
+                operation.answers.in_band_error(&ErrorView {
+                    status: reason.status(),
+                    code,
+                    message: &message,
+                    param: None,
+                    request_id: &self.exchange.request_id,
+                })
+            }
             // A plain reply has no room for an error: its connection breaks off.
             _ => {
                 self.exchange.settle(Outcome::Broken(reason));

@@ -8,10 +8,14 @@ use http::{HeaderMap, HeaderValue};
 use super::error::{ProxyError, Reason};
 use super::fetch::Files;
 use super::headers::{names, query_to_target};
+use super::session::session;
+use crate::balance::affinity::Session;
 use crate::protocol::dialect::Unreadable;
+use crate::protocol::estimate::{prompt_tokens, text_tokens};
 use crate::protocol::neutral::Request;
 use crate::protocol::registry::{Called, Operation, ProtocolId};
 use crate::protocol::request::RequestFacts;
+use crate::state::Demand;
 use crate::table::{Caller, Route, RouteTable};
 use crate::wire::json::Object;
 
@@ -30,16 +34,51 @@ pub(super) struct Resolved {
     pub forced_stream: bool,
     /// The target that the caller picked, by its index.
     pub backend: Option<usize>,
+    /// Routes that answer when no target of this one does, in their order.
+    pub fallbacks: Vec<Arc<Route>>,
+    /// Routes for prompts that are too long here, in their order.
+    pub longer: Vec<Arc<Route>>,
+    /// Which others it belongs to.
+    pub session: Option<Session>,
+    /// What it takes of a target's limits.
+    demand: OnceLock<Demand>,
     /// The request in the neutral form, once a target of another protocol is to be asked.
-    neutral: OnceLock<Result<Request, Unreadable>>,
+    neutral: Arc<OnceLock<Result<Request, Unreadable>>>,
     /// What was fetched of the URLs that it names.
-    pub files: Files,
+    pub files: Arc<Files>,
 }
 
 impl Resolved {
     /// Whether the answer is to be streamed.
     pub fn streams(&self) -> bool {
         self.facts.stream
+    }
+
+    /// The same request at a fallback route, whose targets are asked for its own name. Callers pick
+    /// targets of the route that they call and of no other.
+    pub fn at(&self, route: &Arc<Route>) -> Self {
+        Self {
+            operation: self.operation,
+            model: route.exact_name().unwrap_or(&self.model).to_owned(),
+            route: Arc::clone(route),
+            facts: self.facts.clone(),
+            object: self.object.clone(),
+            headers: self.headers.clone(),
+            query: self.query.clone(),
+            forced_stream: self.forced_stream,
+            backend: None,
+            session: self.session,
+            demand: OnceLock::new(),
+            fallbacks: Vec::new(),
+            longer: Vec::new(),
+            neutral: Arc::clone(&self.neutral),
+            files: Arc::clone(&self.files),
+        }
+    }
+
+    /// Whether it may be sent again after a target has got it.
+    pub fn may_repeat(&self) -> bool {
+        self.route.retry.repeatable && self.facts.stateful.is_none()
     }
 
     /// The request in the neutral form, read when it is first wanted. `None` if its operation has
@@ -52,6 +91,24 @@ impl Resolved {
             request.betas.extend(betas(&self.headers));
             Ok(request)
         }))
+    }
+
+    /// How many tokens it will take, estimated when that is first wanted.
+    pub fn demand(&self) -> Demand {
+        *self.demand.get_or_init(|| {
+            let request = self.neutral().and_then(|request| request.as_ref().ok());
+            let input = match request {
+                Some(request) => prompt_tokens(request),
+                None => text_tokens(&String::from_utf8_lossy(self.object.text())),
+            };
+            // What makes numbers of texts generates none.
+            if self.operation.embeds.is_some() {
+                return Demand { input, output: 0 };
+            }
+            let bound = request.and_then(|request| request.max_output_tokens);
+            let output = bound.unwrap_or(USUAL_OUTPUT).saturating_mul(self.facts.choices as u64);
+            Demand { input, output }
+        })
     }
 }
 
@@ -67,6 +124,9 @@ pub(super) struct Taken {
 /// Longest model name that is read: what a resource can hold, with room for a namespace. Names end
 /// up in errors and logs.
 const MODEL_LIMIT: usize = 512;
+/// Tokens that an answer is taken to have whose length the request does not bound: a page and a half
+/// of text. Most are shorter; what they really have counts once they are complete.
+const USUAL_OUTPUT: u64 = 1000;
 /// How often a request may pass a gateway: twice is a chain of gateways, more is a circle.
 const HOPS: u8 = 4;
 
@@ -137,8 +197,27 @@ pub(super) fn resolve(
         Some(name) if route.unreadable.is_none() => Some(picked(&route, name)?),
         _ => None,
     };
+    if let Some(member) = facts.stateful.filter(|_| backend.is_none() && has_several_homes(&route))
+    {
+        let message = format!(
+            "`{member}` refers to what one provider keeps, and route `{}` has several: pick a route \
+             with one target, or send the conversation itself",
+            route.label
+        );
+        let error = ProxyError::new(Reason::InvalidRequest, message).permanent();
+        return Err(error.about(Some(member.to_owned())));
+    }
+    // A caller that picks a target wants an answer of that one.
+    let others = |names: &[Arc<str>]| match backend {
+        Some(_) => Vec::new(),
+        None => others(table, caller, &route, names),
+    };
+    let affinity = route.affinity.as_ref();
+    let session = affinity.and_then(|by| session(by, caller, &taken.headers, &object));
     Ok(Resolved {
         operation: taken.called.operation,
+        fallbacks: others(&route.fallbacks),
+        longer: others(&route.longer),
         route,
         model,
         facts,
@@ -147,9 +226,33 @@ pub(super) fn resolve(
         headers: taken.headers,
         forced_stream: taken.called.streamed,
         backend,
-        neutral: OnceLock::new(),
-        files: Files::default(),
+        neutral: Arc::default(),
+        files: Arc::default(),
+        session,
+        demand: OnceLock::new(),
     })
+}
+
+/// The routes of those names that admit the caller: a grant is nobody else's.
+fn others(
+    table: &RouteTable,
+    caller: &Caller,
+    route: &Route,
+    names: &[Arc<str>],
+) -> Vec<Arc<Route>> {
+    let found = names.iter().filter_map(|name| table.route(caller, &route.name.namespace, name));
+    found.filter(|other| other.name != route.name).cloned().collect()
+}
+
+/// Whether what one target keeps may be unknown to another.
+fn has_several_homes(route: &Route) -> bool {
+    let targets = route.targets.iter().filter(|target| target.weight > 0);
+    let mut homes = targets.filter_map(|target| target.upstream()).map(|upstream| {
+        let identity = upstream.state.identity();
+        (&identity.base_url, &identity.credential)
+    });
+    let first = homes.next();
+    homes.any(|home| Some(home) != first)
 }
 
 /// The values of `anthropic-beta`, which may be repeated and hold several each.

@@ -13,9 +13,10 @@ use super::body::GatewayBody;
 use super::classify::Class;
 use super::error::{ProxyError, Reason};
 use super::exchange::{Exchange, Outcome};
-use super::failover::Answered;
+use super::failover::{Answered, Failover, Search};
 use super::headers::names;
 use super::relay::StreamBody;
+use super::trail::Asked;
 use crate::protocol::bedrock::error_type;
 use crate::protocol::error::ErrorView;
 use crate::protocol::registry::ProtocolId;
@@ -25,14 +26,20 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The answer of a target.
-pub(super) fn answered(mut exchange: Exchange, answered: Answered) -> Response<GatewayBody> {
-    let Answered { answer, mut guard } = answered;
+pub(super) fn answered(
+    mut exchange: Exchange,
+    answered: Answered,
+    failover: Box<Failover>,
+) -> Response<GatewayBody> {
+    let Answered { answer, mut guard, provider_time } = answered;
+    exchange.provider_time = Some(provider_time);
     match answer {
         Answer::Reply { status, mut headers, body, usage } => {
             about_target(&exchange, &mut headers);
             exchange.usage = usage;
             exchange.response_bytes = body.len() as u64;
             guard.first_output();
+            guard.used(usage);
             guard.record(Class::Success);
             exchange.settle(Outcome::Answered(status));
             response(status, headers, GatewayBody::full(body))
@@ -45,12 +52,30 @@ pub(super) fn answered(mut exchange: Exchange, answered: Answered) -> Response<G
         }
         Answer::Stream { mut headers, held, progress, events } => {
             about_target(&exchange, &mut headers);
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-            let body = StreamBody::events(events, held, progress, exchange, guard);
+            about_streams(&mut headers);
+            let body = StreamBody::events(events, held, progress, exchange, guard, failover);
             response(StatusCode::OK, headers, GatewayBody::Stream(Box::new(body)))
         }
     }
+}
+
+/// The beginning of a stream of which it is not known yet who answers it: the client has waited long
+/// enough for a sign of life.
+pub(super) fn searching(exchange: Exchange, search: Search) -> Response<GatewayBody> {
+    let mut headers = HeaderMap::with_capacity(8);
+    about_request(&exchange, &mut headers);
+    if let Some(operation) = exchange.operation {
+        let media_type = HeaderValue::from_static(operation.framing.media_type());
+        headers.insert(CONTENT_TYPE, media_type);
+    }
+    about_streams(&mut headers);
+    let body = StreamBody::searching(search, exchange);
+    response(StatusCode::OK, headers, GatewayBody::Stream(Box::new(body)))
+}
+
+fn about_streams(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
 }
 
 /// A target's own refusal.
@@ -111,9 +136,7 @@ pub(super) fn refused(mut exchange: Exchange, error: &ProxyError) -> Response<Ga
     headers.insert(CONTENT_TYPE, JSON);
     about_request(&exchange, &mut headers);
     about_error(&exchange, status, &mut headers);
-    if exchange.attempts > 0 {
-        about_attempts(&exchange, &mut headers);
-    }
+    about_attempts(&exchange, &mut headers);
     if let Some(after) = error.retry_after {
         say_retry_after(&mut headers, after);
     }
@@ -141,7 +164,9 @@ pub(super) struct Told {
 /// wait, to change its request, or to give up.
 pub(super) fn told(class: Class) -> Told {
     let (reason, cause) = match class {
-        Class::Throttled => (Reason::Throttled, ": too many requests or tokens, try again later"),
+        Class::Throttled | Class::Overloaded => {
+            (Reason::Throttled, ": too many requests or tokens, try again later")
+        }
         Class::CredentialFault => {
             (Reason::ProviderCredential, ": the gateway's credential was refused")
         }
@@ -153,7 +178,7 @@ pub(super) fn told(class: Class) -> Told {
         Class::TooLong => (Reason::InvalidRequest, ": the prompt is longer than the context"),
         Class::Refused => (Reason::InvalidRequest, ": the content was refused by its policy"),
         Class::Exhausted => (Reason::Overloaded, ": the gateway's memory for bodies is used up"),
-        Class::Success | Class::Failure | Class::Permanent | Class::Cancelled => {
+        Class::Success | Class::Failure | Class::Permanent | Class::Mismatch | Class::Cancelled => {
             (Reason::ProviderFailed, "")
         }
     };
@@ -211,7 +236,10 @@ fn about_error(exchange: &Exchange, status: StatusCode, headers: &mut HeaderMap)
 }
 
 fn about_attempts(exchange: &Exchange, headers: &mut HeaderMap) {
-    if let Ok(attempts) = HeaderValue::from_str(itoa::Buffer::new().format(exchange.attempts)) {
+    let attempts = exchange.trail.with(|steps| steps.attempts);
+    if attempts > 0
+        && let Ok(attempts) = HeaderValue::from_str(itoa::Buffer::new().format(attempts))
+    {
         headers.insert(names::ATTEMPTS, attempts);
     }
 }
@@ -219,14 +247,18 @@ fn about_attempts(exchange: &Exchange, headers: &mut HeaderMap) {
 fn about_target(exchange: &Exchange, headers: &mut HeaderMap) {
     about_request(exchange, headers);
     about_attempts(exchange, headers);
-    if let Some(target) = &exchange.target
-        && let Ok(name) = HeaderValue::from_str(&target.name)
-    {
-        headers.insert(names::USED_PROVIDER, name);
-    }
-    let fallback = HeaderValue::from_static(if exchange.fallback { "true" } else { "false" });
-    headers.insert(names::USED_FALLBACK, fallback);
-    headers.insert(names::BREAKER_STATE, HeaderValue::from_static(exchange.breaker.as_str()));
+    exchange.trail.with(|steps| {
+        let Some(Asked { route, target, breaker, fallback }) = &steps.last else { return };
+        if let Ok(label) = HeaderValue::from_str(&route.label) {
+            headers.insert(names::ROUTE, label);
+        }
+        if let Ok(name) = HeaderValue::from_str(&target.name) {
+            headers.insert(names::USED_PROVIDER, name);
+        }
+        let fallback = HeaderValue::from_static(if *fallback { "true" } else { "false" });
+        headers.insert(names::USED_FALLBACK, fallback);
+        headers.insert(names::BREAKER_STATE, HeaderValue::from_static(breaker.as_str()));
+    });
     if let Some(time) = exchange.provider_time
         && let Ok(ms) = HeaderValue::from_str(itoa::Buffer::new().format(time.as_millis()))
     {

@@ -33,7 +33,11 @@ pub(super) struct Ask<'a> {
 
 impl Ask<'_> {
     /// What is answered; `choice` tells several answers to one prompt apart.
-    pub(super) fn reply(&self, prompt: &Prompt, choice: usize) -> Reply {
+    ///
+    /// # Errors
+    ///
+    /// When it was begun elsewhere and the fault refuses to go on with it.
+    pub(super) fn reply(&self, prompt: &Prompt, choice: usize) -> Result<Reply, Refusal> {
         let server = &self.provider.name;
         match &self.provider.plan {
             None => Reply::to(prompt, self.fault, server, choice),
@@ -61,13 +65,22 @@ pub(super) enum Endpoint {
     InputTokens,
     Messages,
     CountTokens,
-    Converse { model: String, stream: bool },
-    CountConverse { model: String },
-    Invoke { model: String },
+    Converse {
+        model: String,
+        stream: bool,
+    },
+    CountConverse {
+        model: String,
+    },
+    Invoke {
+        model: String,
+    },
     Gemini(gemini::Path),
     Cloud(cloud::Path),
     Models(Speech),
     Model(Speech, String),
+    /// What servers of one's own have for those who watch over them.
+    Health,
 }
 
 /// A request for nothing that is here.
@@ -121,6 +134,7 @@ impl Endpoint {
         let speaks = |one| flavor == one || flavor == Flavor::Both;
         let (openai, anthropic) = (speaks(Flavor::OpenAi), speaks(Flavor::Anthropic));
         Some(match path {
+            "/health" => (Method::GET, Self::Health),
             "/v1/chat/completions" if openai => (Method::POST, Self::Chat),
             "/v1/completions" if openai => (Method::POST, Self::Completions),
             "/v1/embeddings" if openai => (Method::POST, Self::Embeddings),
@@ -164,7 +178,7 @@ impl Endpoint {
 
     pub(super) fn speech(&self) -> Speech {
         match self {
-            Self::Chat | Self::Completions | Self::Embeddings => Speech::OpenAi,
+            Self::Chat | Self::Completions | Self::Embeddings | Self::Health => Speech::OpenAi,
             Self::Responses | Self::InputTokens => Speech::Responses,
             Self::Messages | Self::CountTokens => Speech::Anthropic,
             Self::Converse { .. } | Self::CountConverse { .. } | Self::Invoke { .. } => {
@@ -190,6 +204,7 @@ impl Endpoint {
             Self::Invoke { .. } => bedrock::embed::answer(ask),
             Self::Gemini(path) => gemini::answer(ask, path),
             Self::Cloud(path) => cloud::answer(ask, path),
+            Self::Health => Ok(Answer::json(&serde_json::json!({"status": "ok"}))),
             Self::Models(Speech::Anthropic) => anthropic::models::list(ask),
             Self::Models(_) => Ok(openai::models::list(ask)),
             Self::Model(Speech::Anthropic, id) => anthropic::models::one(ask, id),

@@ -53,6 +53,29 @@ pub struct Fault {
     pub words: Option<usize>,
     /// Length of the reasoning that precedes the answer, in simulated tokens.
     pub reasoning: Option<usize>,
+    /// How an answer that was begun elsewhere is gone on with.
+    pub goes_on: GoesOn,
+}
+
+/// How an answer that was begun elsewhere is gone on with: what models and servers do that are shown
+/// their own words, or somebody else's, and are to write the rest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GoesOn {
+    /// With the words that it was asked to repeat, if any, and then with the true rest.
+    #[default]
+    Truly,
+    /// From the beginning, word for word.
+    Restart,
+    /// In other words; those come also where nothing was begun.
+    Paraphrase,
+    /// With the last sentence once more, and then with the true rest.
+    Repeat,
+    /// With a courtesy, and then as asked.
+    Courtesy,
+    /// Where it stopped, be it in the middle of a word, without the words that it was asked to repeat.
+    MidWord,
+    /// Not at all: with a 400.
+    Refuse,
 }
 
 /// A place in the body and what happens there.

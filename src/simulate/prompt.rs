@@ -14,6 +14,8 @@ pub(super) struct Prompt {
     pub(super) tools_returned: bool,
     /// An assistant's message at the end, to be continued.
     pub(super) prefill: Option<String>,
+    /// What was said before `said`, if that answers an assistant's message.
+    pub(super) earlier: Option<Earlier>,
     pub(super) tools: Vec<Tool>,
     pub(super) choice: ToolChoice,
     /// Whether several tools may be called at once.
@@ -26,6 +28,32 @@ pub(super) struct Prompt {
     pub(super) tokens: usize,
     /// Whether reasoning was asked for.
     pub(super) reasoning: bool,
+}
+
+/// What a conversation held before its last message.
+#[derive(Debug)]
+pub(super) struct Earlier {
+    /// By the user.
+    pub(super) said: String,
+    /// By the assistant, in answer to that.
+    pub(super) written: String,
+}
+
+impl Earlier {
+    /// Out of messages of which the last is the user's. `is_user` tells the user's from others, of
+    /// which the assistant's is expected.
+    pub(super) fn of<M>(
+        messages: &[M],
+        is_user: impl Fn(&M) -> bool,
+        text: impl Fn(&M) -> String,
+    ) -> Option<Self> {
+        let [before @ .., answer, last] = messages else { return None };
+        if is_user(answer) || !is_user(last) {
+            return None;
+        }
+        let asked = before.iter().rev().find(|message| is_user(message))?;
+        Some(Self { said: text(asked), written: text(answer) })
+    }
 }
 
 /// A function that may be called.

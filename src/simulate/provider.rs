@@ -34,6 +34,8 @@ pub(super) struct Provider {
     pub(super) ledger: Arc<Ledger>,
     pub(super) stopping: CancellationToken,
     standing: RwLock<Standing>,
+    /// The fault of the health page.
+    health: RwLock<Arc<Fault>>,
     /// How often a fault with `times` has struck, by model and fault text.
     struck: Mutex<HashMap<String, u64>>,
 }
@@ -63,6 +65,7 @@ impl Provider {
             ledger: Arc::new(Ledger::new(kept_requests)),
             stopping: CancellationToken::new(),
             standing: RwLock::new(Standing::new(fault)),
+            health: RwLock::default(),
             struck: Mutex::default(),
         }
     }
@@ -85,6 +88,16 @@ impl Provider {
     /// From now on, and counted anew.
     pub(super) fn set_fault(&self, fault: Fault) {
         *self.standing.write() = Standing::new(fault);
+    }
+
+    /// The health page suffers this fault from now on.
+    pub(super) fn set_health_fault(&self, fault: Fault) {
+        *self.health.write() = Arc::new(fault);
+    }
+
+    /// The fault of the health page.
+    pub(super) fn health_fault(&self) -> Arc<Fault> {
+        Arc::clone(&self.health.read())
     }
 
     /// The fault of a request that brings none.

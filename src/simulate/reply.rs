@@ -1,9 +1,13 @@
 //! What the simulator says to a [`Prompt`]: always the same to the same.
 
+mod going_on;
+
 use serde_json::json;
 
+use self::going_on::Begun;
 use super::{
-    fault::Fault,
+    answer::Refusal,
+    fault::{Fault, GoesOn},
     instance,
     prompt::{Format, Prompt, Tool, ToolChoice},
     tokens,
@@ -13,6 +17,10 @@ use super::{
 /// depends on the server, so that a second simulator can continue what a first one began.
 const FILLER: &str = "This answer comes from a simulated provider and was not written by a model. \
     It says the same words every time so that a test can compare them. ";
+
+/// What comes in place of the filler in other words.
+const OTHER_FILLER: &str = "No model wrote these lines: a simulator did, in order that two answers \
+    can be told from each other. ";
 
 /// Most characters of the prompt that are repeated.
 const ECHO: usize = 200;
@@ -60,44 +68,58 @@ pub(super) struct Usage {
 
 impl Reply {
     /// The answer of the simulator `server`; `choice` tells several answers to one prompt apart.
-    pub(super) fn to(prompt: &Prompt, fault: &Fault, server: &str, choice: usize) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// When it was begun elsewhere and the fault refuses to go on with it.
+    pub(super) fn to(
+        prompt: &Prompt,
+        fault: &Fault,
+        server: &str,
+        choice: usize,
+    ) -> Result<Self, Refusal> {
         Self::calling(calls(prompt), prompt, fault, server, choice)
     }
 
     /// The same, but what is called was decided before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reply::to`].
     pub(super) fn calling(
         calls: Vec<Call>,
         prompt: &Prompt,
         fault: &Fault,
         server: &str,
         choice: usize,
-    ) -> Self {
+    ) -> Result<Self, Refusal> {
+        let begun = Begun::of(prompt);
+        let goes_on = begun.as_ref().map_or(fault.goes_on, |begun| begun.manner(fault.goes_on));
+        if begun.is_some() && goes_on == GoesOn::Refuse {
+            return Err(going_on::refusal());
+        }
+        let fault = &Fault { goes_on, ..fault.clone() };
+        let said = begun.as_ref().map_or(&*prompt.said, |begun| begun.said);
         let mut reply = Self { finish: Finish::Stop, ..Self::default() };
         let thoughts = fault.reasoning.unwrap_or(if prompt.reasoning { REASONING } else { 0 });
-        reply.reasoning = filler(thoughts);
+        reply.reasoning = repeated(FILLER, thoughts);
         reply.calls = calls;
         if reply.calls.is_empty() {
             reply.text = match &prompt.format {
-                Format::Text => prose(prompt, fault.words, server, choice),
-                Format::Json => json!({"said": echo(prompt), "server": server}).to_string(),
+                Format::Text => prose(said, prompt.tools_returned, fault, server, choice),
+                Format::Json => json!({"said": echo(said), "server": server}).to_string(),
                 Format::Schema(schema) => instance::of(schema).to_string(),
             };
-            reply.continue_prefill(prompt);
+            if let Some(begun) = begun {
+                reply.text = begun.gone_on_with(goes_on, reply.text);
+            }
             reply.heed_stops(prompt);
         } else {
             reply.finish = Finish::ToolCalls;
         }
         reply.heed_limit(prompt.limit);
         reply.count(prompt.tokens);
-        reply
-    }
-
-    fn continue_prefill(&mut self, prompt: &Prompt) {
-        let prefill = prompt.prefill.as_deref().unwrap_or_default();
-        // A prefill must not end in a space on some APIs, where the continuation begins with it.
-        if let Some(rest) = self.text.strip_prefix(prefill) {
-            self.text = rest.to_owned();
-        }
+        Ok(reply)
     }
 
     fn heed_stops(&mut self, prompt: &Prompt) {
@@ -172,31 +194,38 @@ fn calls(prompt: &Prompt) -> Vec<Call> {
 
 /// Without a length: echo, filler once, signature. With one: exactly that many tokens, the
 /// signature last where there is room.
-fn prose(prompt: &Prompt, words: Option<usize>, server: &str, choice: usize) -> String {
-    let verb = if prompt.tools_returned { "The tools returned" } else { "You said" };
+fn prose(said: &str, returned: bool, fault: &Fault, server: &str, choice: usize) -> String {
+    let paraphrased = fault.goes_on == GoesOn::Paraphrase;
+    let verb = match (returned, paraphrased) {
+        (true, false) => "The tools returned",
+        (true, true) => "What came of the tools was",
+        (false, false) => "You said",
+        (false, true) => "These were your words",
+    };
+    let words_of = if paraphrased { OTHER_FILLER } else { FILLER };
     let number = if choice == 0 { String::new() } else { format!("({}) ", choice + 1) };
-    let text = format!("{number}{verb}: \"{}\". ", echo(prompt));
+    let text = format!("{number}{verb}: \"{}\". ", echo(said));
     let signature = format!("Served by {server}.");
-    let Some(words) = words else {
-        return text + FILLER + &signature;
+    let Some(words) = fault.words else {
+        return text + words_of + &signature;
     };
     let closing = tokens::count(&signature);
     let Some(room) = words.checked_sub(tokens::count(&text)) else {
         return tokens::tokens(&text).take(words).collect();
     };
     match room.checked_sub(closing) {
-        Some(between) => text + &filler(between) + &signature,
-        None => text + &filler(room),
+        Some(between) => text + &repeated(words_of, between) + &signature,
+        None => text + &repeated(words_of, room),
     }
 }
 
-/// So many tokens of the filler, each followed by a space.
-fn filler(count: usize) -> String {
-    tokens::tokens(FILLER).cycle().take(count).collect()
+/// So many tokens of a filler, each followed by a space.
+fn repeated(filler: &str, count: usize) -> String {
+    tokens::tokens(filler).cycle().take(count).collect()
 }
 
-fn echo(prompt: &Prompt) -> String {
-    prompt.said.chars().take(ECHO).collect()
+fn echo(said: &str) -> String {
+    said.chars().take(ECHO).collect()
 }
 
 #[cfg(test)]

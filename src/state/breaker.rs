@@ -24,6 +24,7 @@
 //! and ends well now does not reopen a broken target, and a hanging request that times out a minute
 //! later does not prolong the rest. The exception is a first permanent failure, which is news.
 
+mod account;
 mod memory;
 mod policy;
 mod window;
@@ -34,6 +35,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
+pub use account::BreakerAccount;
 use memory::Memory;
 pub use policy::BreakerPolicy;
 
@@ -181,6 +183,24 @@ impl Breaker {
         }
     }
 
+    /// What there is to tell of it, for people. Changes nothing.
+    pub fn account(&self, policy: &BreakerPolicy, now: Instant) -> BreakerAccount {
+        self.memory.lock().account(policy, now)
+    }
+
+    /// Somebody has seen signs of life: if it rests after ordinary failures, the next request may
+    /// find out how it is. That is done once for each time it opens: where the sign was wrong, the
+    /// probe fails and the rests after it are whole ones.
+    pub fn end_rest(&self, policy: &BreakerPolicy, now: Instant) {
+        if !self.troubled() {
+            return;
+        }
+        let mut memory = self.memory.lock();
+        if memory.status(policy, now).phase() == Phase::Open {
+            memory.end_rest();
+        }
+    }
+
     /// Forgets everything. A probe that is out counts as an ordinary request from now on.
     pub fn reset(&self) {
         let mut memory = self.memory.lock();
@@ -208,6 +228,7 @@ impl Breaker {
             self.troubled.store(troubled, Ordering::Release);
         }
         let to = memory.status(policy, now).phase();
+        memory.note(from, to, now);
         (from != to).then_some(Transition { from, to })
     }
 }

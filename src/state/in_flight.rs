@@ -21,6 +21,13 @@ impl InFlight {
         self.0.fetch_add(1, Ordering::Relaxed);
         InFlightGuard(Self(Arc::clone(&self.0)))
     }
+
+    /// The same, if fewer than `max` are running.
+    pub fn enter_below(&self, max: u32) -> Option<InFlightGuard> {
+        let one_more = |count: u32| (count < max).then(|| count + 1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(InFlightGuard(Self(Arc::clone(&self.0))))
+    }
 }
 
 /// One running request. Holds the counter itself, so that it counts out where it counted in even

@@ -4,14 +4,16 @@
 //! the provider did not accept (revoked, out of credit) will hardly work a minute later, so each
 //! fault in a row doubles its rest. A success proves that the key is good and ends that; it says
 //! nothing about the pause, since under a rate limit successes and refusals come side by side.
+//!
+//! Before it comes to that, providers say how much is left. A key of which little is left is used
+//! after the others, and no rest keeps anybody from it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
+use super::pauses::Pauses;
 use super::rest::Rest;
 use crate::credential::Identity;
 
@@ -58,10 +60,10 @@ impl KeyRest {
 #[derive(Debug)]
 pub struct KeyState {
     identity: KeyIdentity,
-    /// Pauses that the provider asked for, by upstream model. One entry a model, and few models.
-    throttled: Mutex<Vec<(Arc<str>, Instant)>>,
-    /// The end of the longest of them, so that mostly nobody takes the lock.
-    longest: Rest,
+    /// Pauses that the provider asked for.
+    throttled: Pauses,
+    /// Until when the provider has said that little is left.
+    scarce: Pauses,
     refused: Rest,
     /// Credential faults since the last success.
     faults: AtomicU32,
@@ -74,8 +76,8 @@ impl KeyState {
     pub fn new(identity: KeyIdentity) -> Self {
         Self {
             identity,
-            throttled: Mutex::default(),
-            longest: Rest::default(),
+            throttled: Pauses::default(),
+            scarce: Pauses::default(),
             refused: Rest::default(),
             faults: AtomicU32::default(),
             proves: OnceLock::new(),
@@ -100,29 +102,29 @@ impl KeyState {
 
     /// Until when it rests for `model` and why, if it does. Of two reasons the one that holds longer.
     pub fn resting(&self, model: &str, now: Instant) -> Option<(Instant, KeyRest)> {
-        let throttled = self.paused_until(model, now).map(|until| (until, KeyRest::Throttled));
+        let throttled = self.throttled.until(model, now).map(|until| (until, KeyRest::Throttled));
         let refused = self.refused.until(now).map(|until| (until, KeyRest::CredentialFault));
         throttled.into_iter().chain(refused).max_by_key(|(until, _)| *until)
     }
 
-    fn paused_until(&self, model: &str, now: Instant) -> Option<Instant> {
-        self.longest.until(now)?;
-        let paused = self.throttled.lock();
-        paused
-            .iter()
-            .find(|(name, until)| **name == *model && *until > now)
-            .map(|(_, until)| *until)
-    }
-
     /// The provider asked for a pause with `model`. A shorter one does not cut a longer one short.
     pub fn throttle(&self, model: &Arc<str>, until: Instant, now: Instant) {
-        let mut paused = self.throttled.lock();
-        paused.retain(|(_, until)| *until > now);
-        match paused.iter_mut().find(|(name, _)| name == model) {
-            Some((_, known)) => *known = until.max(*known),
-            None => paused.push((Arc::clone(model), until)),
-        }
-        self.longest.extend(until);
+        self.throttled.extend(model, until, now);
+    }
+
+    /// The provider has said that little is left for `model` until then: others are better used.
+    pub fn run_low(&self, model: &Arc<str>, until: Instant, now: Instant) {
+        self.scarce.extend(model, until, now);
+    }
+
+    /// The provider has said that enough is left for `model`.
+    pub fn has_plenty(&self, model: &str, now: Instant) {
+        self.scarce.end(model, now);
+    }
+
+    /// Whether little is left for `model`. It may be asked all the same.
+    pub fn is_low(&self, model: &str, now: Instant) -> bool {
+        self.scarce.until(model, now).is_some()
     }
 
     /// The provider did not accept the key: it rests for `base`, twice as long with every further
@@ -147,6 +149,23 @@ impl KeyState {
             self.refused.extend(until);
         }
         until
+    }
+
+    /// The pauses that the provider asked for and that are not over, by upstream model.
+    pub fn pauses(&self, now: Instant) -> Vec<(Arc<str>, Instant)> {
+        self.throttled.all(now)
+    }
+
+    /// Until when it rests because the provider did not accept it, if it does.
+    pub fn refused_until(&self, now: Instant) -> Option<Instant> {
+        self.refused.until(now)
+    }
+
+    /// Forgets every rest: an operator knows better.
+    pub fn reset(&self) {
+        self.throttled.clear();
+        self.scarce.clear();
+        self.succeeded();
     }
 
     /// Credential faults in a row.
@@ -234,6 +253,20 @@ mod tests {
         key.succeeded();
         assert_eq!(key.resting(&model, now), Some((now + MINUTE, KeyRest::Throttled)));
         assert_eq!(key.faults(), 0);
+    }
+
+    #[test]
+    fn a_reset_ends_every_rest_and_starts_the_doubling_anew() {
+        let (key, now, model) = (key(), Instant::now(), "large".into());
+        key.throttle(&model, now + MINUTE, now);
+        key.fault(MINUTE, 5 * MINUTE, now);
+        assert_eq!(key.pauses(now), [(model.clone(), now + MINUTE)]);
+        assert_eq!(key.pauses(now + MINUTE), []);
+        assert_eq!(key.refused_until(now), Some(now + MINUTE));
+        key.reset();
+        assert_eq!((key.resting(&model, now), key.refused_until(now)), (None, None));
+        assert!(key.pauses(now).is_empty());
+        assert_eq!(key.fault(MINUTE, 5 * MINUTE, now), now + MINUTE);
     }
 
     #[test]

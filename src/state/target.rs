@@ -5,8 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use parking_lot::Mutex;
+
 use super::rest::Rest;
-use super::{Breaker, InFlight, Latency};
+use super::{Breaker, Health, InFlight, Latency, Recovery, RetryBudget, Room, UsualTime};
+
+/// How much of a failure's description is kept, in characters: enough to know it by.
+const KEPT_DETAIL: usize = 500;
 
 /// What makes a target the same one across tables and routes of a namespace.
 ///
@@ -34,6 +39,17 @@ impl fmt::Display for TargetIdentity {
     }
 }
 
+/// The last try that did not go well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastFailure {
+    /// When.
+    pub at: Instant,
+    /// What kind of failure, in the words of metrics.
+    pub class: &'static str,
+    /// What happened, as callers are told it.
+    pub detail: String,
+}
+
 /// What is remembered of a target.
 #[derive(Debug)]
 pub struct TargetState {
@@ -42,10 +58,23 @@ pub struct TargetState {
     pub breaker: Arc<Breaker>,
     /// How many requests it is answering.
     pub in_flight: InFlight,
+    /// What of its limits is used up.
+    pub room: Arc<Room>,
+    /// Whether it has been back for a short while only.
+    pub recovery: Recovery,
     /// How long it usually takes to the first output of a stream.
     pub latency: Latency,
     /// How long it usually takes to a plain reply, which comes only when all of it is generated.
     pub reply_time: Latency,
+    /// Within which time nearly every first output comes.
+    pub usual_first_token: UsualTime,
+    /// Within which time nearly every plain reply comes.
+    pub usual_reply: UsualTime,
+    /// How many requests may be repeated here.
+    pub retry_budget: RetryBudget,
+    /// What checks of its health have found.
+    pub health: Health,
+    last_failure: Mutex<Option<LastFailure>>,
     throttled: Rest,
     refuses_stream_options: AtomicBool,
     uncounted: Rest,
@@ -54,12 +83,20 @@ pub struct TargetState {
 impl TargetState {
     /// A target that nothing is known of.
     pub fn new(identity: TargetIdentity) -> Self {
+        let in_flight = InFlight::default();
         Self {
             identity,
             breaker: Arc::default(),
-            in_flight: InFlight::default(),
+            room: Arc::new(Room::new(in_flight.clone())),
+            in_flight,
+            recovery: Recovery::default(),
             latency: Latency::default(),
             reply_time: Latency::default(),
+            usual_first_token: UsualTime::default(),
+            usual_reply: UsualTime::default(),
+            retry_budget: RetryBudget::default(),
+            health: Health::default(),
+            last_failure: Mutex::default(),
             throttled: Rest::default(),
             refuses_stream_options: AtomicBool::new(false),
             uncounted: Rest::default(),
@@ -82,6 +119,17 @@ impl TargetState {
         self.throttled.until(now)
     }
 
+    /// Remembers why a try did not go well. `detail` holds no secret.
+    pub fn note_failure(&self, class: &'static str, detail: &str, now: Instant) {
+        let detail = detail.chars().take(KEPT_DETAIL).collect();
+        *self.last_failure.lock() = Some(LastFailure { at: now, class, detail });
+    }
+
+    /// The last try that did not go well, even if others have gone well since.
+    pub fn last_failure(&self) -> Option<LastFailure> {
+        self.last_failure.lock().clone()
+    }
+
     /// Whether it refused `stream_options` before.
     pub fn refuses_stream_options(&self) -> bool {
         self.refuses_stream_options.load(Ordering::Relaxed)
@@ -102,11 +150,13 @@ impl TargetState {
         self.uncounted.until(now).is_none()
     }
 
-    /// Forgets the rest, what the breaker holds against it and what it refused: an operator knows
-    /// better.
+    /// Forgets the rest, what the breaker and checks hold against it and what it refused: an
+    /// operator knows better. What went wrong last stays known.
     pub fn reset(&self) {
+        self.health.forget();
         self.throttled.end();
         self.uncounted.end();
+        self.recovery.end();
         self.refuses_stream_options.store(false, Ordering::Relaxed);
         self.breaker.reset();
     }

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ObjectName;
+use crate::balance::affinity::{Mark, Session};
 use crate::credential::Identity;
 use crate::provider::Cloud;
 use crate::state::KeyState;
@@ -102,7 +103,7 @@ impl Key {
 pub enum KeySelection {
     /// The first rested key in priority order.
     InOrder,
-    /// Each rested key in turn; priority is not looked at.
+    /// Each rested key in turn; priority is not looked at. A session keeps to one.
     RoundRobin,
 }
 
@@ -123,16 +124,32 @@ pub struct KeyPool {
 
 impl KeyPool {
     /// The key to ask `model` with now, leaving out those in `tried` and those that are cooling down.
-    pub fn pick(&self, model: &str, now: Instant, tried: &[Arc<str>]) -> Option<Arc<Key>> {
-        let start = match self.selection {
-            KeySelection::InOrder => 0,
-            KeySelection::RoundRobin => self.turn.fetch_add(1, Ordering::Relaxed),
+    /// One of which little is left is used after the others. Where keys take turns, a session keeps
+    /// to one: caches of prompts are the account's.
+    pub fn pick(
+        &self,
+        model: &str,
+        now: Instant,
+        tried: &[Arc<str>],
+        session: Option<Session>,
+    ) -> Option<Arc<Key>> {
+        let may = |key: &&Arc<Key>| {
+            !tried.contains(&key.name) && key.state.resting_until(model, now).is_none()
+        };
+        let is_low = |key: &Arc<Key>| key.state.is_low(model, now);
+        let start = match (self.selection, session) {
+            (KeySelection::InOrder, _) => 0,
+            (KeySelection::RoundRobin, None) => self.turn.fetch_add(1, Ordering::Relaxed),
+            (KeySelection::RoundRobin, Some(session)) => {
+                let draw = |key: &Arc<Key>| session.draw(Mark::of(&[&key.name]));
+                let keys = self.keys.iter().filter(may);
+                return keys.max_by_key(|key| (!is_low(key), draw(key))).cloned();
+            }
         };
         let count = self.keys.len();
-        (0..count)
-            .map(|step| &self.keys[(start.wrapping_add(step)) % count])
-            .find(|key| !tried.contains(&key.name) && key.state.resting_until(model, now).is_none())
-            .cloned()
+        let in_turn = (0..count).map(|step| &self.keys[(start.wrapping_add(step)) % count]);
+        // Of equals the first.
+        in_turn.filter(may).min_by_key(|key| is_low(key)).cloned()
     }
 
     /// When the first key is rested again for `model`; `None` if one is rested now.
@@ -145,3 +162,6 @@ impl KeyPool {
         soonest
     }
 }
+
+#[cfg(test)]
+mod tests;

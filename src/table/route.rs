@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{Caller, ModelPattern, Target};
+use http::HeaderName;
+
+use super::{Caller, Hedging, ModelPattern, RetryPolicy, Target};
 use crate::balance::Strategy;
 
 /// Namespace and name of an object.
@@ -38,6 +40,19 @@ pub enum Admission {
     All,
     /// These namespaces.
     Namespaces(BTreeSet<Arc<str>>),
+}
+
+/// What names the session of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Affinity {
+    /// What agents and SDKs send by themselves.
+    Auto,
+    /// A header.
+    Header(HeaderName),
+    /// Whose key it is.
+    Consumer,
+    /// The end user that the body names.
+    User,
 }
 
 /// The targets of one priority, by their index in [`Route::targets`].
@@ -81,6 +96,9 @@ pub struct Route {
     pub target_selection: bool,
     /// How a target is chosen inside a tier.
     pub strategy: &'static dyn Strategy,
+    /// What names the session of a request; `None` if nothing does, or if there is nothing to choose
+    /// from.
+    pub affinity: Option<Affinity>,
     /// Why its spec cannot be served, with the object and the field. Such a route keeps its names,
     /// so that no other one answers for them, and has no target.
     pub unreadable: Option<Arc<str>>,
@@ -92,6 +110,16 @@ pub struct Route {
     pub commit_after: Duration,
     /// All tries together, up to the first output of a stream.
     pub request_timeout: Duration,
+    /// When a request is tried again.
+    pub retry: RetryPolicy,
+    /// When the next target is asked as well.
+    pub hedging: Option<Hedging>,
+    /// Whether another target goes on where a stream broke off.
+    pub resume: bool,
+    /// Routes of the same namespace that answer when no target here does, in their order.
+    pub fallbacks: Vec<Arc<str>>,
+    /// Routes of the same namespace for prompts that are too long here, in their order.
+    pub longer: Vec<Arc<str>>,
 }
 
 impl Route {
@@ -107,6 +135,14 @@ impl Route {
     /// Whether the spec names `model`, exactly or by a pattern.
     pub fn serves(&self, model: &str) -> bool {
         self.models.iter().any(|pattern| pattern.matches(model))
+    }
+
+    /// Its first exact name: what a target without a model is asked for in a fallback.
+    pub fn exact_name(&self) -> Option<&str> {
+        self.models.iter().find_map(|pattern| match pattern {
+            ModelPattern::Exact(name) => Some(&**name),
+            ModelPattern::Prefix(_) | ModelPattern::Suffix(_) => None,
+        })
     }
 
     /// The target of that name.

@@ -4,16 +4,23 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
-use super::{KeyPool, Parameters, Timeouts};
+use super::{HealthCheck, KeyPool, Parameters, TargetRetry, Timeouts};
+use crate::balance::affinity::Mark;
 use crate::protocol::model::{Corrections, ModelFacts};
 use crate::protocol::neutral::Compatibility;
 use crate::provider::transport::Transport;
 use crate::provider::{Provider, models};
-use crate::state::{BreakerPolicy, TargetState};
+use crate::state::{BreakerPolicy, TargetLimits, TargetState};
+
+/// The bounds of a limit that nobody set. A first token takes some seconds at busy providers and
+/// well under a minute at slow models; a whole reply that takes ten minutes is what official SDKs
+/// wait for at most.
+const FIRST_TOKEN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
+const RESPONSE: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(600));
 
 /// One target of a route.
 #[derive(Debug)]
@@ -24,6 +31,8 @@ pub struct Target {
     pub priority: i32,
     /// Share within its tier; 0 is reached by `x-backend` only.
     pub weight: u32,
+    /// What tells it from others when sessions are divided.
+    pub mark: Mark,
     /// How to reach it, or why it cannot be reached.
     pub resolution: Resolution,
 }
@@ -60,14 +69,20 @@ pub struct Upstream {
     pub keys: Option<Arc<KeyPool>>,
     /// Limits in time.
     pub timeouts: Timeouts,
+    /// When a request is tried again here.
+    pub retry: TargetRetry,
     /// When its breaker opens.
     pub breaker: BreakerPolicy,
+    /// How much may be asked of it.
+    pub limits: TargetLimits,
     /// What is changed in the request.
     pub parameters: Parameters,
     /// What becomes of fields that its protocol has no place for.
     pub compatibility: Compatibility,
     /// What the route knows better of its models than the data does.
     pub corrections: Corrections,
+    /// How its health is asked after, if it is.
+    pub health_check: Option<HealthCheck>,
     /// What is remembered of it across tables.
     pub state: Arc<TargetState>,
 }
@@ -97,6 +112,23 @@ impl Upstream {
         self.state
             .resting_until(now)
             .or_else(|| keys.and_then(|keys| keys.rested_at(self.limited_model(), now)))
+    }
+
+    /// How long the first output of a stream may take, of a model that was asked to reason or not:
+    /// what is set, else what the target usually needs.
+    pub fn first_token_limit(&self, reasons: bool) -> Duration {
+        let (floor, ceiling) = FIRST_TOKEN;
+        self.timeouts.first_token.unwrap_or_else(|| {
+            // Reasoning may take as long and show nothing.
+            let floor = if reasons { ceiling } else { floor };
+            self.state.usual_first_token.limit(floor, ceiling)
+        })
+    }
+
+    /// How long a plain reply may take: what is set, else what the target usually needs.
+    pub fn response_limit(&self) -> Duration {
+        let (floor, ceiling) = RESPONSE;
+        self.timeouts.response.unwrap_or_else(|| self.state.usual_reply.limit(floor, ceiling))
     }
 
     /// The model for which a provider that throttles a key does so.

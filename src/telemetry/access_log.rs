@@ -56,6 +56,9 @@ pub struct AccessRecord<'a> {
     pub model: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<&'a str>,
+    /// The route whose target was asked last, where it is not `route`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback_route: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +88,9 @@ pub struct AccessRecord<'a> {
     /// Events that were left out of the stream because they could not be read.
     #[serde(skip_serializing_if = "is_zero")]
     pub malformed_events: u32,
+    /// How often another target went on where a stream had broken off.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub resumes: u32,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

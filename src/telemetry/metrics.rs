@@ -31,10 +31,14 @@ pub struct Metrics {
     pub tokens: IntCounterVec,
     /// Breakers that opened.
     pub breaker_opened: IntCounterVec,
+    /// Streams that broke off, by whether somebody else went on.
+    pub resumes: IntCounterVec,
     /// Stream events that were left out because they could not be read.
     pub malformed_events: IntCounter,
     /// Requests running now.
     pub in_flight: IntGauge,
+    /// Requests that wait for room at a target now.
+    pub queued: IntGauge,
     /// Bytes of bodies held in memory now.
     pub buffered_bytes: IntGauge,
     /// Client connections open now.
@@ -102,8 +106,18 @@ impl Metrics {
                 "Circuit breakers that opened.",
                 &["route", "target"],
             )?,
+            resumes: counters(
+                "pilothouse_stream_resumes_total",
+                "Streams that broke off, by whether another target went on (resumed, failed, \
+                 impossible).",
+                &["route", "outcome"],
+            )?,
             malformed_events,
             in_flight: gauge("pilothouse_in_flight_requests", "Requests running now.")?,
+            queued: gauge(
+                "pilothouse_queued_requests",
+                "Requests waiting now, because every target that is well is full.",
+            )?,
             buffered_bytes: gauge(
                 "pilothouse_buffered_bytes",
                 "Bytes of request and reply bodies held in memory now.",

@@ -54,6 +54,11 @@ impl Answer {
         std::str::from_utf8(&self.body).unwrap()
     }
 
+    /// The same of a body that may be binary.
+    pub fn text_lossy(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use pilothouse::simulate::Simulator;
 use serde_json::{Value, json};
 
-use crate::routes::{Api, chat_body, fault, route_of, simulator};
+use crate::routes::{Api, ONCE, chat_body, fault, route_of, simulator};
 use crate::support::{KEY, Rig};
 
 /// Targets with the names, weights and priorities that are given, all of them healthy.
@@ -131,8 +131,8 @@ async fn a_tier_is_used_while_it_has_an_available_target_of_weight_above_0() {
 async fn a_caller_picks_a_target_where_the_route_allows_it() {
     let fleet = Fleet::start(&NAMES).await;
     let rests = ["", "priority: 1", "weight: 0"];
-    let extra = "  targetSelection: Allowed\n";
-    let rig = Rig::start(&fleet.route("chat", &NAMES, &rests, extra)).await;
+    let extra = format!("  targetSelection: Allowed\n{ONCE}");
+    let rig = Rig::start(&fleet.route("chat", &NAMES, &rests, &extra)).await;
     for name in NAMES {
         let answer = pick(&rig, &[("x-backend", name)]).await;
         assert_eq!((answer.status, answer.target()), (StatusCode::OK, name), "also of weight 0");

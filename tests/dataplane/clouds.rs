@@ -26,7 +26,8 @@ async fn cloud(flavor: Flavor, target: &str) -> Cloud {
     let simulator = simulator.start().await.unwrap();
     let target = target.replace("ORIGIN", &simulator.url());
     let target = format!("{{name: sim, credentialRef: {{name: one}}, {target}}}");
-    let rig = Rig::start(&route_of("chat", &[target], "")).await;
+    let extra = "  streaming: {onInterruption: Error}\n";
+    let rig = Rig::start(&route_of("chat", &[target], extra)).await;
     Cloud { simulator, rig }
 }
 

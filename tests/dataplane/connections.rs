@@ -8,7 +8,7 @@ use pilothouse::upstream::AddressPolicy;
 use tokio::net::TcpStream;
 
 use crate::raw::{Raw, chat_head};
-use crate::routes::{Api, chat_body, route, route_of, simulator};
+use crate::routes::{Api, ONCE, chat_body, route, route_of, simulator};
 use crate::scripted::{Scripted, Then};
 use crate::support::{KEY, Options, Rig, connector};
 
@@ -60,7 +60,7 @@ async fn a_connection_is_used_again_after_whatever_was_read_to_its_end() {
     let alpha = simulator("alpha").await;
     let routes: String = [("ok", "m"), ("refused", "m;status=400"), ("failed", "m;status=500")]
         .iter()
-        .map(|(name, model)| route(name, &[("alpha", &alpha, model)], ""))
+        .map(|(name, model)| route(name, &[("alpha", &alpha, model)], ONCE))
         .collect();
     let rig = Rig::start(&routes).await;
     for _ in 0..2 {

@@ -5,7 +5,7 @@ use pilothouse::simulate::Simulator;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::routes::{fault, route_of, simulator};
+use crate::routes::{ONCE, fault, route_of, simulator};
 use crate::scripted::{Scripted, Then};
 use crate::support::Rig;
 
@@ -73,7 +73,7 @@ async fn before(provider: (&str, &str, &str), fault: &str) -> (Simulator, Rig) {
     let (name, path, model) = provider;
     let model = format!("{model}{fault}");
     let target = target("alpha", (name, path, &model), &alpha.url(), "");
-    let rig = Rig::start(&route_of("chat", &[target], "")).await;
+    let rig = Rig::start(&route_of("chat", &[target], ONCE)).await;
     (alpha, rig)
 }
 

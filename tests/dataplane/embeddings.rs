@@ -7,7 +7,7 @@ use pilothouse::simulate::Simulator;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::routes::{Api, fault, route_of, simulator};
+use crate::routes::{Api, ONCE, fault, route_of, simulator};
 use crate::scripted::{Scripted, Then};
 use crate::support::{Options, Rig};
 
@@ -169,7 +169,7 @@ async fn one_failure_fails_the_try_and_another_target_answers() {
         titan("alpha", &alpha.url(), "", "priority: 0"),
         titan("bravo", &bravo.url(), "", "priority: 1"),
     ];
-    let rig = Rig::start(&route_of("embed", &targets, "")).await;
+    let rig = Rig::start(&route_of("embed", &targets, ONCE)).await;
     let answer = embed(&rig, json!({"input": texts(20)})).await;
     assert_eq!((vectors(&answer).len(), answer.target()), (20, "bravo"));
     assert_eq!(answer.header("x-pilothouse-attempts"), "2");

@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use pilothouse::simulate::Simulator;
 
 use crate::answer::Answer;
-use crate::routes::{Api, chat_body, fault, route, route_of, simulator};
+use crate::routes::{Api, ONCE, chat_body, fault, route, route_of, simulator};
 use crate::scripted::{Scripted, Then};
 use crate::support::{KEY, Rig};
 
@@ -47,7 +47,7 @@ async fn pair() -> (Simulator, Simulator) {
 fn routes(api: Api, faults: &[&str], alpha: &Simulator, bravo: &Simulator) -> String {
     let route = |(at, fault): (usize, &&str)| {
         let model = format!("m;{fault}");
-        api.route(&format!("r{at}"), &[("alpha", alpha, &model), ("bravo", bravo, "m")], "")
+        api.route(&format!("r{at}"), &[("alpha", alpha, &model), ("bravo", bravo, "m")], ONCE)
     };
     faults.iter().enumerate().map(route).collect()
 }
@@ -88,7 +88,7 @@ async fn nobody_listening_and_no_tls_fail_over() {
             Api::Chat.target("alpha", &origin, "model: m"),
             Api::Chat.target("bravo", &bravo.url(), "priority: 1, model: m"),
         ];
-        let rig = Rig::start(&route_of("chat", &targets, "")).await;
+        let rig = Rig::start(&route_of("chat", &targets, ONCE)).await;
         assert_fallback(&rig.chat("chat").await, &origin);
         assert_fallback(&rig.chat_stream("chat").await, &origin);
     }
@@ -105,7 +105,7 @@ async fn a_reply_that_is_not_of_the_protocol_fails_over() {
             Api::Chat.target("alpha", &alpha.origin, "model: m"),
             Api::Chat.target("bravo", &bravo.url(), "priority: 1, model: m"),
         ];
-        let rig = Rig::start(&route_of("chat", &targets, "")).await;
+        let rig = Rig::start(&route_of("chat", &targets, ONCE)).await;
         assert_fallback(&rig.chat("chat").await, body);
         assert_eq!(alpha.requests(), 1);
     }
@@ -120,7 +120,7 @@ async fn a_stream_that_ends_without_having_begun_fails_over() {
             Api::Chat.target("alpha", &alpha.origin, "model: m"),
             Api::Chat.target("bravo", &bravo.url(), "priority: 1, model: m"),
         ];
-        let rig = Rig::start(&route_of("chat", &targets, "")).await;
+        let rig = Rig::start(&route_of("chat", &targets, ONCE)).await;
         assert_fallback(&rig.chat_stream("chat").await, events);
     }
 }
@@ -131,7 +131,8 @@ async fn a_redirect_is_a_failure_and_never_followed() {
     let elsewhere = simulator("elsewhere").await;
     let model = format!("m;status=307;header=location:{}/v1/chat/completions", elsewhere.url());
     let rig =
-        Rig::start(&route("chat", &[("alpha", &alpha, &model), ("bravo", &bravo, "m")], "")).await;
+        Rig::start(&route("chat", &[("alpha", &alpha, &model), ("bravo", &bravo, "m")], ONCE))
+            .await;
     assert_fallback(&rig.chat("chat").await, "redirect");
     assert_eq!(elsewhere.count(), 0);
 }
@@ -167,7 +168,7 @@ async fn a_slow_first_token_is_waited_for_when_there_is_nobody_else() {
 }
 
 #[tokio::test]
-async fn every_eligible_target_gets_exactly_one_try() {
+async fn every_eligible_target_gets_a_try() {
     let (alpha, bravo) = pair().await;
     let charlie = simulator("charlie").await;
     let all = [&alpha, &bravo, &charlie];
@@ -175,7 +176,7 @@ async fn every_eligible_target_gets_exactly_one_try() {
         simulator.set_fault(fault("status=500"));
     }
     let targets = [("alpha", &alpha, "m"), ("bravo", &bravo, "m"), ("charlie", &charlie, "m")];
-    let rig = Rig::start(&route("chat", &targets, "")).await;
+    let rig = Rig::start(&route("chat", &targets, ONCE)).await;
     let answer = rig.chat("chat").await;
     assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
     assert_eq!(answer.json()["error"]["code"], "provider_failed");
@@ -219,7 +220,7 @@ async fn what_every_target_would_refuse_is_passed_on_byte_for_byte() {
             Api::Chat.target("alpha", &alpha.origin, "model: m"),
             Api::Chat.target("bravo", &bravo.url(), "priority: 1, model: m"),
         ];
-        let rig = Rig::start(&route_of("chat", &targets, "")).await;
+        let rig = Rig::start(&route_of("chat", &targets, ONCE)).await;
         for stream in [false, true] {
             let answer = rig.ask(Api::Chat, "chat", stream).await;
             assert_eq!((answer.status.as_u16(), answer.text()), (status, &*body));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::host::{Host, Page, gif, pdf, png};
-use crate::routes::route_of;
+use crate::routes::{ONCE, route_of};
 use crate::support::{KEY, Options, Rig, connector};
 
 /// Goes wherever it is sent.
@@ -150,7 +150,7 @@ async fn a_file_is_fetched_once_however_often_it_is_named_and_however_many_targe
     let (alpha, bravo) = (target(Flavor::Gemini).await, target(Flavor::Bedrock).await);
     alpha.set_fault("status=500".parse().unwrap());
     let targets = [line("gemini", &alpha, "priority: 0"), line("bedrock", &bravo, "priority: 1")];
-    let rig = Rig::start_with(&route_of("chat", &targets, ""), fetching()).await;
+    let rig = Rig::start_with(&route_of("chat", &targets, ONCE), fetching()).await;
     let url = host.url("/a.png");
     let answer = ask(&rig, &[&url, &url]).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");

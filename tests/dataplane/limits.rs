@@ -10,7 +10,8 @@ async fn rig(options: Options) -> (Rig, pilothouse::simulate::Simulator) {
     let alpha = simulator("alpha").await;
     let routes = [
         route("chat", &[("alpha", &alpha, "m")], ""),
-        route("long", &[("alpha", &alpha, "m;stall=4")], ""),
+        // What is to be gone on with is kept longer.
+        route("long", &[("alpha", &alpha, "m;stall=4")], "  streaming: {onInterruption: Error}\n"),
     ];
     (Rig::start_with(&routes.concat(), options).await, alpha)
 }

@@ -5,11 +5,11 @@
 //! the table in `deploy/guides/protocols.md`; `UPDATE_DOCS=1` (`make guides`) writes it anew.
 
 #[path = "pairs/cases.rs"]
-mod cases;
+pub mod cases;
 #[path = "pairs/chat.rs"]
-mod chat;
+pub mod chat;
 #[path = "pairs/client.rs"]
-mod client;
+pub mod client;
 #[path = "pairs/completions.rs"]
 mod completions;
 #[path = "pairs/converse.rs"]
@@ -23,7 +23,7 @@ mod guide;
 #[path = "pairs/losses.rs"]
 mod losses;
 #[path = "pairs/messages.rs"]
-mod messages;
+pub mod messages;
 #[path = "pairs/responses.rs"]
 mod responses;
 
@@ -38,7 +38,7 @@ use crate::answer::Answer;
 use crate::routes::route_of;
 use crate::support::{FIRST_KEY, KEY, Rig};
 
-static CLIENTS: [&dyn Client; 6] = [
+pub static CLIENTS: [&dyn Client; 6] = [
     &chat::Chat,
     &completions::Completions,
     &responses::Responses,
@@ -48,7 +48,7 @@ static CLIENTS: [&dyn Client; 6] = [
 ];
 
 /// A provider that is asked.
-struct Upstream {
+pub struct Upstream {
     /// As the guide has it.
     name: &'static str,
     provider: &'static str,
@@ -124,8 +124,8 @@ const FAULTS: [(&str, &str); 6] = [
 ];
 
 /// A gateway before one simulated provider.
-struct Pair {
-    client: &'static dyn Client,
+pub struct Pair {
+    pub client: &'static dyn Client,
     upstream: &'static Upstream,
     provider: Arc<Simulator>,
     rig: Arc<Rig>,
@@ -158,7 +158,9 @@ async fn provider(upstream: &Upstream) -> (Arc<Simulator>, Arc<Rig>) {
                  model: \"{model}{fault}\", credentialRef: {{name: one}}}}"
             );
             // Every client meets every fault, more often than a breaker allows.
-            route_of(route, &[target], "  circuitBreaker: {failureThreshold: 1000}\n")
+            let extra = "  circuitBreaker: {failureThreshold: 1000}\n  \
+                         streaming: {onInterruption: Error}\n";
+            route_of(route, &[target], extra)
         })
         .collect();
     let rig = Rig::start(&routes.concat()).await;

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 
 use crate::answer::Answer;
-use crate::routes::{chat_body, route, simulator};
+use crate::routes::{ONCE, chat_body, route, simulator};
 use crate::support::{KEY, Rig};
 
 async fn ask(rig: &Rig, model: &str, stream: bool, patience: (&str, &str)) -> Answer {
@@ -61,7 +61,7 @@ async fn the_next_target_gets_what_is_left_of_the_clients_time() {
     let (alpha, bravo) = (simulator("alpha").await, simulator("bravo").await);
     alpha.set_fault("status=500".parse().unwrap());
     let targets = [("alpha", &alpha, "m"), ("bravo", &bravo, "m;delay=60s")];
-    let rig = Rig::start(&route("chat", &targets, "")).await;
+    let rig = Rig::start(&route("chat", &targets, ONCE)).await;
     let answer = ask(&rig, "chat", false, ("x-stainless-read-timeout", "0.2")).await;
     assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT, "{answer:?}");
     assert!(answer.text().contains("alpha") && answer.text().contains("bravo"), "{answer:?}");

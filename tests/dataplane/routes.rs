@@ -56,6 +56,9 @@ impl Api {
     }
 }
 
+/// For `extra`: each target is tried once.
+pub const ONCE: &str = "  retry: {perTarget: 1}\n";
+
 /// One route of namespace `ns`. `extra` is YAML of the spec, indented by two spaces.
 pub fn route_of(name: &str, targets: &[String], extra: &str) -> String {
     let mut text = format!(

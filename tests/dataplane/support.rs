@@ -1,6 +1,7 @@
 //! A gateway in this process, the simulated providers behind it, and a client in front of it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use parking_lot::Mutex;
 use pilothouse::balance;
 use pilothouse::compile::{LastGood, Snapshot, Tenancy, compile};
+use pilothouse::control::Report;
+use pilothouse::health;
 use pilothouse::manifest::{Admission, Loader, Severity, schema::Checker};
 use pilothouse::proxy::server::{self, Drain};
 use pilothouse::proxy::tls::CertificateFiles;
@@ -22,6 +25,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::{Answer, Open};
+use crate::inside;
 use crate::routes::{Api, chat_body};
 
 /// The key of the Consumer that every rig has, in namespace `ns`; it may use every model.
@@ -84,6 +88,8 @@ pub struct Options {
     pub fetcher: Connector,
     /// The gateway's own certificate.
     pub tls: Option<CertificateFiles>,
+    /// The file with the admin token, if it takes one.
+    pub admin_token: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -98,6 +104,7 @@ impl Default for Options {
             fetches: false,
             fetcher: connector(AddressPolicy::Any),
             tls: None,
+            admin_token: None,
         }
     }
 }
@@ -105,6 +112,8 @@ impl Default for Options {
 /// A gateway with its memory and its one cell.
 pub struct Rig {
     pub address: SocketAddr,
+    /// Where health, metrics and the admin API are.
+    pub admin: SocketAddr,
     pub cell: Arc<TableCell>,
     pub state: Arc<StateStore>,
     pub metrics: Arc<Metrics>,
@@ -113,6 +122,7 @@ pub struct Rig {
     tenancy: Tenancy,
     publishing: Mutex<(Admission, LastGood, u64)>,
     client: Client,
+    report: tokio::sync::watch::Sender<Arc<Report>>,
     /// The lines of the access log so far.
     pub log: SharedLog,
     access_log: Arc<AccessLog>,
@@ -148,9 +158,11 @@ impl Rig {
             Arc::new(AccessLog::start(pilothouse::telemetry::log::LogFormat::Json, log.clone()));
         let (stop_accepting, cut) = (CancellationToken::new(), CancellationToken::new());
         let fetcher = Client::new(options.fetcher, PoolLimits::OCCASIONAL);
+        let client = Client::new(options.connector, PoolLimits::default());
+        tokio::spawn(health::run(Arc::clone(&cell), client.clone(), stop_accepting.clone()));
         let mut gateway = Gateway::new(
             Arc::clone(&cell),
-            Client::new(options.connector, PoolLimits::default()),
+            client,
             Arc::clone(&metrics),
             Arc::clone(&access_log),
             BodyLimits { max_body: options.max_body, max_buffered: options.max_buffered },
@@ -167,6 +179,8 @@ impl Rig {
         let tls = options.tls.map(|files| files.acceptor(stop_accepting.clone()).unwrap());
         let serving =
             tokio::spawn(server::serve(gateway, listener, tls, options.max_connections, drain));
+        let token = options.admin_token.as_deref();
+        let (admin, report) = inside::open(&cell, &metrics, &access_log, token, &stop_accepting);
         let strategies: Vec<&str> = balance::registry::names().collect();
         let checker = Checker::new(&pilothouse::api::crds(&strategies)).unwrap();
         let tenancy = Tenancy {
@@ -180,6 +194,7 @@ impl Rig {
         };
         let rig = Self {
             address,
+            admin,
             cell,
             state: Arc::new(StateStore::new()),
             metrics,
@@ -188,6 +203,7 @@ impl Rig {
             tenancy,
             publishing: Mutex::new((Admission::new(checker), LastGood::default(), 0)),
             client: Client::new(connector(AddressPolicy::Any), PoolLimits::default()),
+            report,
             log,
             access_log,
         };
@@ -229,6 +245,9 @@ impl Rig {
         let (_, last_good, generation) = &mut *publishing;
         let compiled = compile(snapshot, &self.tenancy, last_good, &self.state);
         *last_good = compiled.last_good;
+        self.report.send_modify(|report| {
+            Arc::make_mut(report).objects = compiled.reports.into();
+        });
         *generation += 1;
         let mut table = compiled.table;
         table.generation = *generation;
@@ -284,6 +303,18 @@ impl Rig {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Open {
+        self.open_at(self.address, method, path, headers, body).await
+    }
+
+    /// The same, at another of the gateway's addresses.
+    pub async fn open_at(
+        &self,
+        address: SocketAddr,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Open {
         let mut request = Request::new(body.into());
         *request.method_mut() = method;
         *request.uri_mut() = path.parse::<Uri>().unwrap();
@@ -293,7 +324,7 @@ impl Rig {
                 HeaderValue::from_str(value).unwrap(),
             );
         }
-        let base: BaseUrl = format!("http://{}", self.address).parse().unwrap();
+        let base: BaseUrl = format!("http://{address}").parse().unwrap();
         let response = self.client.send(&base, request, Duration::from_secs(5)).await.unwrap();
         let (head, body) = response.into_parts();
         Open { status: head.status, headers: head.headers, body }

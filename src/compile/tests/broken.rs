@@ -33,6 +33,24 @@ fn broken_edits() -> Vec<(Value, &'static str)> {
             edit(&|s| s["targets"][0]["timeouts"] = json!({ "connect": "0s" })),
             "spec.targets[0].timeouts.connect",
         ),
+        (
+            edit(&|s| s["targets"][0]["healthCheck"] = json!({ "path": "health" })),
+            "spec.targets[0].healthCheck.path",
+        ),
+        (
+            edit(&|s| s["targets"][0]["healthCheck"] = json!({ "path": "/", "interval": "99ms" })),
+            "spec.targets[0].healthCheck.interval",
+        ),
+        (
+            edit(&|s| s["targets"][0]["healthCheck"] = json!({ "path": "/", "timeout": "0s" })),
+            "spec.targets[0].healthCheck.timeout",
+        ),
+        (
+            edit(&|s| {
+                s["targets"][0]["healthCheck"] = json!({ "path": "/", "healthyThreshold": 0 });
+            }),
+            "spec.targets[0].healthCheck.healthyThreshold",
+        ),
         (edit(&|s| s["streaming"] = json!({ "commitAfter": "0s" })), "spec.streaming.commitAfter"),
         (
             edit(&|s| s["circuitBreaker"] = json!({ "failureThreshold": 0 })),
@@ -41,6 +59,29 @@ fn broken_edits() -> Vec<(Value, &'static str)> {
         (
             edit(&|s| s["loadBalancing"] = json!({ "strategy": "Psychic" })),
             "spec.loadBalancing.strategy",
+        ),
+        (
+            edit(&|s| s["loadBalancing"] = json!({ "sessionAffinity": { "type": "Header" } })),
+            "spec.loadBalancing.sessionAffinity.header",
+        ),
+        (
+            edit(&|s| {
+                let header = json!({ "type": "Header", "header": { "name": "not a name" } });
+                s["loadBalancing"] = json!({ "sessionAffinity": header });
+            }),
+            "spec.loadBalancing.sessionAffinity.header.name",
+        ),
+        (
+            edit(&|s| s["targets"][0]["limits"] = json!({ "maxConcurrent": 0 })),
+            "spec.targets[0].limits.maxConcurrent",
+        ),
+        (edit(&|s| s["targets"][0]["limits"] = json!({ "maxQueue": 5 })), "spec.targets[0].limits"),
+        (
+            edit(&|s| {
+                let limits = json!({ "maxConcurrent": 1, "maxQueue": 0, "queueTimeout": "1s" });
+                s["targets"][0]["limits"] = limits;
+            }),
+            "spec.targets[0].limits.queueTimeout",
         ),
         (edit(&|s| s["parameters"] = json!({ "drop": ["mood"] })), "spec.parameters.drop[0]"),
         (

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::World;
 use super::world::Outcome;
 use crate::api::{ConditionType, Kind, Reason};
-use crate::table::{Timeouts, Upstream};
+use crate::state::TargetLimits;
+use crate::table::{Affinity, HealthCheck, Timeouts, Upstream};
 
 fn served(spec: Value) -> Outcome {
     let mut world = World::new();
@@ -110,7 +111,7 @@ fn timeouts_are_the_targets_then_the_routes_then_built_in() {
     let timeouts = upstream(&served(spec)).timeouts;
     let expected = Timeouts {
         connect: Duration::from_secs(1),
-        first_token: Duration::from_secs(2),
+        first_token: Some(Duration::from_secs(2)),
         idle: Duration::from_secs(8),
         request: Duration::from_secs(60),
         ..Timeouts::BUILT_IN
@@ -123,8 +124,8 @@ fn a_limit_that_is_off_lasts_as_long_as_the_request() {
     let mut spec = one(&target());
     spec["timeouts"] = json!({ "firstToken": "0s", "response": "0s", "request": "7m" });
     let timeouts = upstream(&served(spec)).timeouts;
-    assert_eq!(timeouts.first_token, Duration::from_secs(420));
-    assert_eq!(timeouts.response, Duration::from_secs(420));
+    assert_eq!(timeouts.first_token, Some(Duration::from_secs(420)));
+    assert_eq!(timeouts.response, Some(Duration::from_secs(420)));
 }
 
 #[test]
@@ -141,6 +142,25 @@ fn breakers_merge_field_by_field() {
     assert_eq!(breaker.permanent_status_codes, [410]);
     assert_eq!(breaker.permanent_patterns, [Box::from("gone")]);
     assert_eq!(breaker.min_requests, 10);
+}
+
+#[test]
+fn a_health_check_is_made_of_what_is_said_and_the_rest_is_built_in() {
+    assert!(upstream(&served(one(&target()))).health_check.is_none());
+    let mut checked = target();
+    checked["healthCheck"] = json!({ "path": "/v2/health/ready?deep=true" });
+    let outcome = served(one(&checked));
+    let check = upstream(&outcome).health_check.clone().expect("it is asked for");
+    assert_eq!(check.path, "/v2/health/ready?deep=true");
+    assert_eq!((check.interval, check.timeout), (HealthCheck::INTERVAL, HealthCheck::TIMEOUT));
+    assert_eq!((check.thresholds, check.authenticated), (HealthCheck::THRESHOLDS, false));
+    checked["healthCheck"] = json!({ "path": "/", "interval": "1m", "timeout": "2s",
+        "unhealthyThreshold": 5, "healthyThreshold": 2, "authentication": "Target" });
+    let outcome = served(one(&checked));
+    let check = upstream(&outcome).health_check.clone().expect("it is asked for");
+    assert_eq!((check.interval.as_secs(), check.timeout.as_secs()), (60, 2));
+    assert_eq!((check.thresholds.unhealthy, check.thresholds.healthy), (5, 2));
+    assert!(check.authenticated);
 }
 
 #[test]
@@ -199,4 +219,59 @@ fn a_finding_reads_as_object_field_and_advice() {
         outcome.0.findings[0].to_string(),
         "ModelRoute a/r: spec.targets[0].baseURL: is required: provider `ollama` has no public address"
     );
+}
+
+#[test]
+fn limits_are_the_targets_own() {
+    let mut own = target();
+    assert_eq!(upstream(&served(one(&own))).limits, TargetLimits::NONE);
+    own["limits"] = json!({ "maxConcurrent": 8, "tokensPerMinute": 5_000_000_000_i64 });
+    let expected = TargetLimits {
+        max_concurrent: Some(8),
+        tokens_per_minute: Some(5_000_000_000),
+        ..TargetLimits::NONE
+    };
+    assert_eq!(upstream(&served(one(&own))).limits, expected);
+    own["limits"] = json!({ "requestsPerMinute": 5, "maxQueue": 7, "queueTimeout": "1s" });
+    let expected = TargetLimits {
+        requests_per_minute: Some(5),
+        max_queue: 7,
+        queue_timeout: Duration::from_secs(1),
+        ..TargetLimits::NONE
+    };
+    assert_eq!(upstream(&served(one(&own))).limits, expected);
+}
+
+#[test]
+fn a_session_is_looked_for_only_where_it_can_decide_something() {
+    let affinity = |targets: Value, balancing: Value| {
+        let spec = json!({ "targets": targets, "loadBalancing": balancing });
+        served(spec).route("a/r").expect("served").affinity.clone()
+    };
+    let other = |priority: i32| json!({ "name": "u", "provider": "openai", "priority": priority });
+    let (pair, tiers) = (json!([target(), other(0)]), json!([target(), other(1)]));
+    assert_eq!(affinity(pair.clone(), json!({})), Some(Affinity::Auto));
+    assert_eq!(affinity(tiers, json!({})), None);
+    for (said, expected) in [
+        (json!({ "type": "None" }), None),
+        (json!({ "type": "Consumer" }), Some(Affinity::Consumer)),
+        (json!({ "type": "User" }), Some(Affinity::User)),
+        (
+            json!({ "type": "Header", "header": { "name": "X-Conversation" } }),
+            Some(Affinity::Header(http::HeaderName::from_static("x-conversation"))),
+        ),
+    ] {
+        assert_eq!(affinity(pair.clone(), json!({ "sessionAffinity": said })), expected);
+    }
+}
+
+#[test]
+fn the_mark_is_who_answers_and_the_name() {
+    let mark = |target: Value| served(one(&target)).target("a/r", "t").mark;
+    let (same, mut tuned, mut moved) = (target(), target(), target());
+    tuned["weight"] = json!(7);
+    tuned["limits"] = json!({ "maxConcurrent": 8 });
+    moved["baseURL"] = json!("https://other.example/v1");
+    assert_eq!(mark(same), mark(tuned), "tuning moves no session");
+    assert_ne!(mark(target()), mark(moved));
 }

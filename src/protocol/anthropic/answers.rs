@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::Anthropic;
 use crate::protocol::error::ErrorView;
 use crate::protocol::stream::{Meaning, StreamReader};
+use crate::protocol::transcript::{Notes, Unresumable};
 use crate::protocol::usage::{self, AnthropicUsage, Usage};
 use crate::protocol::{Answers, Malformed, Protocol, Reply, openai, read_object};
 use crate::wire::sse::encode_event;
@@ -85,6 +86,8 @@ struct Delta<'a> {
     stop_reason: Option<&'a RawValue>,
     #[serde(borrow, default)]
     text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    thinking: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -94,8 +97,16 @@ struct Block<'a> {
 }
 
 impl StreamReader for MessagesStream {
-    fn read(&mut self, _name: Option<&str>, data: &[u8]) -> Result<Meaning, Malformed> {
+    fn read_noting(
+        &mut self,
+        _name: Option<&str>,
+        data: &[u8],
+        notes: Option<&mut Notes>,
+    ) -> Result<Meaning, Malformed> {
         let event: Event<'_> = read_object(data)?;
+        if let Some(notes) = notes {
+            note(&event, notes);
+        }
         let counts = event.message.and_then(|message| message.usage).or(event.usage);
         if let Some(counts) = counts {
             self.counts.update(counts);
@@ -151,6 +162,33 @@ impl MessagesStream {
             kind if kind.ends_with("_tool_result") => Meaning::Thinking,
             _ => Meaning::Preamble,
         }
+    }
+}
+
+/// Writes down what would have to be known to go on with the stream.
+fn note(event: &Event<'_>, notes: &mut Notes) {
+    match &*event.kind {
+        "content_block_delta" => match &event.delta {
+            Some(Delta { kind, text: Some(text), .. }) if kind == "text_delta" => notes.text(text),
+            Some(Delta { kind, thinking: Some(text), .. }) if kind == "thinking_delta" => {
+                notes.thinking(text);
+            }
+            Some(Delta { kind, .. }) if kind == "citations_delta" => {
+                notes.bar(Unresumable::Citations);
+            }
+            _ => {}
+        },
+        "content_block_start" => {
+            let kind = event.content_block.as_ref().map_or("", |block| &*block.kind);
+            match kind {
+                "text" | "thinking" | "redacted_thinking" => notes.block_begins(kind != "text"),
+                "tool_use" => notes.bar(Unresumable::ToolCall),
+                _ => notes.bar(Unresumable::HostedTool),
+            }
+        }
+        "content_block_stop" => notes.block_ends(),
+        "ping" => notes.skip(),
+        _ => {}
     }
 }
 

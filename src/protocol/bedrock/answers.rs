@@ -9,6 +9,7 @@ use super::wire::read_usage;
 use super::{is_exception, read_exception};
 use crate::protocol::error::ErrorView;
 use crate::protocol::stream::{Meaning, StreamReader};
+use crate::protocol::transcript::{Notes, Unresumable};
 use crate::protocol::usage::{self, Usage};
 use crate::protocol::{Answers, Malformed, Reply, read_object};
 use crate::wire::event_stream::encode_exception;
@@ -98,7 +99,12 @@ struct Delta<'a> {
 }
 
 impl StreamReader for ConverseStream {
-    fn read(&mut self, name: Option<&str>, data: &[u8]) -> Result<Meaning, Malformed> {
+    fn read_noting(
+        &mut self,
+        name: Option<&str>,
+        data: &[u8],
+        notes: Option<&mut Notes>,
+    ) -> Result<Meaning, Malformed> {
         let name = name.unwrap_or_default();
         if is_exception(name) {
             return Ok(Meaning::Error(read_exception(name, data)));
@@ -106,16 +112,26 @@ impl StreamReader for ConverseStream {
         Ok(match name {
             "contentBlockStart" => {
                 let payload: Payload<'_> = read_object(data)?;
+                if let Some(notes) = notes {
+                    let call = payload.start.as_ref().is_some_and(|start| start.tool_use.is_some());
+                    notes.bar(if call { Unresumable::ToolCall } else { Unresumable::Media });
+                }
                 self.structured = payload.start.is_some_and(|start| start.tool_use.is_some());
                 // A call without arguments may consist of its start alone.
                 if self.structured { Meaning::Structured } else { Meaning::Preamble }
             }
             "contentBlockDelta" => {
                 let payload: Payload<'_> = read_object(data)?;
+                if let (Some(notes), Some(delta)) = (notes, &payload.delta) {
+                    note(delta, notes);
+                }
                 payload.delta.map_or(Meaning::Preamble, |delta| self.delta(&delta))
             }
             "contentBlockStop" => {
                 self.structured = false;
+                if let Some(notes) = notes {
+                    notes.block_ends();
+                }
                 Meaning::Preamble
             }
             "messageStop" => {
@@ -141,6 +157,22 @@ impl StreamReader for ConverseStream {
 
     fn usage(&self) -> Usage {
         self.usage
+    }
+}
+
+/// Writes down what would have to be known to go on with the stream.
+fn note(delta: &Delta<'_>, notes: &mut Notes) {
+    if delta.tool_use.is_some() {
+        notes.bar(Unresumable::ToolCall);
+    } else if delta.citation.is_some() {
+        notes.bar(Unresumable::Citations);
+    } else if delta.reasoning_content.is_some() {
+        // Its kinds lie deeper than this reader looks.
+        notes.block_begins(true);
+    } else if let Some(text) = delta.text {
+        notes.text(text);
+    } else {
+        notes.bar(Unresumable::Media);
     }
 }
 

@@ -10,6 +10,7 @@ use super::stream::chunk::{Candidate, Chunk};
 use super::{Gemini, error, usage as counts};
 use crate::protocol::error::{ErrorFacts, ErrorView};
 use crate::protocol::stream::{Meaning, StreamReader};
+use crate::protocol::transcript::{Notes, Unresumable};
 use crate::protocol::usage::{self, Usage};
 use crate::protocol::{Answers, Malformed, Protocol, Reply, read_object};
 use crate::wire::sse::encode_event;
@@ -74,7 +75,12 @@ struct Stream {
 }
 
 impl StreamReader for Stream {
-    fn read(&mut self, _name: Option<&str>, data: &[u8]) -> Result<Meaning, Malformed> {
+    fn read_noting(
+        &mut self,
+        _name: Option<&str>,
+        data: &[u8],
+        notes: Option<&mut Notes>,
+    ) -> Result<Meaning, Malformed> {
         let chunk = Chunk::read(data)?;
         if let Some(error) = chunk.error {
             return Ok(Meaning::Error(error::read_object(error)));
@@ -84,13 +90,22 @@ impl StreamReader for Stream {
             self.usage.update(usage);
         }
         if chunk.blocked() {
-            note(&mut self.begun, 0);
-            note(&mut self.finished, 0);
+            add(&mut self.begun, 0);
+            add(&mut self.finished, 0);
             return Ok(Meaning::Finished);
         }
         let candidates = chunk.candidates.unwrap_or_default();
         if candidates.is_empty() {
+            if let Some(notes) = notes
+                && !self.begun.is_empty()
+            {
+                notes.skip();
+            }
             return Ok(if usage.is_some() { Meaning::UsageOnly } else { Meaning::Preamble });
+        }
+        if let Some(notes) = notes {
+            // The first event says who answers.
+            note(&candidates, !self.begun.is_empty(), notes);
         }
         let mut meaning = Meaning::Preamble;
         for candidate in candidates {
@@ -125,17 +140,17 @@ impl Stream {
         meaning: &mut Meaning,
     ) -> Option<ErrorFacts> {
         let index = candidate.index.unwrap_or(0);
-        note(&mut self.begun, index);
+        add(&mut self.begun, index);
         let parts = candidate.content.as_ref().and_then(|content| content.parts.as_deref());
         for part in parts.unwrap_or_default() {
             let text = part.text.as_deref().is_some_and(|text| !text.is_empty());
             let thought = part.thought == Some(true);
             if let Some(call) = &part.function_call {
                 self.structured = call.will_continue == Some(true);
-                note(&mut self.produced, index);
+                add(&mut self.produced, index);
                 *meaning = Meaning::Structured;
             } else if (text || part.inline_data.is_some()) && !thought {
-                note(&mut self.produced, index);
+                add(&mut self.produced, index);
                 if *meaning != Meaning::Structured {
                     *meaning = Meaning::Output;
                 }
@@ -150,12 +165,45 @@ impl Stream {
             return Some(ErrorFacts { kind: word.into(), message, ..ErrorFacts::default() });
         }
         self.structured = false;
-        note(&mut self.finished, index);
+        add(&mut self.finished, index);
         None
     }
 }
 
-fn note(list: &mut Vec<u32>, index: u32) {
+/// Writes down what would have to be known to go on with the stream.
+fn note(candidates: &[Candidate<'_>], begun: bool, notes: &mut Notes) {
+    let [candidate] = candidates else { return notes.bar(Unresumable::Choices) };
+    if candidate.index.unwrap_or(0) != 0 {
+        return notes.bar(Unresumable::Choices);
+    }
+    if candidate.citation_metadata.is_some() || candidate.grounding_metadata.is_some() {
+        return notes.bar(Unresumable::Citations);
+    }
+    let parts = candidate.content.as_ref().and_then(|content| content.parts.as_deref());
+    let parts = parts.unwrap_or_default();
+    for part in parts {
+        if part.function_call.is_some() {
+            return notes.bar(Unresumable::ToolCall);
+        }
+        if part.executable_code.is_some() || part.code_execution_result.is_some() {
+            return notes.bar(Unresumable::HostedTool);
+        }
+        if part.inline_data.is_some() {
+            return notes.bar(Unresumable::Media);
+        }
+    }
+    if let ([part], true, None) = (parts, begun, &candidate.finish_reason)
+        && let (Some(text), None) = (&part.text, &part.thought_signature)
+    {
+        if part.thought == Some(true) {
+            notes.plain_thinking(text);
+        } else {
+            notes.plain_text(text);
+        }
+    }
+}
+
+fn add(list: &mut Vec<u32>, index: u32) {
     if !list.contains(&index) {
         list.push(index);
     }

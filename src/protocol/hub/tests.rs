@@ -1,5 +1,7 @@
 //! Dialects of the tests' own, so that only the hub itself is looked at.
 
+mod resumed;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 

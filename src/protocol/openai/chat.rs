@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 use super::{OpenAi, is_filled, read_error_object, read_reply};
 use crate::protocol::error::ErrorView;
 use crate::protocol::stream::{Meaning, StreamReader};
+use crate::protocol::transcript::{Notes, Unresumable};
 use crate::protocol::usage::{self, Usage};
 use crate::protocol::{Answers, Malformed, Protocol, Reply, read_object};
 use crate::wire::sse::{KEEP_ALIVE, encode_event};
@@ -111,10 +112,19 @@ struct Delta<'a> {
     function_call: Option<&'a RawValue>,
     #[serde(borrow, default)]
     audio: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    annotations: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    thinking_blocks: Option<&'a RawValue>,
 }
 
 impl StreamReader for ChatStream {
-    fn read(&mut self, _name: Option<&str>, data: &[u8]) -> Result<Meaning, Malformed> {
+    fn read_noting(
+        &mut self,
+        _name: Option<&str>,
+        data: &[u8],
+        notes: Option<&mut Notes>,
+    ) -> Result<Meaning, Malformed> {
         // Some servers send the marker with spaces behind it.
         if data.trim_ascii() == b"[DONE]" {
             // Servers that know nothing of `n` give one choice and are done.
@@ -133,7 +143,16 @@ impl StreamReader for ChatStream {
         }
         let choices = chunk.choices.unwrap_or_default();
         if choices.is_empty() {
+            if let Some(notes) = notes
+                && !self.begun.is_empty()
+            {
+                notes.skip();
+            }
             return Ok(if usage.is_some() { Meaning::UsageOnly } else { Meaning::Preamble });
+        }
+        if let Some(notes) = notes {
+            // The first chunk says who answers.
+            note(&choices, !self.begun.is_empty(), notes);
         }
         let mut meaning = Meaning::Preamble;
         for choice in choices {
@@ -156,6 +175,44 @@ impl StreamReader for ChatStream {
 
     fn usage(&self) -> Usage {
         self.usage
+    }
+}
+
+/// Writes down what would have to be known to go on with the stream.
+fn note(choices: &[Choice<'_>], begun: bool, notes: &mut Notes) {
+    let [choice] = choices else { return notes.bar(Unresumable::Choices) };
+    if choice.index.unwrap_or(0) != 0 {
+        return notes.bar(Unresumable::Choices);
+    }
+    let delta = choice.delta.as_ref();
+    let holds = |member: fn(&Delta<'_>) -> bool| delta.is_some_and(member);
+    if holds(|delta| is_filled(delta.tool_calls) || is_filled(delta.function_call)) {
+        return notes.bar(Unresumable::ToolCall);
+    }
+    if holds(|delta| is_filled(delta.refusal)) {
+        return notes.bar(Unresumable::Refusal);
+    }
+    if holds(|delta| is_filled(delta.annotations)) {
+        return notes.bar(Unresumable::Citations);
+    }
+    if holds(|delta| is_filled(delta.audio)) {
+        return notes.bar(Unresumable::Media);
+    }
+    if !begun || is_filled(choice.finish_reason) || holds(|d| is_filled(d.thinking_blocks)) {
+        return;
+    }
+    let text = delta.and_then(|delta| delta.content).filter(|text| is_filled(Some(text)));
+    let text = text.or(choice.text.filter(|text| is_filled(Some(text))));
+    let thought = delta.and_then(|delta| {
+        let first = delta.reasoning_content.filter(|text| is_filled(Some(text)));
+        first.or(delta.reasoning.filter(|text| is_filled(Some(text))))
+    });
+    match (text, thought) {
+        (Some(text), None) => notes.text(text),
+        (None, Some(thought)) => notes.thinking(thought),
+        (None, None) => notes.skip(),
+        // Whoever replays it knows the order.
+        (Some(_), Some(_)) => {}
     }
 }
 

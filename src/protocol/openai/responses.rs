@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use super::{is_filled, read_error_object, read_reply};
 use crate::protocol::error::{ErrorFacts, ErrorView};
 use crate::protocol::stream::{Meaning, StreamReader};
+use crate::protocol::transcript::{Notes, Unresumable};
 use crate::protocol::usage::{self, Usage};
 use crate::protocol::{Answers, Malformed, Reply, read_object};
 use crate::wire::sse::{KEEP_ALIVE, encode_event};
@@ -83,6 +84,10 @@ struct Event<'a> {
     message: Option<&'a RawValue>,
     #[serde(borrow, default)]
     item: Option<Item<'a>>,
+    #[serde(default)]
+    sequence_number: Option<u64>,
+    #[serde(borrow, default)]
+    delta: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -100,13 +105,21 @@ struct Item<'a> {
 }
 
 impl StreamReader for ResponsesStream {
-    fn read(&mut self, _name: Option<&str>, data: &[u8]) -> Result<Meaning, Malformed> {
+    fn read_noting(
+        &mut self,
+        _name: Option<&str>,
+        data: &[u8],
+        notes: Option<&mut Notes>,
+    ) -> Result<Meaning, Malformed> {
         // No part of this API, but some servers end every stream so.
         if data.trim_ascii() == b"[DONE]" {
             return Ok(if self.ended { Meaning::End } else { Meaning::Preamble });
         }
         let event: Event<'_> = read_object(data)?;
         let kind = &*event.kind;
+        if let Some(notes) = notes {
+            note(&event, notes);
+        }
         Ok(match kind {
             "response.completed" | "response.incomplete" => self.close(event.response.as_ref()),
             "response.failed" => self.fail(event.response.as_ref()),
@@ -151,6 +164,34 @@ impl StreamReader for ResponsesStream {
 
     fn usage(&self) -> Usage {
         self.usage
+    }
+}
+
+/// Writes down what would have to be known to go on with the stream.
+fn note(event: &Event<'_>, notes: &mut Notes) {
+    // An error does not reach the client while somebody may go on.
+    let reaches = !matches!(&*event.kind, "error" | "response.failed");
+    if let Some(number) = event.sequence_number.filter(|_| reaches) {
+        notes.number(number);
+    }
+    match &*event.kind {
+        "response.output_text.delta" => {
+            if let Some(text) = event.delta {
+                notes.text(text);
+            }
+        }
+        "response.output_item.added" => match event.item.as_ref().map_or("", |item| &*item.kind) {
+            "message" | "reasoning" => {}
+            "function_call" | "custom_tool_call" => notes.bar(Unresumable::ToolCall),
+            _ => notes.bar(Unresumable::HostedTool),
+        },
+        "response.output_text.annotation.added" => notes.bar(Unresumable::Citations),
+        // Its parts are closed one after the other, and the writer knows them open or closed only.
+        "response.output_text.done" => notes.bar(Unresumable::Ended),
+        kind if kind.starts_with("response.refusal.") => notes.bar(Unresumable::Refusal),
+        // They repeat what `response.created` said.
+        "response.in_progress" | "response.queued" => notes.skip(),
+        _ => {}
     }
 }
 

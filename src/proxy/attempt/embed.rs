@@ -26,7 +26,7 @@ impl Attempt<'_> {
         let (mut waiting, mut running) = (plan.calls.iter(), FuturesOrdered::new());
         running.extend(waiting.by_ref().take(AT_ONCE).map(|call| self.call(call)));
         let mut writer = AnswerWriter::new(*base64);
-        let mut reservation = self.exchange.gateway.budget.reserve(0).map_err(out_of_memory)?;
+        let mut reservation = self.context.gateway.budget.reserve(0).map_err(out_of_memory)?;
         let (mut tokens, mut head) = (Some(0_u64), HeaderMap::new());
         let mut asked = plan.calls.iter();
         while let (Some(answer), Some(call)) = (running.next().await, asked.next()) {

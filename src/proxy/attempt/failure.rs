@@ -20,6 +20,8 @@ pub(in crate::proxy) struct Failure {
     /// For messages; without anything a provider said about a credential.
     pub detail: String,
     pub retry_after: Option<Duration>,
+    /// Whether the target may have begun to work on the request.
+    pub sent: bool,
     /// The field of the request that is at fault, if one is.
     pub param: Option<String>,
     /// The target's own answer, for failures that are the caller's to see.
@@ -64,8 +66,15 @@ impl Failure {
         Self::new(Class::Unproven, error.to_string())
     }
 
-    pub(super) fn new(class: Class, detail: impl Into<String>) -> Self {
-        Self { class, detail: detail.into(), retry_after: None, param: None, passed_on: None }
+    pub(in crate::proxy) fn new(class: Class, detail: impl Into<String>) -> Self {
+        Self {
+            class,
+            detail: detail.into(),
+            retry_after: None,
+            sent: true,
+            param: None,
+            passed_on: None,
+        }
     }
 }
 
@@ -76,7 +85,8 @@ pub(super) fn unsent(error: &SendError) -> Failure {
         SendError::Connect(ConnectError::Exhausted(_)) => Class::Exhausted,
         SendError::Connect(_) | SendError::Broken(_) => Class::Failure,
     };
-    Failure::new(class, error.to_string())
+    let sent = !matches!(error, SendError::Connect(_));
+    Failure { sent, ..Failure::new(class, error.to_string()) }
 }
 
 /// Nor within the time for it.

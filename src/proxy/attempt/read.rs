@@ -1,7 +1,7 @@
 //! An answer of success, read until it may go out: a reply to its end, a stream to its first output.
 
 use std::future::poll_fn;
-use std::time::SystemTime;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -19,7 +19,8 @@ use crate::protocol::neutral::Warning;
 use crate::protocol::usage::Usage;
 use crate::proxy::budget::Exhausted;
 use crate::proxy::classify::{Class, classify_in_band};
-use crate::proxy::events::{EventStream, Passage, Progress, StreamFault};
+use crate::proxy::events::{EventStream, Passage, Progress, Resuming, StreamFault};
+use crate::proxy::failover::may_go_on;
 use crate::proxy::headers::{self, names};
 use crate::proxy::prepare::Translated;
 use crate::proxy::relay::LongReply;
@@ -50,7 +51,7 @@ impl Attempt<'_> {
         let answers = self.prepared.operation.answers;
         let translated = self.prepared.translated.as_ref();
         let limit = if translated.is_some() { HELD_TRANSLATED } else { HELD_REPLY };
-        let reading = collect(&mut body, limit, &self.exchange.gateway.budget);
+        let reading = collect(&mut body, limit, &self.context.gateway.budget);
         let collected = match timeout_at(self.limits.give_up, reading).await {
             Ok(Ok(collected)) => collected,
             Ok(Err(error)) => return Err(uncollected(&error)),
@@ -98,7 +99,7 @@ impl Attempt<'_> {
         limit: usize,
     ) -> Result<(HeaderMap, Bytes), Failure> {
         let (head, mut body) = self.send(request).await?.into_parts();
-        let reading = collect(&mut body, limit, &self.exchange.gateway.budget);
+        let reading = collect(&mut body, limit, &self.context.gateway.budget);
         match timeout_at(self.limits.give_up, reading).await {
             Ok(Ok(Collected::Whole(text))) => Ok((head.headers, text)),
             Ok(Ok(Collected::Beginning(_))) => {
@@ -124,16 +125,8 @@ impl Attempt<'_> {
     }
 
     fn client_view(&self) -> ClientView<'_> {
-        let facts = &self.resolved.facts;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let request = self.resolved.neutral().and_then(|request| request.as_ref().ok());
-        ClientView {
-            model: self.upstream.model.as_deref().unwrap_or(&facts.model),
-            request_id: &self.exchange.request_id,
-            created: now.unwrap_or_default().as_secs(),
-            include_usage: facts.include_usage,
-            stand_ins: request.map_or(&[], |request| &request.stand_ins),
-        }
+        let model = self.upstream.model.as_deref().unwrap_or(&self.resolved.facts.model);
+        self.context.client_view(self.resolved, model)
     }
 
     /// How the events of the stream reach the client; what the head has to say about that.
@@ -159,32 +152,65 @@ impl Attempt<'_> {
     ) -> Result<Answer, Failure> {
         let (head, body) = response.into_parts();
         let mut headers = headers::from_target(&head.headers);
-        let budget = &self.exchange.gateway.budget;
-        let passage = self.passage(hide_usage, &mut headers);
-        let structured = self.resolved.facts.structured;
-        let framing = self.framing();
-        let mut events =
-            Box::new(EventStream::new(body, framing, passage, structured, budget.clone()));
+        let budget = &self.context.gateway.budget;
+        let mut events = self.event_stream(body, hide_usage, &mut headers)?;
         let mut held = Gathered::new(budget);
         let mut progress = Progress::None;
-        loop {
-            let until = self.limits.give_up.min(self.limits.commit);
-            let batch = match timeout_at(until, poll_fn(|cx| events.poll_batch(cx))).await {
+        let limits = self.limits.until_output(self.upstream.timeouts.thinking_idle);
+        let failure = loop {
+            let reading = poll_fn(|cx| events.poll_batch(cx));
+            let batch = match timeout_at(limits.give_up, reading).await {
                 Ok(Some(Ok(batch))) => batch,
-                Ok(Some(Err(fault))) => return Err(self.broken(&fault, headers)),
-                Ok(None) => return Err(Failure::new(Class::Failure, "sent an empty stream")),
-                Err(_) if self.limits.commit <= self.limits.give_up => {
-                    return Ok(Answer::Stream { headers, held: held.finish(), progress, events });
-                }
-                Err(_) => return Err(too_slow(self.limits)),
+                Ok(Some(Err(fault))) => break self.broken(&fault, headers),
+                Ok(None) => break Failure::new(Class::Failure, "sent an empty stream"),
+                Err(_) => break too_slow(limits),
             };
+            self.alive.store(true, Ordering::Relaxed);
             progress = progress.max(batch.progress);
-            held.push(batch.bytes).map_err(out_of_memory)?;
+            // What goes on with another stream holds its words back until they fit.
+            let fits = self.going_on.is_none()
+                || !batch.bytes.is_empty()
+                || progress >= Progress::Finished;
+            if let Err(exhausted) = held.push(batch.bytes) {
+                break out_of_memory(exhausted);
+            }
             // Reasoning is generated output too: it is shown, and it cannot be taken back.
-            if progress >= Progress::Thinking || held.len() > HELD_PREAMBLE {
+            if fits && (progress >= Progress::Thinking || held.len() > HELD_PREAMBLE) {
                 return Ok(Answer::Stream { headers, held: held.finish(), progress, events });
             }
+        };
+        if let Some((broken, _)) = self.going_on
+            && let Ok(interrupted) = events.take_over(&self.client_view())
+        {
+            broken.give_back(interrupted);
         }
+        Err(failure)
+    }
+
+    /// The events of an answer. What may have to be gone on with is noted.
+    fn event_stream(
+        self,
+        body: UpstreamBody,
+        hide_usage: bool,
+        headers: &mut HeaderMap,
+    ) -> Result<Box<EventStream>, Failure> {
+        let (framing, budget) = (self.framing(), self.context.gateway.budget.clone());
+        let structured = self.resolved.facts.structured;
+        let events = match (self.going_on, &self.prepared.translated) {
+            (Some((broken, mode)), Some(how)) => {
+                let interrupted = broken.take().ok_or_else(Failure::not_offered)?;
+                let how_on = Resuming { undo: how.undo.clone(), mode, structured };
+                EventStream::resumed(body, framing, interrupted, how.provider, how_on, budget)
+            }
+            _ => {
+                let mut passage = self.passage(hide_usage, headers);
+                if may_go_on(self.resolved) {
+                    passage = passage.recorded(self.resolved.operation);
+                }
+                EventStream::new(body, framing, passage, structured, budget)
+            }
+        };
+        Ok(Box::new(events))
     }
 
     fn broken(self, fault: &StreamFault, mut headers: HeaderMap) -> Failure {
@@ -199,7 +225,7 @@ impl Attempt<'_> {
             code: told(class).code,
             message: &facts.message,
             param: None,
-            request_id: &self.exchange.request_id,
+            request_id: &self.context.request_id,
         });
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         in_band(class, facts, headers, text)
@@ -216,6 +242,7 @@ fn in_band(class: Class, facts: &ErrorFacts, headers: HeaderMap, text: Bytes) ->
         class,
         detail: describe(class, None, facts),
         retry_after: None,
+        sent: true,
         param: None,
         passed_on: Some(Box::new((StatusCode::BAD_REQUEST, headers, text))),
     }

@@ -26,7 +26,7 @@ impl Attempt<'_> {
     /// Reads what a target says that does not answer.
     pub(super) async fn refused(self, response: Response<UpstreamBody>) -> Failure {
         let (head, mut body) = response.into_parts();
-        let reading = collect(&mut body, ERROR_BODY, &self.exchange.gateway.budget);
+        let reading = collect(&mut body, ERROR_BODY, &self.context.gateway.budget);
         let text = match timeout(ERROR_BODY_TIME, reading).await {
             Ok(Ok(Collected::Whole(text) | Collected::Beginning(text))) => text,
             Ok(Err(_)) | Err(_) => Bytes::new(),
@@ -55,6 +55,7 @@ impl Attempt<'_> {
             class,
             detail: describe(class, Some(head.status), &facts),
             retry_after: retry_after(&head.headers, SystemTime::now()).or(facts.retry_after),
+            sent: true,
             param: None,
             passed_on: Some(Box::new(passed_on)),
         }
@@ -68,7 +69,7 @@ impl Attempt<'_> {
         facts: &ErrorFacts,
         mut headers: HeaderMap,
     ) -> (StatusCode, HeaderMap, Bytes) {
-        let protocol = self.exchange.protocol;
+        let protocol = self.context.protocol;
         let status = status_for(protocol, status);
         let message = match facts.message.as_str() {
             "" => status.canonical_reason().unwrap_or("the provider gave no reason"),
@@ -83,7 +84,7 @@ impl Attempt<'_> {
             code: told(class).code,
             message,
             param: None,
-            request_id: &self.exchange.request_id,
+            request_id: &self.context.request_id,
         });
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.remove(CONTENT_ENCODING);

@@ -5,9 +5,11 @@ use bytes::Bytes;
 use super::batch::without_null_usage;
 use super::framing::Frame;
 use crate::protocol::Malformed;
+use crate::protocol::dialect::ClientView;
 use crate::protocol::hub::StreamTranslator;
 use crate::protocol::registry::Operation;
 use crate::protocol::stream::{Meaning, StreamReader};
+use crate::protocol::transcript::{Interrupted, Notes, Unresumable};
 use crate::protocol::usage::Usage;
 
 /// How a provider's events become what the client is sent.
@@ -18,6 +20,8 @@ pub(in crate::proxy) enum Passage {
         operation: &'static Operation,
         /// Usage was asked for by the gateway: the caller must not see it.
         hide_usage: bool,
+        /// What has to be known to go on with it, if somebody may have to.
+        notes: Option<Box<Notes>>,
     },
     /// Each event is written anew.
     Translated(Box<StreamTranslator>),
@@ -36,7 +40,51 @@ impl Passage {
         choices: usize,
         hide_usage: bool,
     ) -> Self {
-        Self::Direct { reader: operation.answers.stream(choices), operation, hide_usage }
+        let reader = operation.answers.stream(choices);
+        Self::Direct { reader, operation, hide_usage, notes: None }
+    }
+
+    /// Notes what the client gets, so that somebody else can go on with it, where the API of
+    /// `client` has a neutral form.
+    pub(in crate::proxy) fn recorded(self, client: &Operation) -> Self {
+        let Some(dialect) = client.dialect else { return self };
+        match self {
+            Self::Direct { reader, operation, hide_usage, .. } => {
+                Self::Direct { reader, operation, hide_usage, notes: Some(Box::default()) }
+            }
+            Self::Translated(translator) => {
+                Self::Translated(Box::new(translator.recorded(dialect)))
+            }
+        }
+    }
+
+    /// Takes out what somebody else needs to go on with the stream. `view` is that of the client's
+    /// request.
+    pub(super) fn interrupt(&mut self, view: &ClientView<'_>) -> Result<Interrupted, Unresumable> {
+        match self {
+            Self::Direct { reader, operation, notes, .. } => {
+                let dialect = operation.dialect.ok_or(Unresumable::Unrecorded)?.dialect();
+                let notes = notes.as_deref().ok_or(Unresumable::Unrecorded)?;
+                notes.interrupted(dialect, view, reader.usage())
+            }
+            Self::Translated(translator) => translator.interrupt(),
+        }
+    }
+
+    /// Bytes that are kept for somebody who may have to go on with it.
+    pub(super) fn kept(&self) -> usize {
+        match self {
+            Self::Direct { notes, .. } => notes.as_ref().map_or(0, |notes| notes.size()),
+            Self::Translated(translator) => translator.kept(),
+        }
+    }
+
+    /// Keeps nothing any longer.
+    pub(super) fn forget(&mut self) {
+        match self {
+            Self::Direct { notes, .. } => *notes = None,
+            Self::Translated(translator) => translator.forget(),
+        }
     }
 
     pub(super) fn pass(&mut self, frame: Frame) -> Passed {
@@ -44,8 +92,14 @@ impl Passage {
             Self::Direct { .. } if frame.is_silent() => {
                 Passed { meaning: Ok(Meaning::Preamble), bytes: frame.into_raw() }
             }
-            Self::Direct { reader, hide_usage, .. } => {
-                let meaning = reader.read(frame.event(), frame.data());
+            Self::Direct { reader, hide_usage, notes, .. } => {
+                let (name, data) = (frame.event(), frame.data());
+                let meaning = reader.read_noting(name, data, notes.as_deref_mut());
+                if let (Some(notes), Ok(meaning)) = (notes, &meaning)
+                    && !matches!(meaning, Meaning::Error(_) | Meaning::End)
+                {
+                    notes.passed(name, data);
+                }
                 let bytes = match &meaning {
                     Err(_) | Ok(Meaning::Error(_)) => Bytes::new(),
                     Ok(Meaning::End) if !reader.finished() => Bytes::new(),

@@ -53,6 +53,14 @@ impl Clock {
         }
     }
 
+    /// A clock for a stream of which nobody knows yet who answers it: nobody is silent, and the client
+    /// is shown that it lives.
+    pub fn searching() -> Self {
+        let never = Duration::from_secs(u32::MAX.into());
+        let timeouts = Timeouts { thinking_idle: never, ..Timeouts::BUILT_IN };
+        Self::new(timeouts, Progress::None)
+    }
+
     /// The client is here: the time it was away does not count against the provider.
     pub fn client_is_back(&mut self) {
         if let Some(since) = self.away_since.take() {

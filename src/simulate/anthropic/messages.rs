@@ -29,7 +29,7 @@ pub(in crate::simulate) fn respond(
     let stream = stream.unwrap_or_else(|| request.streams());
     let shows_thinking = request.shows_thinking();
     let prompt = request.into_prompt();
-    let mut reply = ask.reply(&prompt, 0);
+    let mut reply = ask.reply(&prompt, 0)?;
     let signature = signature(&reply);
     if !shows_thinking {
         reply.reasoning.clear();

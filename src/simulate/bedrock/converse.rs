@@ -25,7 +25,7 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>, stream: bool) -> Result<Answer,
     rules::check(&request, ask.model)?;
     let (shows_thinking, tells_stop) = (request.shows_thinking(), request.tells_stop());
     let prompt = request.into_prompt();
-    let mut reply = ask.reply(&prompt, 0);
+    let mut reply = ask.reply(&prompt, 0)?;
     let signature = signature(&reply);
     if !shows_thinking {
         reply.reasoning.clear();

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, str::FromStr, time::Duration};
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use super::{Cut, Ending, Fault, Mute, Replacement};
+use super::{Cut, Ending, Fault, GoesOn, Mute, Replacement};
 
 /// Longest wait: a mistyped unit must not look like a hanging simulator for a day.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
@@ -16,7 +16,7 @@ const MAX_EVENT: usize = 64 << 20;
 const HUGE: usize = 1 << 20;
 
 /// Every option and its effect, as the command's help shows them.
-pub(in crate::simulate) const OPTIONS: [(&str, &str); 26] = [
+pub(in crate::simulate) const OPTIONS: [(&str, &str); 27] = [
     ("status=CODE", "an error of this status (300 to 599) in the protocol's shape"),
     ("code=TEXT", "the code of that error"),
     ("type=TEXT", "the type of that error"),
@@ -43,6 +43,10 @@ pub(in crate::simulate) const OPTIONS: [(&str, &str); 26] = [
     ("times=N", "only the first N requests with this model and fault suffer"),
     ("words=N", "the text has exactly N tokens"),
     ("reasoning=N", "reasoning of N tokens comes first"),
+    (
+        "goes-on=truly|restart|paraphrase|repeat|courtesy|mid-word|refuse",
+        "how an answer that was begun elsewhere is gone on with",
+    ),
 ];
 
 /// A fault text that does not follow the grammar.
@@ -134,6 +138,7 @@ impl Fault {
             }
             "words" => self.words = Some(at_most(MAX_TOKENS, number(value)?)?),
             "reasoning" => self.reasoning = Some(at_most(MAX_TOKENS, number(value)?)?),
+            "goes-on" => self.goes_on = goes_on(needed(value)?)?,
             _ => return Err("is not known".to_owned()),
         }
         Ok(())
@@ -208,6 +213,25 @@ pub(in crate::simulate) fn parse_time(text: &str) -> Result<Duration, String> {
     if time <= MAX_WAIT { Ok(time) } else { Err("is over an hour".to_owned()) }
 }
 
+fn goes_on(value: &str) -> Result<GoesOn, String> {
+    Ok(match value {
+        "truly" => GoesOn::Truly,
+        "restart" => GoesOn::Restart,
+        "paraphrase" => GoesOn::Paraphrase,
+        "repeat" => GoesOn::Repeat,
+        "courtesy" => GoesOn::Courtesy,
+        "mid-word" => GoesOn::MidWord,
+        "refuse" => GoesOn::Refuse,
+        _ => {
+            return Err(
+                "needs `truly`, `restart`, `paraphrase`, `repeat`, `courtesy`, `mid-word` \
+                        or `refuse`"
+                    .to_owned(),
+            );
+        }
+    })
+}
+
 fn cut(value: &str) -> Result<Cut, String> {
     let (after, how) = match value.split_once(':') {
         None => (value, Ending::Close),
@@ -233,7 +257,7 @@ mod tests {
             "status=429; code=c; type=t; message=no more; retry-after=2; retry-after-ms=1500; \
              should-retry=false; header=location: http://x/; header=a:b; content-type=text/plain; \
              body=html; delay=1ms; first=2s; pace=1m; cut=3:reset; drip; garbage=1; error=0; huge; \
-             no-end; times=2; words=9; reasoning=4; silent",
+             no-end; times=2; words=9; reasoning=4; goes-on=mid-word; silent",
         );
         assert_eq!(fault.status, Some(StatusCode::TOO_MANY_REQUESTS));
         assert_eq!(fault.message.as_deref(), Some("no more"));
@@ -247,6 +271,7 @@ mod tests {
         assert_eq!(fault.drip, NonZeroUsize::new(1));
         assert_eq!(fault.huge, Some(HUGE));
         assert_eq!(fault.refusal, Some(Mute::Silent));
+        assert_eq!(fault.goes_on, GoesOn::MidWord);
         assert!(fault.no_end);
     }
 
@@ -277,6 +302,7 @@ mod tests {
             ("drip=0", "drip=0", "at least one"),
             ("header=nonsense", "header=nonsense", "NAME:VALUE"),
             ("cut=1:softly", "cut=1:softly", "ends in"),
+            ("goes-on=well", "goes-on=well", "`truly`"),
         ] {
             let error = text.parse::<Fault>().expect_err(text).to_string();
             assert!(error.contains(&format!("`{option}`")), "{error}");

@@ -20,7 +20,8 @@ pub(super) fn answer(call: Call<'_>, stream: bool) -> Result<Answer, Refusal> {
     let shown = request.pointer("/generationConfig/thinkingConfig/includeThoughts")
         == Some(&Value::Bool(true));
     let ask = call.ask;
-    let replies: Vec<Reply> = (0..choices).map(|at| ask.reply(&prompt, at)).collect();
+    let replies = (0..choices).map(|at| ask.reply(&prompt, at));
+    let replies: Vec<Reply> = replies.collect::<Result<_, _>>()?;
     if !stream {
         return Ok(Answer::json(&whole(call, &replies, shown)));
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::rules::{list, parts};
 use crate::simulate::{
-    prompt::{Format, MESSAGE_TOKENS, Prompt, Tool, ToolChoice},
+    prompt::{Earlier, Format, MESSAGE_TOKENS, Prompt, Tool, ToolChoice},
     tokens,
 };
 
@@ -28,6 +28,7 @@ pub(super) fn read(request: &Value) -> Prompt {
         said: user.map(text).unwrap_or_default(),
         tools_returned: user.is_some_and(|user| !parts(user, "functionResponse").is_empty()),
         prefill: last.filter(is_model).map(text),
+        earlier: Earlier::of(contents, |one| !is_model(&one), text),
         tools,
         choice,
         parallel: true,

@@ -21,7 +21,8 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
     let (stream, include_usage, choices) =
         (request.streams(), request.includes_usage(), request.choices());
     let prompt = request.into_prompt();
-    let replies: Vec<_> = (0..choices).map(|choice| ask.reply(&prompt, choice)).collect();
+    let replies = (0..choices).map(|choice| ask.reply(&prompt, choice));
+    let replies: Vec<_> = replies.collect::<Result<_, _>>()?;
     Ok(if stream {
         Answer::Events(stream::frames(ask, &replies, include_usage))
     } else {

@@ -77,15 +77,17 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
     for (text, tokens) in prompt.into_texts() {
         sum.input += tokens;
         let echoed = if request.echo == Some(true) { text.clone() } else { String::new() };
+        let (said, written) = begun(&text);
         let prompt = Prompt {
-            said: text,
+            said: said.to_owned(),
+            prefill: written.map(str::to_owned),
             stops: stops.clone(),
             limit: Some(request.max_tokens.unwrap_or(ask.fault.words.unwrap_or(DEFAULT_LIMIT))),
             tokens,
             ..Prompt::default()
         };
         for choice in 0..request.n.unwrap_or(1) {
-            let mut reply = ask.reply(&prompt, choice);
+            let mut reply = ask.reply(&prompt, choice)?;
             sum.output += reply.usage.output;
             reply.text.insert_str(0, &echoed);
             choices.push(reply);
@@ -100,6 +102,16 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
         whole["usage"] = usage(sum);
         Answer::json(&whole)
     })
+}
+
+/// Splits a prompt that ends in the beginning of its own answer, however short.
+fn begun(text: &str) -> (&str, Option<&str>) {
+    let may_begin = text.match_indices('Y').filter(|(at, _)| *at > 0);
+    let split = may_begin.map(|(at, _)| text.split_at(at)).find(|(said, written)| {
+        let answer = format!("You said: \"{said}\". ");
+        answer.starts_with(written) || written.starts_with(&answer)
+    });
+    split.map_or((text, None), |(said, written)| (said, Some(written)))
 }
 
 fn frames(ask: &Ask<'_>, replies: &[Reply], sum: Usage, include_usage: bool) -> Frames {

@@ -19,7 +19,7 @@ pub(in crate::simulate) fn answer(ask: &Ask<'_>) -> Result<Answer, Refusal> {
     let echoed = request.echoed();
     let stream = request.streams();
     let prompt = request.into_prompt();
-    let reply = ask.reply(&prompt, 0);
+    let reply = ask.reply(&prompt, 0)?;
     let response = Response { ask, reply: &reply, items: items(ask, &reply), echoed };
     Ok(if stream {
         Answer::Events(stream::frames(&response))

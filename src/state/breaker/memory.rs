@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::window::Window;
-use super::{BreakerPolicy, BreakerStatus, Signal};
+use super::{BreakerAccount, BreakerPolicy, BreakerStatus, Phase, Signal};
 
 /// A rest never ends later than this, whatever was configured: `Instant`s do not reach for ever.
 const LONGEST_REST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -25,6 +25,20 @@ pub(super) struct Memory {
     /// The probe that is out.
     probe: Option<u64>,
     probes_begun: u64,
+    /// The rest that began with the last failure is over before its time.
+    rest_ended: bool,
+    /// A rest was ended before its time since the target was last seen healthy.
+    hastened: bool,
+    history: History,
+}
+
+/// When it opened and closed, in the eyes of the policy that was recorded under.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct History {
+    pub(super) opened_at: Option<Instant>,
+    pub(super) closed_at: Option<Instant>,
+    /// How often it opened.
+    pub(super) opened: u64,
 }
 
 /// A failure, and by how many thousandths the rest that begins with it is longer.
@@ -101,14 +115,62 @@ impl Memory {
         self.probe.take_if(|probe| *probe == id).is_some()
     }
 
-    /// Forgets everything but how many probes there were, so that an old permit is told from a new.
+    /// Forgets everything that could be held against the target. How many probes there were stays
+    /// known, so that an old permit is told from a new.
     pub(super) fn clear(&mut self) {
-        *self = Self { probes_begun: self.probes_begun, ..Self::default() };
+        let history = History { opened_at: None, ..self.history };
+        *self = Self { probes_begun: self.probes_begun, history, ..Self::default() };
+    }
+
+    /// Remembers a change of state.
+    pub(super) fn note(&mut self, from: Phase, to: Phase, now: Instant) {
+        match (from, to) {
+            (Phase::Closed, Phase::Open | Phase::HalfOpen) => {
+                self.history.opened_at = Some(now);
+                self.history.opened += 1;
+            }
+            (Phase::Open | Phase::HalfOpen, Phase::Closed) => {
+                self.history.opened_at = None;
+                self.history.closed_at = Some(now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the rest after ordinary failures; once for each time that it opens.
+    pub(super) fn end_rest(&mut self) {
+        if !self.hastened {
+            self.hastened = true;
+            self.rest_ended = true;
+        }
+    }
+
+    /// What there is to tell of it.
+    pub(super) fn account(&self, policy: &BreakerPolicy, now: Instant) -> BreakerAccount {
+        let status = self.status(policy, now);
+        let last = self.last_failure.map(|failure| failure.at).max(self.last_permanent);
+        let since = match status {
+            BreakerStatus::Closed => self.history.closed_at,
+            // Under another policy it may have been closed all the time.
+            BreakerStatus::Open { .. } | BreakerStatus::HalfOpen => self.history.opened_at.or(last),
+        };
+        let (failures, requests) = self.window.sum(policy.monitoring_window);
+        BreakerAccount {
+            status,
+            since,
+            opened: self.history.opened,
+            consecutive_failures: self.consecutive,
+            permanent_failures: self.permanent,
+            window_failures: failures,
+            window_requests: requests,
+            probing: self.is_probing(),
+        }
     }
 
     fn fail(&mut self, now: Instant) {
         self.consecutive = self.consecutive.saturating_add(1);
         self.last_failure = Some(Failure { at: now, jitter: fastrand::i32(JITTER) });
+        self.rest_ended = false;
     }
 
     fn fail_for_good(&mut self, now: Instant) {
@@ -128,8 +190,10 @@ impl Memory {
     /// When all rests are over.
     fn rested_at(&self, policy: &BreakerPolicy) -> Option<Instant> {
         let end = |from: Instant, rest: Duration| from.checked_add(rest.min(LONGEST_REST));
-        let failure =
-            self.last_failure.and_then(|failure| end(failure.at, policy.rest(failure.jitter)));
+        let failure = self
+            .last_failure
+            .filter(|_| !self.rest_ended)
+            .and_then(|failure| end(failure.at, policy.rest(failure.jitter)));
         let permanent = self
             .last_permanent
             .filter(|_| policy.knows_permanent())

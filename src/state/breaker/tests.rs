@@ -220,3 +220,60 @@ fn one_probe_at_a_time_whoever_asks() {
     let probes = admissions.iter().filter(|admission| matches!(admission, Admission::Probe(_)));
     assert_eq!(probes.count(), 1);
 }
+
+#[test]
+fn it_tells_since_when_and_how_often() {
+    let (breaker, now) = breaker();
+    assert_eq!(breaker.account(&policy(), now).since, None);
+    fail(&breaker, 4, now);
+    let account = breaker.account(&policy(), now);
+    assert_eq!((account.status, account.consecutive_failures), (BreakerStatus::Closed, 4));
+    fail(&breaker, 1, now + SECOND);
+    let opened = now + SECOND;
+    let probed = opened + RESTED;
+    probe(&breaker, probed).record(Signal::Failure, &policy(), probed);
+    let account = breaker.account(&policy(), probed);
+    assert_eq!((account.status.phase(), account.opened), (Phase::Open, 1));
+    assert_eq!(account.since, Some(opened), "a probe that fails does not begin it anew");
+    assert_eq!((account.window_failures, account.window_requests), (5, 5));
+    let back = probed + RESTED;
+    assert_eq!(breaker.account(&policy(), back).since, Some(opened));
+    probe(&breaker, back).record(Signal::Success, &policy(), back);
+    let account = breaker.account(&policy(), back + SECOND);
+    assert_eq!((account.since, account.opened), (Some(back), 1));
+    assert_eq!((account.consecutive_failures, account.window_requests), (0, 0));
+    fail(&breaker, 5, back + SECOND);
+    assert_eq!(breaker.account(&policy(), back + SECOND).opened, 2);
+    // A policy under which it never opened knows by the failures since when it is against it.
+    let strict = BreakerPolicy { failure_threshold: 1, ..policy() };
+    breaker.reset();
+    fail(&breaker, 1, back + 2 * SECOND);
+    assert_eq!(breaker.account(&strict, back + 3 * SECOND).since, Some(back + 2 * SECOND));
+}
+
+#[test]
+fn a_sign_of_life_ends_a_rest_once_for_each_time_it_opens() {
+    let (breaker, now) = breaker();
+    fail(&breaker, 4, now);
+    breaker.end_rest(&policy(), now);
+    fail(&breaker, 1, now);
+    assert_eq!(breaker.status(&policy(), now).phase(), Phase::Open, "it came before the rest");
+    for _ in 0..2 {
+        breaker.end_rest(&policy(), now);
+        assert_eq!(breaker.status(&policy(), now), BreakerStatus::HalfOpen);
+        probe(&breaker, now).record(Signal::Failure, &policy(), now);
+        breaker.end_rest(&policy(), now);
+        assert_eq!(breaker.status(&policy(), now).phase(), Phase::Open, "the sign was wrong");
+        let rested = now + RESTED;
+        probe(&breaker, rested).record(Signal::Success, &policy(), rested);
+        fail(&breaker, 5, now);
+    }
+}
+
+#[test]
+fn a_sign_of_life_does_not_end_the_rest_after_a_permanent_failure() {
+    let (breaker, now) = breaker();
+    breaker.record(Signal::Permanent, &policy(), now);
+    breaker.end_rest(&policy(), now);
+    assert_eq!(breaker.status(&policy(), now).phase(), Phase::Open);
+}

@@ -73,7 +73,7 @@ impl Window {
     }
 
     /// Failures and all outcomes of the time before the last failure.
-    fn sum(&self, window: Duration) -> (u64, u64) {
+    pub(super) fn sum(&self, window: Duration) -> (u64, u64) {
         let Some(last) = self.judged.checked_sub(1).map(|last| self.buckets[last].second) else {
             return (0, 0);
         };

@@ -49,6 +49,7 @@ fn record<'a>(path: &'a str, request_id: &'a str) -> AccessRecord<'a> {
         consumer: None,
         model: None,
         route: None,
+        fallback_route: None,
         target: None,
         provider: None,
         upstream_model: None,
@@ -65,6 +66,7 @@ fn record<'a>(path: &'a str, request_id: &'a str) -> AccessRecord<'a> {
         request_bytes: 0,
         response_bytes: 0,
         malformed_events: 0,
+        resumes: 0,
     }
 }
 

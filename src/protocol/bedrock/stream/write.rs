@@ -11,6 +11,7 @@ use crate::protocol::bedrock::wire::{
 };
 use crate::protocol::dialect::{ClientView, EventWriter};
 use crate::protocol::neutral::{Event, Finish, OpaqueState, Origin};
+use crate::protocol::transcript::Seen;
 use crate::protocol::usage::Usage;
 use crate::wire::event_stream::put_event;
 
@@ -89,6 +90,11 @@ impl EventWriter for Writer {
             // There is one choice; the API has nothing that only shows life.
             _ => {}
         }
+    }
+
+    fn catch_up(&mut self, seen: &Seen) {
+        self.next = seen.ended_blocks as usize;
+        self.open = seen.open_text.then_some(Open::Text);
     }
 }
 

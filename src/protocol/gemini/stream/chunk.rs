@@ -37,6 +37,12 @@ pub(in crate::protocol::gemini) struct Candidate<'a> {
     pub(in crate::protocol::gemini) finish_reason: Option<String>,
     #[serde(default)]
     pub(in crate::protocol::gemini) finish_message: Option<String>,
+    /// Whose words it repeats.
+    #[serde(borrow, default)]
+    pub(in crate::protocol::gemini) citation_metadata: Option<&'a RawValue>,
+    /// What a search found.
+    #[serde(borrow, default)]
+    pub(in crate::protocol::gemini) grounding_metadata: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,6 +65,11 @@ pub(in crate::protocol::gemini) struct Part<'a> {
     /// A picture or sound; in a thought, a draft of one.
     #[serde(borrow, default)]
     pub(in crate::protocol::gemini) inline_data: Option<&'a RawValue>,
+    /// What the provider runs for the model, and what came of it.
+    #[serde(borrow, default)]
+    pub(in crate::protocol::gemini) executable_code: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(in crate::protocol::gemini) code_execution_result: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]

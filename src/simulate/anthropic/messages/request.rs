@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::simulate::{
     answer::Refusal,
     content::Content,
-    prompt::{Format, MESSAGE_TOKENS, Prompt, Tool, ToolChoice},
+    prompt::{Earlier, Format, MESSAGE_TOKENS, Prompt, Tool, ToolChoice},
     tokens,
 };
 
@@ -89,6 +89,11 @@ impl Request {
             said: user.map(|one| one.content.text()).unwrap_or_default(),
             tools_returned: user.is_some_and(|one| one.content.has("tool_result")),
             prefill: last.filter(|one| one.role == "assistant").map(|one| one.content.text()),
+            earlier: Earlier::of(
+                &self.messages,
+                |one| one.role == "user",
+                |one| one.content.text(),
+            ),
             tools: self.tools.iter().flatten().filter_map(client_tool).collect(),
             choice: choice.map_or(ToolChoice::Auto, Choice::read),
             parallel: choice.and_then(|choice| choice.disable_parallel_tool_use) != Some(true),

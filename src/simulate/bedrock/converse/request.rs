@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::content::{Block, CachePoint, Unread};
 use crate::simulate::{
-    prompt::{Format, MESSAGE_TOKENS, Prompt, Tool, ToolChoice},
+    prompt::{Earlier, Format, MESSAGE_TOKENS, Prompt, Tool, ToolChoice},
     tokens,
 };
 
@@ -205,6 +205,7 @@ impl Request {
             said: user.map(Message::text).unwrap_or_default(),
             tools_returned: user.is_some_and(returned),
             prefill: last.filter(|one| one.role == Role::Assistant).map(Message::text),
+            earlier: Earlier::of(&self.messages, |one| one.role == Role::User, Message::text),
             tools: self.specs().map(ToolSpec::read).collect(),
             choice: self.choice(),
             parallel: self.extra("tool_choice/disable_parallel_tool_use")

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::simulate::{
     answer::Refusal,
     content::Content,
-    prompt::{Format, MESSAGE_TOKENS, Prompt, Tool, ToolChoice},
+    prompt::{Earlier, Format, MESSAGE_TOKENS, Prompt, Tool, ToolChoice},
     tokens,
 };
 
@@ -111,6 +111,11 @@ impl Request {
             said: said.unwrap_or_default(),
             tools_returned,
             prefill: last.filter(|last| last.role == "assistant").and_then(text),
+            earlier: Earlier::of(
+                &self.messages,
+                |one| one.role == "user",
+                |one| text(one).unwrap_or_default(),
+            ),
             tools: self.tools.iter().flatten().filter_map(function).collect(),
             choice: choice(self.tool_choice.as_ref()),
             parallel: self.parallel_tool_calls != Some(false),

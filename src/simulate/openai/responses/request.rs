@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::simulate::{
     answer::Refusal,
     content::Content,
-    prompt::{Format, MESSAGE_TOKENS, Prompt, Tool, ToolChoice},
+    prompt::{Earlier, Format, MESSAGE_TOKENS, Prompt, Tool, ToolChoice},
     tokens,
 };
 
@@ -120,6 +120,7 @@ impl Request {
             said: text.cloned().or(said).unwrap_or_default(),
             tools_returned,
             prefill: last.filter(|item| role(item, "assistant")).map(Item::text),
+            earlier: Earlier::of(items, |item| role(item, "user"), Item::text),
             tools: self.list("tools").iter().filter_map(function).collect(),
             choice: self.setting("tool_choice").map_or(ToolChoice::Auto, choice),
             parallel: self.setting("parallel_tool_calls") != Some(&json!(false)),

@@ -16,6 +16,9 @@ struct Model {
     failed: Option<(Duration, i32)>,
     permanent: Vec<Duration>,
     probe: Option<usize>,
+    /// The rest after `failed` was ended, and whether that was done once already.
+    rest_ended: bool,
+    hastened: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +64,8 @@ impl Model {
             return Verdict::Closed;
         }
         let thousandths = |jitter: i32| u32::try_from(1000 + jitter).expect("within 20 %");
-        let mut until = self.failed.map_or(Duration::ZERO, |(at, jitter)| {
+        let failed = self.failed.filter(|_| !self.rest_ended);
+        let mut until = failed.map_or(Duration::ZERO, |(at, jitter)| {
             at + policy.reset_timeout * thousandths(jitter) / 1000
         });
         if let Some(at) = self.permanent.last()
@@ -96,6 +100,7 @@ impl Model {
         } else if probing {
             self.consecutive += 1;
             self.failed = Some((self.now, jitter));
+            self.rest_ended = false;
         } else if self.is_tripped(policy) {
         } else if signal == Signal::Success {
             self.consecutive = 0;
@@ -103,6 +108,7 @@ impl Model {
         } else {
             self.consecutive += 1;
             self.failed = Some((self.now, jitter));
+            self.rest_ended = false;
             self.count(true);
         }
     }
@@ -149,6 +155,7 @@ enum Step {
     Settle(prop::sample::Index, usize, Signal),
     Drop(prop::sample::Index),
     Advance(u64),
+    EndRest(usize),
     Reset,
 }
 
@@ -169,6 +176,7 @@ fn steps() -> impl proptest::strategy::Strategy<Value = Vec<Step>> {
         4 => (0u64..4_000).prop_map(Step::Advance),
         3 => (0u64..60_000).prop_map(Step::Advance),
         1 => (0u64..900_000).prop_map(Step::Advance),
+        2 => (0usize..4).prop_map(Step::EndRest),
         1 => Just(Step::Reset),
     ];
     proptest::collection::vec(step, 0..120)
@@ -187,6 +195,14 @@ proptest! {
             let told = match step {
                 Step::Advance(millis) => {
                     model.now += Duration::from_millis(millis);
+                    None
+                }
+                Step::EndRest(at) => {
+                    breaker.end_rest(&policies[at], now);
+                    let rests = model.verdict(&policies[at]).phase() == Phase::Open;
+                    if rests && !std::mem::replace(&mut model.hastened, true) {
+                        model.rest_ended = true;
+                    }
                     None
                 }
                 Step::Reset => {

@@ -13,6 +13,7 @@ use super::frame::{Delta, Ending, Frame, Message, NoMembers, Shell};
 use crate::protocol::anthropic::messages::stop::{self, Counts};
 use crate::protocol::dialect::{ClientView, EventWriter};
 use crate::protocol::neutral::{Event, Finish, Origin};
+use crate::protocol::transcript::Seen;
 use crate::protocol::usage::Usage;
 
 /// How far the first block is.
@@ -113,6 +114,17 @@ impl EventWriter for MessagesWriter {
             _ => {}
         }
         self.advance(out);
+    }
+
+    fn catch_up(&mut self, seen: &Seen) {
+        self.started |= seen.started;
+        self.index = seen.ended_blocks;
+        self.blocks = Blocks::default();
+        self.front = Front::Waits;
+        if seen.open_text {
+            self.blocks.text("");
+            self.front = Front::Begun;
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! once, in the items of the response to come, and everything that is sent borrows from there.
 
 mod frame;
+mod taken_over;
 
 use serde::de::IgnoredAny;
 
@@ -12,6 +13,7 @@ use super::super::body::{Answer, Content, Item, PartView, Status, Words};
 use super::super::sealed::{seal, seal_call};
 use crate::protocol::dialect::{ClientView, EventWriter};
 use crate::protocol::neutral::{Event, Finish, OpaqueState, StandIn, StandInKind};
+use crate::protocol::transcript::Seen;
 use crate::protocol::usage::Usage;
 use crate::wire::sse::KEEP_ALIVE;
 
@@ -78,6 +80,10 @@ impl EventWriter for ResponsesWriter {
             Event::End => self.end(out),
             _ => {}
         }
+    }
+
+    fn catch_up(&mut self, seen: &Seen) {
+        self.take_over(seen);
     }
 }
 

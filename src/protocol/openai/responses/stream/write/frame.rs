@@ -47,6 +47,11 @@ pub(super) struct Frames {
 }
 
 impl Frames {
+    /// Goes on with this number.
+    pub fn go_on_with(&mut self, sequence: u64) {
+        self.sequence = sequence;
+    }
+
     /// Sends an event.
     pub fn send(&mut self, out: &mut Vec<u8>, kind: &'static str, frame: Frame<'_>) {
         let frame = Frame { kind, sequence_number: self.sequence, ..frame };

@@ -1,0 +1,116 @@
+//! How targets and keys fare, as gauges: one series for each state of each, so that an alert or a
+//! panel picks the states it is about. What there can be is bounded by the resources.
+
+use std::time::Instant;
+
+use prometheus::{GaugeVec, IntCounterVec, Opts, Registry};
+
+use super::number;
+use crate::admin::credentials::{self, KeyStanding};
+use crate::admin::filter::Filter;
+use crate::compile::ObjectReport;
+use crate::state::Phase;
+use crate::table::{RouteTable, Standing};
+
+/// Registers them with what they are now.
+pub(super) fn register(
+    registry: &Registry,
+    table: &RouteTable,
+    reports: &[ObjectReport],
+) -> Result<(), prometheus::Error> {
+    let now = Instant::now();
+    register_targets(registry, table, now)?;
+    register_checks(registry, table)?;
+    register_keys(registry, table, reports, now)
+}
+
+fn register_targets(
+    registry: &Registry,
+    table: &RouteTable,
+    now: Instant,
+) -> Result<(), prometheus::Error> {
+    let gauge =
+        |name: &str, help: &str, labels: &[&str]| GaugeVec::new(Opts::new(name, help), labels);
+    let breakers = gauge(
+        "pilothouse_breaker_state",
+        "State of each target's circuit breaker: 0 closed, 1 half-open, 2 open.",
+        &["route", "target"],
+    )?;
+    let states = gauge(
+        "pilothouse_target_state",
+        "1 for the state that a target is in, 0 for the others.",
+        &["route", "target", "state"],
+    )?;
+    let in_flight = gauge(
+        "pilothouse_target_in_flight",
+        "Requests running at a target, streams until their last byte, whichever route of its \
+         namespace sent them.",
+        &["route", "target"],
+    )?;
+    for (route, target) in table.routes.iter().flat_map(|r| r.targets.iter().map(move |t| (r, t))) {
+        let labels = [&*route.label, &*target.name];
+        let standing = target.standing(now).as_str();
+        for state in Standing::WORDS {
+            let is = f64::from(u8::from(state == standing));
+            states.with_label_values(&[labels[0], labels[1], state]).set(is);
+        }
+        let Some(upstream) = target.upstream() else { continue };
+        let breaker = match upstream.state.breaker.status(&upstream.breaker, now).phase() {
+            Phase::Closed => 0.0,
+            Phase::HalfOpen => 1.0,
+            Phase::Open => 2.0,
+        };
+        breakers.with_label_values(&labels).set(breaker);
+        in_flight.with_label_values(&labels).set(number(upstream.state.in_flight.count()));
+    }
+    registry.register(Box::new(breakers))?;
+    registry.register(Box::new(states))?;
+    registry.register(Box::new(in_flight))
+}
+
+fn register_checks(registry: &Registry, table: &RouteTable) -> Result<(), prometheus::Error> {
+    let checks = IntCounterVec::new(
+        Opts::new(
+            "pilothouse_health_checks_total",
+            "Checks of a target's health, by what became of them.",
+        ),
+        &["route", "target", "outcome"],
+    )?;
+    for route in &table.routes {
+        for target in &route.targets {
+            let upstream = target.upstream().filter(|upstream| upstream.health_check.is_some());
+            let Some(upstream) = upstream else { continue };
+            let account = upstream.state.health.account();
+            for (outcome, count) in [("passed", account.passed), ("failed", account.failed)] {
+                let labels = [&*route.label, &*target.name, outcome];
+                checks.with_label_values(&labels).inc_by(count);
+            }
+        }
+    }
+    registry.register(Box::new(checks))
+}
+
+fn register_keys(
+    registry: &Registry,
+    table: &RouteTable,
+    reports: &[ObjectReport],
+    now: Instant,
+) -> Result<(), prometheus::Error> {
+    let states = GaugeVec::new(
+        Opts::new(
+            "pilothouse_key_state",
+            "1 for the state that a key of a CredentialStore is in, 0 for the others.",
+        ),
+        &["store", "key", "state"],
+    )?;
+    for (name, store) in credentials::stores(table, reports, &Filter::default()) {
+        let name = name.to_string();
+        for (key, standing, ..) in store.keys(now) {
+            for state in KeyStanding::WORDS {
+                let is = f64::from(u8::from(state == standing.as_str()));
+                states.with_label_values(&[&*name, key, state]).set(is);
+            }
+        }
+    }
+    registry.register(Box::new(states))
+}
