@@ -89,6 +89,10 @@ fuzz: ## Look for inputs that break a decoder (FUZZ_TIME=seconds for each, TARGE
 	@CACHE='$(CACHE)' FUZZ_TIME='$(FUZZ_TIME)' FUZZ_RUNS='$(FUZZ_RUNS)' \
 	TARGET='$(TARGET)' INPUT='$(INPUT)' .ci/fuzz
 
+.PHONY: faults
+faults: ## What callers get while a provider fails: a table, by OpenAI's SDK and default settings (ARGS='text of a row')
+	@CACHE='$(CACHE)' e2e/faults/run $(ARGS)
+
 .PHONY: bench
 bench: ## Measure the gateway, as the image has it, beside a bare proxy (ARGS='...')
 	cargo bench $(CARGO_FLAGS) --features jemalloc --bench gateway -- $(ARGS)

@@ -151,7 +151,11 @@ impl Failover {
             }
             match wake(&mut running, repeat.as_ref()).await {
                 Woken::Answered(answer, one) => {
-                    running.into_iter().for_each(Running::give_up);
+                    for other in running {
+                        let name = &other.asked.target.name;
+                        self.context.trail.failed(name, "had not begun when another answered");
+                        other.give_up();
+                    }
                     // Whoever was asked last may have lost.
                     self.context.trail.with(|steps| steps.last = Some(one.asked.clone()));
                     let provider_time = one.guard.elapsed();
