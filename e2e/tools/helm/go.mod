@@ -1,3 +1,5 @@
+// helm as an ordinary Go module, for the tests of the chart. To move to another release, run
+// `go get -tool helm.sh/helm/v3/cmd/helm@VERSION`.
 module pilothouse.dev/e2e/tools/helm
 
 go 1.25.0
