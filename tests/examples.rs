@@ -54,7 +54,7 @@ fn sidecar_files() -> [PathBuf; 2] {
     let manifest = include_str!("../deploy/sidecar/files.yaml");
     let (_, block) = manifest.split_once("routes.yaml: |\n").expect("a block of routes");
     let lines = block.lines().take_while(|line| line.starts_with("    "));
-    let routes: String = lines.map(|line| format!("{}\n", &line[4..])).collect();
+    let routes: String = lines.flat_map(|line| [&line[4..], "\n"]).collect();
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: openai}\n\
                   stringData: {key: not-a-key-of-any-provider}\n";
     [("routes", routes.as_str()), ("secret", secret)].map(|(name, text)| {
