@@ -155,6 +155,19 @@ pub fn continuation(request: &Request, delivered: &str, mode: Mode, to: DialectI
     next
 }
 
+/// About how many tokens a request has more than the client's, for a target that is to go on after
+/// `delivered`.
+pub(in crate::protocol) fn added_tokens(delivered: &str, mode: Mode) -> u64 {
+    let words = delivered.trim_end();
+    match mode {
+        Mode::Prefill if !words.is_empty() => text_tokens(words),
+        Mode::Continue if !words.is_empty() => {
+            text_tokens(words) + text_tokens(&wish(anchor(words)))
+        }
+        _ => 0,
+    }
+}
+
 /// Puts words of the model at the end. With the client's own words for it they are one text.
 fn put_last(request: &mut Request, words: &str, prompt: bool) {
     if let Some(last) = request.turns.last_mut()

@@ -2,7 +2,7 @@
 
 use serde::de::IgnoredAny;
 
-use crate::protocol::continuation::Mode;
+use crate::protocol::continuation::{Mode, added_tokens};
 use crate::protocol::dialect::EventWriter;
 use crate::protocol::neutral::{Event, Finish};
 use crate::protocol::splice::{Mismatch, Splice};
@@ -20,6 +20,8 @@ pub(super) struct Resumption {
     structured: bool,
     thought: bool,
     said: bool,
+    /// About how many tokens were added to the prompt.
+    added: u64,
     account: Account,
 }
 
@@ -31,6 +33,7 @@ impl Resumption {
             structured,
             thought: false,
             said: false,
+            added: added_tokens(transcript.text(), mode),
             account: transcript.account(),
         }
     }
@@ -90,12 +93,16 @@ impl Resumption {
     }
 
     pub fn left_out(&self) -> LeftOut {
-        LeftOut { repeated: self.splice.repeated() as u64 * 2 / 7, reasoning: self.goes_on }
+        LeftOut {
+            repeated: self.splice.repeated() as u64 * 2 / 7,
+            reasoning: self.goes_on,
+            added: self.added,
+        }
     }
 
     /// What all tries cost.
     pub fn spent(&self, said: Usage) -> Usage {
-        self.account.spent(said)
+        self.account.spent(said, self.left_out())
     }
 
     /// What the client is told at the end, where the new target counted nothing but the first did.
@@ -103,7 +110,7 @@ impl Resumption {
         let told = self.account.shown.input.is_some();
         (told && said.output.is_none()).then(|| {
             let said = Usage { output: Some(delivered), ..said };
-            self.account.shown(said, LeftOut { repeated: 0, reasoning: self.goes_on })
+            self.account.shown(said, LeftOut { repeated: 0, ..self.left_out() })
         })
     }
 }

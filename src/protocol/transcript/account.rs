@@ -20,12 +20,20 @@ pub(in crate::protocol) struct LeftOut {
     pub repeated: u64,
     /// Its reasoning is left out, because the client has that of another try.
     pub reasoning: bool,
+    /// About how many tokens were added to its prompt, so that it goes on.
+    pub added: u64,
 }
 
 impl LeftOut {
     fn tokens(self, said: Usage) -> u64 {
         let thought = if self.reasoning { said.reasoning.unwrap_or(0) } else { 0 };
         self.repeated.saturating_add(thought)
+    }
+
+    /// The prompt as the client sent it, where this one had `count` tokens.
+    fn prompt(self, count: u64) -> u64 {
+        // What is added is estimated, and no prompt is empty.
+        count.saturating_sub(self.added).max(count.min(1))
     }
 }
 
@@ -47,7 +55,8 @@ impl Account {
 
     /// What the client is told, if the current try says this.
     pub fn shown(&self, said: Usage, left_out: LeftOut) -> Usage {
-        let prompt = if self.shown.input.is_some() { self.shown } else { said };
+        let own = || Usage { input: said.input.map(|count| left_out.prompt(count)), ..said };
+        let prompt = if self.shown.input.is_some() { self.shown } else { own() };
         let delivered = said.output.map(|count| count.saturating_sub(left_out.tokens(said)));
         Usage {
             input: prompt.input,
@@ -64,8 +73,9 @@ impl Account {
 
     /// What all tries cost, if the current one says this. Where the prompt was never counted, it is
     /// taken to be the current one's, which is the same but for the words to be continued.
-    pub fn spent(&self, said: Usage) -> Usage {
-        let unknown = said.input.map(|count| count.saturating_mul(self.unknown_inputs));
+    pub fn spent(&self, said: Usage, left_out: LeftOut) -> Usage {
+        let prompt = said.input.map(|count| left_out.prompt(count));
+        let unknown = prompt.map(|count| count.saturating_mul(self.unknown_inputs));
         let sum = plus(self.spent, said);
         Usage {
             input: if self.unknown_inputs > 0 { add(sum.input, unknown) } else { sum.input },
@@ -102,11 +112,11 @@ mod tests {
     #[test]
     fn the_client_pays_one_prompt_and_what_it_got() {
         let first = Account::default().after(counts(Some(10), Some(1)), 20, LeftOut::default());
-        let left_out = LeftOut { repeated: 5, reasoning: true };
+        let left_out = LeftOut { repeated: 5, reasoning: true, added: 0 };
         let said = Usage { reasoning: Some(3), ..counts(Some(40), Some(30)) };
         let shown = first.shown(said, left_out);
         assert_eq!((shown.input, shown.output), (Some(10), Some(20 + 30 - 5 - 3)));
-        let spent = first.spent(said);
+        let spent = first.spent(said, left_out);
         assert_eq!((spent.input, spent.output), (Some(50), Some(50)));
     }
 
@@ -116,6 +126,16 @@ mod tests {
         assert_eq!(first.shown.output, Some(18));
         let said = counts(Some(12), Some(2));
         assert_eq!(first.shown(said, LeftOut::default()), counts(Some(12), Some(20)));
-        assert_eq!(first.spent(said), counts(Some(24), Some(20)));
+        assert_eq!(first.spent(said, LeftOut::default()), counts(Some(24), Some(20)));
+    }
+
+    #[test]
+    fn what_the_gateway_adds_to_a_prompt_is_not_the_clients() {
+        let first = Account::default().after(counts(None, None), 20, LeftOut::default());
+        let left_out = LeftOut { added: 100, ..LeftOut::default() };
+        let said = counts(Some(111), Some(2));
+        assert_eq!(first.shown(said, left_out).input, Some(11));
+        assert_eq!(first.spent(said, left_out).input, Some(111 + 11));
+        assert_eq!(first.shown(counts(Some(50), Some(2)), left_out).input, Some(1));
     }
 }
