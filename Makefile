@@ -32,7 +32,7 @@ TARGET ?=
 INPUT ?=
 
 # Test binaries that need more than cargo; all others run in `test-unit`.
-RINGS := apiserver sdk
+RINGS := apiserver sdk chart
 TESTS := $(patsubst tests/%.rs,%,$(patsubst tests/%/main.rs,tests/%.rs,$(wildcard tests/*.rs tests/*/main.rs)))
 UNIT_TESTS := $(filter-out $(RINGS),$(TESTS))
 
@@ -58,9 +58,9 @@ image: ## Build the container image (IMAGE=name:tag); needs a container engine
 
 .PHONY: test
 test: fmt-check lint docs deny ## Everything that a change has to pass
-	@assets="$$(e2e/tools/build)"; fuzzed=0; \
+	@assets="$$(e2e/tools/build)"; helm="$$(e2e/tools/build-helm)"; fuzzed=0; \
 	CACHE='$(CACHE)' FUZZ_RUNS=$(FUZZ_RUNS_IN_TEST) TARGET= INPUT= .ci/fuzz || fuzzed=$$?; \
-	KUBEBUILDER_ASSETS="$$assets" .ci/count cargo test $(CARGO_FLAGS) --no-fail-fast; \
+	KUBEBUILDER_ASSETS="$$assets" HELM="$$helm" .ci/count cargo test $(CARGO_FLAGS) --no-fail-fast; \
 	if ((fuzzed)); then echo 'The fuzzer failed: see above, before the tests.' >&2; exit $$fuzzed; fi
 
 .PHONY: test-unit
@@ -71,6 +71,11 @@ test-unit: ## Tests that need nothing but cargo
 test-apiserver: ## Tests against a real kube-apiserver and etcd (built once, about five minutes)
 	@assets="$$(e2e/tools/build)"; \
 	KUBEBUILDER_ASSETS="$$assets" .ci/count cargo test $(CARGO_FLAGS) --test apiserver $(ARGS)
+
+.PHONY: chart-test
+chart-test: ## The Helm chart: helm's checks, rights, what it refuses (helm is built once, two minutes)
+	@helm="$$(e2e/tools/build-helm)"; \
+	HELM="$$helm" .ci/count cargo test $(CARGO_FLAGS) --test chart $(ARGS)
 
 .PHONY: test-sdk
 test-sdk: ## The official SDKs, their own tests and coding agents, with targets of every API
@@ -121,8 +126,14 @@ deny: $(DENY) ## Licences, bans and sources of dependencies; advisories if their
 	@DENY='$(DENY)' .ci/advisories
 
 .PHONY: crds
-crds: ## Write crds/ anew from the Rust types
+crds: ## Write crds/, and the chart's copy, anew from the Rust types
 	UPDATE_CRDS=1 cargo test $(CARGO_FLAGS) --test crds
+	UPDATE_CHART=1 cargo test $(CARGO_FLAGS) --test chart its_definitions_are_those
+
+.PHONY: chart-files
+chart-files: ## Write what is generated of the chart anew: definitions, README, deploy/kustomize/
+	@helm="$$(e2e/tools/build-helm)"; \
+	HELM="$$helm" UPDATE_CHART=1 cargo test $(CARGO_FLAGS) --test chart
 
 .PHONY: guides
 guides: ## Write the generated parts of deploy/guides/ anew: what the tests ran, what the registry has

@@ -48,6 +48,31 @@ fn they_are_valid_as_files_to_serve() {
     assert_valid(&examples(), &["--rules", "files"]);
 }
 
+/// What a ConfigMap holds under `routes.yaml`, and a Secret for what the sidecar of a namespace names.
+fn sidecar_files() -> [PathBuf; 2] {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let manifest = include_str!("../deploy/sidecar/files.yaml");
+    let (_, block) = manifest.split_once("routes.yaml: |\n").expect("a block of routes");
+    let lines = block.lines().take_while(|line| line.starts_with("    "));
+    let routes: String = lines.flat_map(|line| [&line[4..], "\n"]).collect();
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: openai}\n\
+                  stringData: {key: not-a-key-of-any-provider}\n";
+    [("routes", routes.as_str()), ("secret", secret)].map(|(name, text)| {
+        let path = folder.join(format!("sidecar-{name}.yaml"));
+        fs::write(&path, text).expect("a file that may be written");
+        path
+    })
+}
+
+#[test]
+fn what_compose_and_sidecars_serve_is_valid() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let [routes, secret] = sidecar_files();
+    assert_valid(&[deploy.join("compose")], &["--rules", "files"]);
+    assert_valid(&[routes], &["--rules", "files"]);
+    assert_valid(&[deploy.join("sidecar/namespace.yaml"), secret], &["--gateway-name", "sidecar"]);
+}
+
 /// The YAML of README.md: fenced as such, or given to a command up to `END`.
 fn shown_in_the_readme() -> Vec<String> {
     let text = include_str!("../README.md");
