@@ -51,6 +51,8 @@ pub struct StreamTranslator {
     transcript: Option<Transcript>,
     /// Set where the client has the beginning from somebody else.
     resumption: Option<Box<Resumption>>,
+    /// What it said does not fit what the client has: it is no whole answer, whatever else it says.
+    mismatched: bool,
     /// Kept for its room.
     read: Vec<Event>,
 }
@@ -77,6 +79,7 @@ impl StreamTranslator {
             tally: Tally::new(choices),
             transcript: None,
             resumption: None,
+            mismatched: false,
             read: Vec::new(),
         }
     }
@@ -106,6 +109,7 @@ impl StreamTranslator {
             tally: Tally::new(1),
             transcript: Some(transcript),
             resumption: Some(Box::new(resumption)),
+            mismatched: false,
             read: Vec::new(),
         }
     }
@@ -174,7 +178,7 @@ impl StreamTranslator {
 
     /// Whether every choice has finished.
     pub fn finished(&self) -> bool {
-        self.tally.finished()
+        self.tally.finished() && !self.mismatched
     }
 
     /// Whether something is open in which no event may be left out.
@@ -202,6 +206,7 @@ impl StreamTranslator {
                 }
                 event => {
                     if let Err(mismatch) = self.deliver(event, &mut meaning, out) {
+                        self.mismatched = true;
                         return Meaning::Mismatch(mismatch);
                     }
                 }

@@ -29,7 +29,7 @@ use super::resolve::Resolved;
 use crate::protocol::continuation::Mode;
 use crate::protocol::registry::Framing;
 use crate::protocol::usage::Usage;
-use crate::table::{Key, Upstream};
+use crate::table::{Key, Timeouts, Upstream};
 use crate::upstream::{SentOnce, UpstreamBody, authorize};
 use failure::{too_slow, unsent};
 use refused::is_ours;
@@ -63,6 +63,17 @@ impl Limits {
     fn until_output(self, silence: Duration) -> Self {
         let give_up = Instant::now() + silence;
         if give_up < self.give_up { Self { give_up, name: "timeouts.thinkingIdle" } } else { self }
+    }
+
+    /// The same for one that goes on with a stream and has begun: it may have to repeat for a while
+    /// what the client has already, and only silence is too long then.
+    fn while_it_repeats(self, progress: Progress, timeouts: &Timeouts) -> Self {
+        let (silence, name) = match progress {
+            Progress::None => return self,
+            Progress::Thinking => (timeouts.thinking_idle, "timeouts.thinkingIdle"),
+            _ => (timeouts.idle, "timeouts.idle"),
+        };
+        Self { give_up: Instant::now() + silence, name }
     }
 }
 

@@ -277,12 +277,17 @@ impl EventStream {
     fn read_rest(&mut self) -> Option<Batch> {
         let rest = self.frames.finish();
         let bytes = self.passage.close(rest);
-        if !self.passage.finished() {
-            return None;
-        }
-        self.ended = true;
         let mut batch = Joined::default();
-        batch.push(bytes, Progress::Ended);
+        if self.passage.finished() {
+            self.ended = true;
+            batch.push(bytes, Progress::Ended);
+        } else if bytes.is_empty() {
+            return None;
+        } else {
+            // What was written is noted as shown, so it has to be shown.
+            self.fault = Some(StreamFault::Cut);
+            batch.push(bytes, Progress::Output);
+        }
         batch.finish()
     }
 

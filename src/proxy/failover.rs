@@ -154,7 +154,8 @@ impl Failover {
                     for other in running {
                         let name = &other.asked.target.name;
                         self.context.trail.failed(name, "had not begun when another answered");
-                        other.give_up();
+                        let was_slower = other.started < one.started;
+                        other.give_up(was_slower);
                     }
                     // Whoever was asked last may have lost.
                     self.context.trail.with(|steps| steps.last = Some(one.asked.clone()));
@@ -166,11 +167,13 @@ impl Failover {
                     // The one that is left was slow already: somebody else keeps it company.
                     Ok(None) => running.iter_mut().for_each(Running::wants_company),
                     Err(unanswered) => {
-                        running.into_iter().for_each(Running::give_up);
+                        for other in running {
+                            other.give_up(false);
+                        }
                         return Err(*unanswered);
                     }
                 },
-                Woken::Late => self.ask_another(&mut running, repeat.is_some()).await?,
+                Woken::Late => self.ask_another(&mut running, repeat.is_some()).await,
                 Woken::Rested => {
                     let Some(Repeat { stage, index, permit, .. }) = repeat.take() else { continue };
                     match self.stages[stage].again(index).filter(|_| !self.deadline.is_over()) {
@@ -282,49 +285,59 @@ impl Failover {
     /// The newest try is slow: asks the next target as well, if there is one. It costs a request more
     /// than there are, so it comes out of the retry budget; with that used up, the slow one is given
     /// up instead.
-    async fn ask_another(
-        &mut self,
-        running: &mut Vec<Running>,
-        repeats: bool,
-    ) -> Result<(), Unanswered> {
+    async fn ask_another(&mut self, running: &mut Vec<Running>, repeats: bool) {
         let now = tokio::time::Instant::now();
         let is_late =
             |one: &Running| one.company.late.is_some_and(|late| one.started + late <= now);
         let late = running.iter().any(is_late);
         for one in running.iter_mut() {
             one.company.hedge = None;
-            if late {
+            if is_late(one) {
                 one.had_its_time = true;
                 one.company.late = None;
             }
         }
         // Somebody is about to be asked once more as it is.
         if repeats || !self.may_try() || !self.stages[0].resolved.may_repeat() {
-            return Ok(());
+            return;
         }
         let here = self.stages.len() - 1;
         let busy = running.iter().filter(|one| one.stage == here).map(|one| one.index);
         let chosen = match self.stage().next(&busy.collect::<Vec<_>>()) {
-            None if self.next_route() => self.stage().next(&[]),
+            // A route to fall back on is for those who were kept waiting.
+            None if late && self.next_route() => self.stage().next(&[]),
             chosen => chosen,
         };
-        let Some(chosen) = chosen else { return Ok(()) };
+        let Some(chosen) = chosen else {
+            // Whoever is full or rests may be back soon, and routes may be left.
+            if late {
+                running.iter_mut().for_each(Running::looks_again);
+            }
+            return;
+        };
         let permit = chosen.target.upstream().and_then(|upstream| {
             upstream.state.retry_budget.draw(upstream.state.in_flight.count())
         });
         if permit.is_none() && !late {
-            return Ok(());
+            return;
         }
         let room = if permit.is_some() { AT_ONCE - 1 } else { 0 };
+        let index = chosen.index;
+        let stage = self.stages.len() - 1;
+        // Nobody is given up before it is known that the next one can be asked.
+        let Ok(Some(started)) = self.start(chosen, permit).await else {
+            self.stages[stage].give_up(index);
+            running.iter_mut().for_each(Running::wants_company);
+            return;
+        };
         while running.len() > room {
             let slow = running.remove(0);
             self.context.trail.failed(&slow.asked.target.name, "took too long to begin");
             self.stages[slow.stage].give_up(slow.index);
             self.failed.push(Class::TimedOut);
-            slow.give_up();
+            slow.give_up(false);
         }
-        running.extend(self.start(chosen, permit).await?);
-        Ok(())
+        running.push(started);
     }
 
     /// Decides what comes after a failure.

@@ -228,7 +228,7 @@ impl StreamBody {
                 self.exchange.response_bytes += bytes.len() as u64;
                 if bytes.is_empty() {
                     // The protocol has nothing to say in silence: the next silence is looked at.
-                    self.clock.sent();
+                    self.clock.nothing_to_say();
                     Step::Again
                 } else {
                     Step::Send(bytes)

@@ -66,3 +66,21 @@ async fn the_next_target_gets_what_is_left_of_the_clients_time() {
     assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT, "{answer:?}");
     assert!(answer.text().contains("alpha") && answer.text().contains("bravo"), "{answer:?}");
 }
+
+#[tokio::test]
+async fn who_was_asked_as_well_and_had_no_time_is_not_to_blame() {
+    let (alpha, bravo) = tokio::join!(simulator("alpha"), simulator("bravo"));
+    let targets = [("alpha", &alpha, "a;delay=100ms"), ("bravo", &bravo, "b;delay=60s")];
+    let rig = Rig::start(&route("chat", &targets, "  hedging: {delay: 20ms}\n")).await;
+    for stream in [false, true] {
+        assert_eq!(rig.ask(crate::routes::Api::Chat, "chat", stream).await.target(), "alpha");
+    }
+    bravo.wait_for(|now| now.in_flight == 0).await.unwrap();
+    let policy = pilothouse::state::BreakerPolicy {
+        failure_threshold: 1,
+        ..pilothouse::state::BreakerPolicy::built_in()
+    };
+    let breaker = &rig.target("b;delay=60s").breaker;
+    let phase = breaker.status(&policy, std::time::Instant::now()).phase();
+    assert_eq!((bravo.count(), phase), (2, pilothouse::state::Phase::Closed));
+}

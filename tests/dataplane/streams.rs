@@ -340,3 +340,20 @@ async fn an_abandoned_connection_is_never_used_again() {
     assert_eq!(alpha.snapshot().connections, 2);
     alpha.wait_for(|now| now.open_connections == 1).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_finish_that_lacks_its_blank_line_reaches_the_client() {
+    let chunk = |delta: &str, finish: &str| {
+        format!(
+            r#"data: {{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{{"index":0,"delta":{delta},"finish_reason":{finish}}}]}}"#
+        )
+    };
+    let first = chunk(r#"{"role":"assistant","content":"Hi"}"#, "null");
+    let events = format!("{first}\n\n{}\n", chunk("{}", "\"stop\""));
+    let alpha = Scripted::events(&events, usize::MAX, Then::Close).await;
+    let target = Api::Chat.target("alpha", &alpha.origin, "model: m");
+    let rig = Rig::start(&route_of("chat", &[target], "")).await;
+    let answer = rig.chat_stream("chat").await;
+    assert!(answer.text().contains(r#""finish_reason":"stop""#), "{}", answer.text());
+    assert_eq!((answer.streamed_text().as_str(), answer.events().last()), ("Hi", Some(&"[DONE]")));
+}

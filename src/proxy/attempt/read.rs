@@ -156,7 +156,7 @@ impl Attempt<'_> {
         let mut events = self.event_stream(body, hide_usage, &mut headers)?;
         let mut held = Gathered::new(budget);
         let mut progress = Progress::None;
-        let limits = self.limits.until_output(self.upstream.timeouts.thinking_idle);
+        let mut limits = self.limits.until_output(self.upstream.timeouts.thinking_idle);
         let failure = loop {
             let reading = poll_fn(|cx| events.poll_batch(cx));
             let batch = match timeout_at(limits.give_up, reading).await {
@@ -166,6 +166,9 @@ impl Attempt<'_> {
                 Err(_) => break too_slow(limits),
             };
             self.alive.store(true, Ordering::Relaxed);
+            if self.going_on.is_some() {
+                limits = limits.while_it_repeats(batch.progress, &self.upstream.timeouts);
+            }
             progress = progress.max(batch.progress);
             // What goes on with another stream holds its words back until they fit.
             let fits = self.going_on.is_none()
@@ -179,7 +182,9 @@ impl Attempt<'_> {
                 return Ok(Answer::Stream { headers, held: held.finish(), progress, events });
             }
         };
-        if let Some((broken, _)) = self.going_on
+        // What was written and could not be held is noted as shown: nobody can go on with that.
+        if failure.class != Class::Exhausted
+            && let Some((broken, _)) = self.going_on
             && let Ok(interrupted) = events.take_over(&self.client_view())
         {
             broken.give_back(interrupted);

@@ -125,14 +125,23 @@ impl Passage {
     /// finished stream.
     pub(super) fn close(&mut self, rest: Option<Frame>) -> Bytes {
         match self {
-            Self::Direct { reader, .. } => {
-                if let Some(rest) = rest
-                    && matches!(reader.read(rest.event(), rest.data()), Ok(Meaning::End))
-                    && reader.finished()
-                {
-                    return [&rest.into_raw()[..], b"\n\n"].concat().into();
+            Self::Direct { reader, operation, hide_usage, .. } => {
+                let Some(rest) = rest else {
+                    return if reader.finished() { self.end() } else { Bytes::new() };
+                };
+                let meaning = reader.read(rest.event(), rest.data());
+                if !reader.finished() {
+                    return Bytes::new();
                 }
-                if reader.finished() { self.end() } else { Bytes::new() }
+                // The last words and the reason of the end may stand in it.
+                let shown = match meaning {
+                    Ok(Meaning::End) => return [&rest.into_raw()[..], b"\n\n"].concat().into(),
+                    Ok(Meaning::UsageOnly) if *hide_usage => None,
+                    Ok(Meaning::Error(_)) | Err(_) => None,
+                    Ok(_) => Some(rest.into_raw()),
+                };
+                let shown = shown.map_or_else(Vec::new, |raw| [&raw[..], b"\n\n"].concat());
+                [&shown, operation.answers.end_marker()].concat().into()
             }
             Self::Translated(translator) => {
                 let mut out = Vec::new();

@@ -15,6 +15,7 @@ use super::keys;
 use super::patience::Company;
 use crate::protocol::continuation::{Mode, next_mode};
 use crate::proxy::attempt::{Answer, Attempt, Failure, Limits};
+use crate::proxy::classify::Class;
 use crate::proxy::context::Context;
 use crate::proxy::guard::AttemptGuard;
 use crate::proxy::prepare::{Prepared, prepare_to_go_on};
@@ -22,6 +23,10 @@ use crate::proxy::resolve::Resolved;
 use crate::proxy::trail::Asked;
 use crate::state::RetryPermit;
 use crate::table::Target;
+
+/// When it is looked again for somebody who keeps a late try company: rests and full targets change by
+/// the second.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A try under way. Dropping it ends the request at the provider; how it fared has to be recorded
 /// before.
@@ -152,9 +157,20 @@ impl Running {
         }
     }
 
+    /// There was nobody to keep it company: somebody may be there in a moment.
+    pub fn looks_again(&mut self) {
+        self.company.late = Some(self.started.elapsed() + LOOK_AGAIN);
+    }
+
     /// Ends it, because another target was faster or it was waited for long enough.
-    pub fn give_up(mut self) {
-        self.guard.lost(self.alive.load(Ordering::Relaxed));
+    /// Who was asked too late to have been slow is not to blame. `was_slower`: whoever answered was asked
+    /// later.
+    pub fn give_up(mut self, was_slower: bool) {
+        if self.had_its_time || was_slower {
+            self.guard.lost(self.alive.load(Ordering::Relaxed));
+        } else {
+            self.guard.record(Class::Cancelled);
+        }
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn verdict(
 
 /// Whether a target that failed so may have begun to work on the request.
 fn may_have_begun(class: Class) -> bool {
-    matches!(class, Class::Failure | Class::TimedOut | Class::Overloaded)
+    matches!(class, Class::Failure | Class::TimedOut | Class::Overloaded | Class::Exhausted)
 }
 
 fn after_backoff(upstream: &Upstream, tries: u32) -> Verdict {

@@ -77,6 +77,11 @@ impl Clock {
         self.away_since = Some(now);
     }
 
+    /// The protocol has no sign of life that could be sent; the client is still here.
+    pub fn nothing_to_say(&mut self) {
+        self.sent = Instant::now();
+    }
+
     /// Pings and preamble are no progress, and reasoning does not take back what has finished.
     pub fn note(&mut self, progress: Progress) {
         if progress > Progress::None {
