@@ -6,7 +6,7 @@
 mod media;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -30,6 +30,7 @@ pub(super) fn write<'r>(
         target,
         contents: Vec::new(),
         calls: HashMap::new(),
+        made: 0,
         results: Vec::new(),
         rest: Vec::new(),
     };
@@ -59,8 +60,11 @@ pub(super) fn write<'r>(
 struct Writer<'r> {
     target: &'r TargetView<'r>,
     contents: Vec<Content<'r>>,
-    /// Calls so far: their names, and when they were made.
-    calls: HashMap<&'r str, (Cow<'r, str>, usize)>,
+    /// Calls of the last content of the model that wait for their results, by ids: each with its
+    /// name and its place. Google counts them: as many results as there were calls, right after.
+    calls: HashMap<&'r str, VecDeque<(Cow<'r, str>, usize)>>,
+    /// How many calls there were so far.
+    made: usize,
     /// Results of the user's content that is being written, with the place of their calls.
     results: Vec<(usize, Part<'r>)>,
     /// Its other parts.
@@ -86,8 +90,10 @@ impl<'r> Writer<'r> {
         for (number, part) in turn.parts.iter().enumerate() {
             match part {
                 Said::ToolResult { id, content, is_error, .. } => {
-                    let Some((name, place)) = self.calls.get(id.as_str()).cloned() else {
-                        let message = "answers no call of the conversation before it";
+                    let waiting = self.calls.get_mut(id.as_str());
+                    let Some((name, place)) = waiting.and_then(VecDeque::pop_front) else {
+                        let message = "answers no call of the model's turn before it, or one that \
+                            was answered: send one result for each call";
                         return Err(CannotCross::new(field(at, number), message));
                     };
                     let mut inside = Vec::new();
@@ -135,6 +141,9 @@ impl<'r> Writer<'r> {
         // Nothing was said in between: it goes on.
         let goes_on = self.results.is_empty() && self.rest.is_empty();
         let last = self.contents.pop_if(|last| goes_on && last.role == Some("model"));
+        if last.is_none() {
+            self.calls.clear();
+        }
         let mut parts = last.map(|last| last.parts).unwrap_or_default();
         // A signature that stands before the call it belongs to.
         let mut carried = None;
@@ -167,8 +176,8 @@ impl<'r> Writer<'r> {
                     let signature =
                         signature.or_else(|| wanted.then(|| signature::SKIP.to_owned()));
                     let name = names::written(name);
-                    let place = self.calls.len();
-                    self.calls.insert(id, (name.clone(), place));
+                    self.calls.entry(id).or_default().push_back((name.clone(), self.made));
+                    self.made += 1;
                     let args = args(arguments, at, number, crossing)?;
                     let call = FunctionCall { id: self.id(id), name, args };
                     parts.push(Part {

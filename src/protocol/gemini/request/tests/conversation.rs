@@ -184,6 +184,32 @@ fn a_result_of_no_call_is_refused() {
 }
 
 #[test]
+fn a_call_has_one_result_right_after_it() {
+    let asked = || model(vec![call("a", "f", "{}")]);
+    let twice =
+        vec![user(vec![text("hi")]), asked(), user(vec![result("a", "1"), result("a", "")])];
+    let late = vec![
+        user(vec![text("hi")]),
+        asked(),
+        user(vec![text("wait")]),
+        model(vec![text("I do")]),
+        user(vec![result("a", "1")]),
+    ];
+    for (turns, field) in [(twice, "messages[2].content[1]"), (late, "messages[4].content[0]")] {
+        for facts in [gemini_3(), vertex_2_5()] {
+            let error = write_with(&said(turns.clone()), &facts, &Quirks::COMPATIBLE);
+            assert_eq!(error.expect_err("a result too many").param, field);
+        }
+    }
+    // Some servers give all calls of an answer one id: each result is that of the next call.
+    let calls = model(vec![call("a", "f", "{}"), call("a", "g", "{}")]);
+    let turns = vec![user(vec![text("hi")]), calls, user(vec![result("a", "1"), result("a", "2")])];
+    let parts = contents(&said(turns), &vertex_2_5())[2]["parts"].take();
+    let names = ["f", "g"].map(Value::from);
+    assert_eq!([0, 1].map(|at| parts[at]["functionResponse"]["name"].clone()), names);
+}
+
+#[test]
 fn the_model_never_speaks_first_and_last_only_where_it_may() {
     let request = said(vec![model(vec![text("I am")])]);
     let roles: Vec<Value> = contents(&request, &gemini_3())
