@@ -25,7 +25,8 @@ pub struct Candidate {
     pub weight: u32,
     /// Requests running there, streams until their last byte.
     pub in_flight: u32,
-    /// Usual time to the first token; `None` while nothing is known.
+    /// Usual time to the first token; `None` while nothing is known, and for a strategy that does not
+    /// mind.
     pub latency: Option<Duration>,
 }
 
@@ -45,6 +46,11 @@ pub trait Strategy: fmt::Debug + Send + Sync {
 
     /// Whether it minds what candidates are doing. Then a session leaves a crowded target too.
     fn minds_load(&self) -> bool {
+        false
+    }
+
+    /// Whether it minds how fast candidates usually are.
+    fn minds_latency(&self) -> bool {
         false
     }
 }

@@ -81,5 +81,11 @@ fn read_object<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Malformed> {
     if data.trim_ascii_start().first() != Some(&b'{') {
         return Err(Malformed);
     }
-    serde_json::from_slice(data).map_err(|_| Malformed)
+    let read = match std::str::from_utf8(data) {
+        // Checked once, and not string by string.
+        Ok(text) => serde_json::from_str(text),
+        // What nobody reads of it may be as it likes.
+        Err(_) => serde_json::from_slice(data),
+    };
+    read.map_err(|_| Malformed)
 }

@@ -34,6 +34,10 @@ impl Strategy for FastestResponse {
         true
     }
 
+    fn minds_latency(&self) -> bool {
+        true
+    }
+
     fn pick(&self, candidates: &[Candidate], turn: Turn) -> Option<usize> {
         if turn.random.is_multiple_of(EXPLORE_ONE_IN) {
             // The multiples are as evenly spread as the numbers.

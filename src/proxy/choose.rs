@@ -186,6 +186,7 @@ impl<'a> Wish<'a> {
         now: Instant,
     ) -> Option<Chosen> {
         let Resolved { route, session, .. } = self.resolved;
+        let minds_latency = route.strategy.minds_latency();
         let (mut open, mut candidates) = (Vec::new(), Vec::new());
         for index in tier.members.iter().copied().filter(|index| !tried.contains(index)) {
             let target = &route.targets[index];
@@ -196,7 +197,7 @@ impl<'a> Wish<'a> {
             candidates.push(Candidate {
                 weight: target.weight,
                 in_flight: state.in_flight.count(),
-                latency: times.estimate(now),
+                latency: if minds_latency { times.estimate(now) } else { None },
             });
         }
         if candidates.is_empty() {
@@ -256,7 +257,9 @@ fn healthy<'t>(
     }
     match upstream.state.breaker.status(&upstream.breaker, now) {
         BreakerStatus::Closed => Ok(upstream),
-        BreakerStatus::HalfOpen if upstream.state.breaker.is_probing() => Err(Spared::Open(None)),
+        BreakerStatus::HalfOpen if upstream.state.breaker.is_probing(now) => {
+            Err(Spared::Open(None))
+        }
         BreakerStatus::HalfOpen => Ok(upstream),
         BreakerStatus::Open { until } => Err(Spared::Open(Some(until))),
     }

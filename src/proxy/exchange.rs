@@ -127,15 +127,16 @@ impl Exchange {
         if std::mem::replace(&mut self.settled, true) {
             return;
         }
-        self.count(outcome);
-        self.log(outcome);
+        let took = self.started.elapsed();
+        self.count(outcome, took);
+        self.log(outcome, took);
     }
 
     pub(super) fn is_settled(&self) -> bool {
         self.settled
     }
 
-    fn count(&self, outcome: Outcome) {
+    fn count(&self, outcome: Outcome, took: Duration) {
         let metrics = &self.gateway.metrics;
         // The model is the client's text and never a label.
         let route = self.route.as_ref().map_or("", |route| &*route.label);
@@ -147,7 +148,7 @@ impl Exchange {
         metrics
             .duration
             .with_label_values(&[route, operation, if self.stream { "true" } else { "false" }])
-            .observe(seconds(self.started.elapsed()));
+            .observe(seconds(took));
         if self.malformed_events > 0 {
             metrics.malformed_events.inc_by(u64::from(self.malformed_events));
         }
@@ -170,7 +171,7 @@ impl Exchange {
         }
     }
 
-    fn log(&self, outcome: Outcome) {
+    fn log(&self, outcome: Outcome, took: Duration) {
         let Steps { last, attempts, failures, .. } = self.trail.with(|steps| steps.clone());
         let last_route = last.as_ref().map(|asked| &asked.route);
         let target = last.as_ref().map(|asked| &*asked.target);
@@ -199,7 +200,7 @@ impl Exchange {
             stream: self.stream,
             attempts,
             failures: &failures,
-            duration_ms: millis(self.started.elapsed()),
+            duration_ms: millis(took),
             provider_ms: self.provider_time.map(millis),
             first_token_ms: self.first_token.map(millis),
             input_tokens: self.usage.input,

@@ -87,8 +87,8 @@ pub(super) struct Failover {
     broke: Vec<usize>,
     /// How often the stream broke off.
     breaks: u32,
-    /// A refusal that is shown if nobody answers.
-    refusal: Option<Failure>,
+    /// A refusal that is shown if nobody answers, and whose it is.
+    refusal: Option<(Failure, Asked)>,
     /// The field that a target could not be asked.
     untranslatable: Option<String>,
     /// The memory of the request, which may have to be sent again.
@@ -246,7 +246,7 @@ impl Failover {
             Err(failure) => {
                 self.context.trail.failed(&target.name, &failure.detail);
                 if !failure.class.fails_over() && self.broken.is_none() {
-                    return Err(self.passed_on(failure));
+                    return Err(self.passed_on(failure, None));
                 }
                 self.stage().tried(index);
                 self.stage().give_up(index);
@@ -268,9 +268,10 @@ impl Failover {
             fallback,
         };
         self.context.trail.asks(asked.clone());
-        let guard =
-            AttemptGuard::new(&self.context.gateway, &resolved.route, chosen, resolved.streams());
-        let limits = patience::limits(&resolved, upstream, deadline, self.broken.is_some());
+        let now = Instant::now();
+        let streams = resolved.streams();
+        let guard = AttemptGuard::new(&self.context.gateway, &resolved.route, chosen, streams, now);
+        let limits = patience::limits(&resolved, upstream, deadline, self.broken.is_some(), now);
         // There is one stream to go on with, so one goes on at a time.
         let company = if self.broken.is_some() {
             Company::default()
@@ -353,7 +354,8 @@ impl Failover {
             failure.class = Class::Cancelled;
         }
         one.guard.record_failure(failure.class, &failure.detail);
-        let target = Arc::clone(&one.asked.target);
+        let asked = one.asked.clone();
+        let target = &asked.target;
         self.context.trail.failed(&target.name, &failure.detail);
         self.failed.push(failure.class);
         let Running { index, stage: at, .. } = one;
@@ -365,7 +367,7 @@ impl Failover {
         );
         // Of a route that was left behind for the next one, nobody is asked again.
         let may_repeat = self.may_try() && at + 1 == self.stages.len();
-        let verdict = verdict::verdict(&self.stages[at], &target, index, &failure, may_repeat);
+        let verdict = verdict::verdict(&self.stages[at], target, index, &failure, may_repeat);
         // Its place at the target is free from here on.
         drop(one);
         match verdict {
@@ -373,8 +375,8 @@ impl Failover {
             Verdict::PassOn | Verdict::TooLong if self.broken.is_some() => {
                 self.stages[at].give_up(index);
             }
-            Verdict::PassOn => return Err(Box::new(self.passed_on(failure))),
-            Verdict::TooLong => self.too_long(at, index, failure),
+            Verdict::PassOn => return Err(Box::new(self.passed_on(failure, Some(asked)))),
+            Verdict::TooLong => self.too_long(at, index, failure, asked),
             Verdict::Next => self.stages[at].give_up(index),
             Verdict::Stop => return Err(Box::new(self.unanswered())),
             Verdict::Again { after, permit } => {

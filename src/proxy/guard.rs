@@ -35,6 +35,7 @@ impl AttemptGuard {
         route: &Arc<Route>,
         chosen: Chosen,
         streamed: bool,
+        started: Instant,
     ) -> Self {
         let mut slot = chosen.slot;
         slot.sent();
@@ -43,7 +44,7 @@ impl AttemptGuard {
             route: Arc::clone(route),
             target: chosen.target,
             permit: chosen.permit,
-            started: Instant::now(),
+            started,
             recorded: false,
             proven: false,
             timed: false,
@@ -54,6 +55,10 @@ impl AttemptGuard {
 
     pub(super) fn target_name(&self) -> &str {
         &self.target.name
+    }
+
+    pub(super) fn started(&self) -> Instant {
+        self.started
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -82,6 +87,10 @@ impl AttemptGuard {
     /// half-open breaker, proof enough that the target is back. A stream may go on for minutes, and
     /// others need not wait for its end.
     pub(super) fn first_output(&mut self) {
+        // Called with every event, of which the first alone says anything.
+        if self.timed && self.permit.is_none() {
+            return;
+        }
         let target = Arc::clone(&self.target);
         let Some(upstream) = target.upstream() else { return };
         let now = Instant::now();

@@ -7,7 +7,7 @@ mod long;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -44,6 +44,8 @@ pub struct StreamBody {
     broke: Option<Break>,
     /// Ends when the gateway's time to drain is over.
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Whom the timers wake.
+    woken: Option<Waker>,
     done: bool,
 }
 
@@ -124,6 +126,7 @@ impl StreamBody {
             others: Usage::default(),
             broke: None,
             cut,
+            woken: None,
             done: false,
         }
     }
@@ -214,6 +217,14 @@ impl StreamBody {
     }
 
     fn poll_timers(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        // Between two events nothing has changed as a rule, and there are many of them.
+        let is_known = self.woken.as_ref().is_some_and(|woken| woken.will_wake(cx.waker()));
+        if is_known && self.clock.is_waiting() && !self.exchange.gateway.cut.is_cancelled() {
+            return Poll::Pending;
+        }
+        if !is_known {
+            self.woken = Some(cx.waker().clone());
+        }
         if self.cut.as_mut().poll(cx).is_ready() && !self.exchange.is_settled() {
             let message = "the gateway is shutting down and cannot wait for the rest of the answer";
             let how = Break::of(Reason::ShuttingDown, Class::Cancelled, message);

@@ -1,5 +1,6 @@
 //! The head of every answer: what the gateway says about itself and about the target.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -249,7 +250,8 @@ fn about_target(exchange: &Exchange, headers: &mut HeaderMap) {
     about_attempts(exchange, headers);
     exchange.trail.with(|steps| {
         let Some(Asked { route, target, breaker, fallback }) = &steps.last else { return };
-        if let Ok(label) = HeaderValue::from_str(&route.label) {
+        let is_called = exchange.route.as_ref().is_some_and(|called| Arc::ptr_eq(called, route));
+        if !is_called && let Ok(label) = HeaderValue::from_str(&route.label) {
             headers.insert(names::ROUTE, label);
         }
         if let Ok(name) = HeaderValue::from_str(&target.name) {

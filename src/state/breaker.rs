@@ -15,9 +15,9 @@
 //! routes with different policies share the facts and not the verdict, and looking never changes
 //! anything.
 //!
-//! **A probe** is a permit of which one is out at a time. What becomes of it decides alone: a
-//! success forgets everything, a failure makes the target rest again, and a permit dropped without
-//! an outcome (the client left) only makes room for the next.
+//! **A probe** is a permit of which one is out at a time, or a second one where the first hangs. What
+//! becomes of it decides alone: a success forgets everything, a failure makes the target rest again,
+//! and a permit dropped without an outcome (the client left) only makes room for the next.
 //!
 //! **Other outcomes while tripped** belong to requests that were let in before. They tell of the
 //! time that has been judged already, so they count for nothing: a stream that began in good days
@@ -138,8 +138,8 @@ impl Breaker {
     }
 
     /// Whether a probe is out, so that nobody else is let into a half-open breaker. Changes nothing.
-    pub fn is_probing(&self) -> bool {
-        self.troubled() && self.memory.lock().is_probing()
+    pub fn is_probing(&self, now: Instant) -> bool {
+        self.troubled() && self.memory.lock().is_probing(now)
     }
 
     /// Asks to send a request. Its outcome goes to [`Self::settle`] together with the permit, if
@@ -152,7 +152,7 @@ impl Breaker {
         match memory.status(policy, now) {
             BreakerStatus::Closed => Admission::Closed,
             BreakerStatus::Open { until } => Admission::Refused { until: Some(until) },
-            BreakerStatus::HalfOpen => match memory.begin_probe() {
+            BreakerStatus::HalfOpen => match memory.begin_probe(now) {
                 Some(id) => Admission::Probe(ProbePermit { breaker: Arc::clone(self), id }),
                 None => Admission::Refused { until: None },
             },
@@ -236,8 +236,8 @@ impl Breaker {
 /// The right to find out how a target is. Dropped without an outcome it counts for nothing and
 /// another request may probe.
 ///
-/// While it is out nobody else is let in, so its outcome should be recorded as soon as the target
-/// has shown that it answers, not at the end of a long stream.
+/// While it is out nobody else is let in for a while, so its outcome should be recorded as soon as the
+/// target has shown that it answers, not at the end of a long stream.
 #[derive(Debug)]
 #[must_use = "dropping the permit gives up the probe"]
 pub struct ProbePermit {
@@ -255,7 +255,7 @@ impl ProbePermit {
     ) -> Option<Transition> {
         // The slot is free before the permit is dropped, which then finds nothing to do.
         self.breaker.change(policy, now, |memory| {
-            if memory.end_probe(self.id) {
+            if memory.end_probe(self.id, Some(signal)) {
                 memory.record_probe(signal, policy, now);
             } else {
                 memory.record(signal, policy, now);
@@ -266,7 +266,7 @@ impl ProbePermit {
 
 impl Drop for ProbePermit {
     fn drop(&mut self) {
-        self.breaker.memory.lock().end_probe(self.id);
+        self.breaker.memory.lock().end_probe(self.id, None);
     }
 }
 

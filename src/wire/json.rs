@@ -79,6 +79,8 @@ pub struct Object {
 #[derive(Debug, Clone)]
 struct Member {
     key: Range<usize>,
+    /// The key does not stand there as it is read.
+    escaped: bool,
     value: Range<usize>,
 }
 
@@ -156,7 +158,7 @@ impl Object {
             .members
             .iter()
             .enumerate()
-            .filter(|(_, member)| is_named(&self.text[member.key.clone()], name))
+            .filter(|(_, member)| member.is_named(name, &self.text))
             .map(|(at, _)| at);
         match (found.next(), found.next()) {
             (at, None) => Ok(at),
@@ -197,14 +199,17 @@ fn nested(value: Bytes, name: &str) -> Result<Object, JsonError> {
     Object::parse(value).map_err(|error| error.inside(name))
 }
 
-/// Whether a quoted key spells `name`. An escaped spelling is the same name to whoever reads it.
-fn is_named(key: &[u8], name: &str) -> bool {
-    let inner = &key[1..key.len() - 1];
-    if memchr(b'\\', inner).is_none() {
-        return inner == name.as_bytes();
+impl Member {
+    /// Whether its key spells `name`. An escaped spelling is the same name to whoever reads it.
+    fn is_named(&self, name: &str, text: &[u8]) -> bool {
+        if !self.escaped {
+            // Most differ in their lengths, which are at hand.
+            return self.key.len() == name.len() + 2
+                && text[self.key.start + 1..self.key.end - 1] == *name.as_bytes();
+        }
+        // A key with half a surrogate pair is no string, and so nobody's name.
+        serde_json::from_slice::<String>(&text[self.key.clone()]).is_ok_and(|key| key == name)
     }
-    // A key with half a surrogate pair is no string, and so nobody's name.
-    serde_json::from_slice::<String>(key).is_ok_and(|key| key == name)
 }
 
 fn members(text: &[u8]) -> Result<Vec<Member>, JsonError> {
@@ -239,7 +244,8 @@ impl<'t> Visitor<'t> for Members<'t> {
         let mut members = Vec::with_capacity(16);
         while let Some((key, value)) = map.next_entry::<&'t RawValue, &'t RawValue>()? {
             if members.len() < MAX_MEMBERS {
-                members.push(Member { key: self.span(key), value: self.span(value) });
+                let escaped = memchr(b'\\', key.get().as_bytes()).is_some();
+                members.push(Member { key: self.span(key), escaped, value: self.span(value) });
             } else {
                 members.clear();
                 while map.next_entry::<&RawValue, &RawValue>()?.is_some() {}

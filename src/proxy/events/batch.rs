@@ -1,7 +1,9 @@
 //! Events that came together, as one piece of bytes.
 
+use std::sync::LazyLock;
+
 use bytes::{Bytes, BytesMut};
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::Progress;
 use super::framing::Frame;
@@ -15,12 +17,15 @@ pub(in crate::proxy) struct Batch {
     pub progress: Progress,
 }
 
+/// Made once: that takes longer than to look through an event.
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
+
 /// With usage asked for, every chunk says `"usage":null`: taken out again for a caller that did not
 /// ask. Counts on a chunk with choices are the provider's own doing and stay.
 pub(super) fn without_null_usage(frame: Frame) -> Bytes {
     // Whoever frames in another way has no such option.
     let Frame::Sse(frame) = frame else { return frame.into_raw() };
-    if memmem::find(frame.data(), b"\"usage\"").is_none() {
+    if USAGE.find(frame.data()).is_none() {
         return frame.into_raw();
     }
     let Ok(object) = Object::parse(frame.data_bytes()) else { return frame.into_raw() };

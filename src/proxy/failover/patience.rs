@@ -14,6 +14,7 @@ pub(super) fn limits(
     upstream: &Upstream,
     deadline: Deadline,
     goes_on: bool,
+    now: Instant,
 ) -> Limits {
     let own = if goes_on {
         Some((upstream.first_token_limit(resolved.facts.reasons), "timeouts.firstToken"))
@@ -22,7 +23,6 @@ pub(super) fn limits(
     } else {
         Some((upstream.response_limit(), "timeouts.response"))
     };
-    let now = Instant::now();
     match own {
         Some((own, name)) if now + own < deadline.at => {
             Limits { give_up: (now + own).into(), name }

@@ -125,7 +125,7 @@ impl Running {
     ) -> Self {
         let alive = Arc::new(AtomicBool::new(false));
         let future = run(errand, Arc::clone(&alive)).boxed();
-        let started = Instant::now();
+        let started = guard.started().into();
         Self {
             future,
             alive,
@@ -189,7 +189,9 @@ async fn run(errand: Errand, alive: Arc<AtomicBool>) -> Result<Answer, Failure> 
         alive,
         going_on,
     };
-    match (keys::ask(attempt).await, going_on) {
+    // Not inside `match`, which would keep its future, and with it the room for two.
+    let asked = keys::ask(attempt).await;
+    match (asked, going_on) {
         // The words that were put into the model's mouth are ours: what is refused or misunderstood
         // of them is asked once more without.
         (Err(failure), Some((broken, mode))) if failure.class.is_about_the_request() => {

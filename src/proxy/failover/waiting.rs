@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::{Failover, verdict};
 use crate::proxy::attempt::Failure;
+use crate::proxy::trail::Asked;
 
 impl Failover {
     /// Waits for a target that asked to be left alone for a moment, where nobody else can be asked.
@@ -30,11 +31,11 @@ impl Failover {
 
     /// The prompt is longer than a model's context: routes that were named for that are asked, or
     /// targets whose models may take more. The same model is not asked again anywhere.
-    pub(super) fn too_long(&mut self, at: usize, index: usize, failure: Failure) {
+    pub(super) fn too_long(&mut self, at: usize, index: usize, failure: Failure, asked: Asked) {
         let resolved = Arc::clone(&self.stages[at].resolved);
         self.stages[at].give_up(index);
         let first = self.refusal.is_none();
-        self.refusal = Some(failure);
+        self.refusal = Some((failure, asked));
         let Some(upstream) = resolved.route.targets[index].upstream() else { return };
         let longer = &self.stages[0].resolved.longer;
         if first && !longer.is_empty() {

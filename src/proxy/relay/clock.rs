@@ -22,6 +22,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(super) struct Clock {
     timeouts: Timeouts,
     progress: Progress,
+    /// When this look at the stream began. All of it happens then, so that the time is asked for once.
+    now: Instant,
     /// When the provider last gave a sign of progress.
     alive: Instant,
     /// When bytes last went to the client.
@@ -29,6 +31,8 @@ pub(super) struct Clock {
     /// Set while the client has not come back for more.
     away_since: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
+    /// The timer runs.
+    runs: bool,
 }
 
 /// What a silence calls for.
@@ -46,10 +50,12 @@ impl Clock {
         Self {
             timeouts,
             progress,
+            now,
             alive: now,
             sent: now,
             away_since: None,
             sleep: Box::pin(tokio::time::sleep(Duration::from_secs(3600))),
+            runs: false,
         }
     }
 
@@ -63,8 +69,9 @@ impl Clock {
 
     /// The client is here: the time it was away does not count against the provider.
     pub fn client_is_back(&mut self) {
+        self.now = Instant::now();
         if let Some(since) = self.away_since.take() {
-            let away = since.elapsed();
+            let away = self.now - since;
             self.alive += away;
             self.sent += away;
         }
@@ -72,20 +79,19 @@ impl Clock {
 
     /// Bytes go to the client, which is away until it asks for more.
     pub fn sent(&mut self) {
-        let now = Instant::now();
-        self.sent = now;
-        self.away_since = Some(now);
+        self.sent = self.now;
+        self.away_since = Some(self.now);
     }
 
     /// The protocol has no sign of life that could be sent; the client is still here.
     pub fn nothing_to_say(&mut self) {
-        self.sent = Instant::now();
+        self.sent = self.now;
     }
 
     /// Pings and preamble are no progress, and reasoning does not take back what has finished.
     pub fn note(&mut self, progress: Progress) {
         if progress > Progress::None {
-            self.alive = Instant::now();
+            self.alive = self.now;
             if self.progress < Progress::Finished || progress > self.progress {
                 self.progress = progress;
             }
@@ -113,6 +119,11 @@ impl Clock {
         }
     }
 
+    /// Whether there is anything to wait for anew: most often the timer runs and is not due.
+    pub fn is_waiting(&self) -> bool {
+        self.runs && self.now < self.sleep.deadline() && self.sleep.deadline() <= self.next().0
+    }
+
     /// Waits for the next thing that a silence calls for. The timer is only moved when it fires too
     /// early, not with every event.
     pub fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Due> {
@@ -121,6 +132,7 @@ impl Clock {
             if self.sleep.deadline() > at {
                 self.sleep.as_mut().reset(at);
             }
+            self.runs = true;
             match self.sleep.as_mut().poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(()) if Instant::now() >= at => return Poll::Ready(due),

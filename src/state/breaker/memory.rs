@@ -12,6 +12,11 @@ const LONGEST_REST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// fail together shall not probe it together.
 const JITTER: std::ops::RangeInclusive<i32> = -200..=200;
 
+/// How long a probe keeps others out. One that hangs would do so for as long as a plain reply may take,
+/// which is minutes, and a target that has come back would have to wait for it: by default the first
+/// probe comes after some 15 s, and with this a second one within 30 s.
+const PROBE_PATIENCE: Duration = Duration::from_secs(12);
+
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// Failures since the last success.
@@ -22,9 +27,11 @@ pub(super) struct Memory {
     /// Permanent failures since the target was last seen healthy.
     permanent: u32,
     last_permanent: Option<Instant>,
-    /// The probe that is out.
-    probe: Option<u64>,
+    /// The last probe, while it is out, and when it began.
+    probe: Option<(u64, Instant)>,
     probes_begun: u64,
+    /// Probes up to this one are forgotten: their outcomes are those of ordinary requests.
+    probes_forgotten: u64,
     /// The rest that began with the last failure is over before its time.
     rest_ended: bool,
     /// A rest was ended before its time since the target was last seen healthy.
@@ -97,29 +104,34 @@ impl Memory {
         }
     }
 
-    pub(super) fn is_probing(&self) -> bool {
-        self.probe.is_some()
+    /// Whether a probe is out that has not hung for long.
+    pub(super) fn is_probing(&self, now: Instant) -> bool {
+        self.probe.is_some_and(|(_, begun)| now.duration_since(begun) < PROBE_PATIENCE)
     }
 
-    pub(super) fn begin_probe(&mut self) -> Option<u64> {
-        if self.probe.is_some() {
+    pub(super) fn begin_probe(&mut self, now: Instant) -> Option<u64> {
+        if self.is_probing(now) {
             return None;
         }
         self.probes_begun += 1;
-        self.probe = Some(self.probes_begun);
-        self.probe
+        self.probe = Some((self.probes_begun, now));
+        Some(self.probes_begun)
     }
 
-    /// Frees the slot if that probe holds it; whether it did.
-    pub(super) fn end_probe(&mut self, id: u64) -> bool {
-        self.probe.take_if(|probe| *probe == id).is_some()
+    /// Frees the slot if that probe holds it. Whether such an outcome of it is that of a probe: of one
+    /// beside which another was let in, because it hung, only the success is.
+    pub(super) fn end_probe(&mut self, id: u64, signal: Option<Signal>) -> bool {
+        let is_newest = self.probe.take_if(|(probe, _)| *probe == id).is_some();
+        is_newest || (id > self.probes_forgotten && signal == Some(Signal::Success))
     }
 
     /// Forgets everything that could be held against the target. How many probes there were stays
     /// known, so that an old permit is told from a new.
     pub(super) fn clear(&mut self) {
         let history = History { opened_at: None, ..self.history };
-        *self = Self { probes_begun: self.probes_begun, history, ..Self::default() };
+        let begun = self.probes_begun;
+        let forgotten = Self { probes_begun: begun, probes_forgotten: begun, ..Self::default() };
+        *self = Self { history, ..forgotten };
     }
 
     /// Remembers a change of state.
@@ -163,7 +175,7 @@ impl Memory {
             permanent_failures: self.permanent,
             window_failures: failures,
             window_requests: requests,
-            probing: self.is_probing(),
+            probing: self.is_probing(now),
         }
     }
 

@@ -222,6 +222,31 @@ fn one_probe_at_a_time_whoever_asks() {
 }
 
 #[test]
+fn a_probe_that_hangs_keeps_others_out_for_a_while_only() {
+    let ((breaker, now), policy) = (breaker(), policy());
+    fail(&breaker, 5, now);
+    let rested = now + 2 * policy.reset_timeout;
+    let hanging = probe(&breaker, rested);
+    let early = rested + Duration::from_secs(5);
+    assert!(matches!(breaker.admit(&policy, early), Admission::Refused { until: None }));
+    let late = rested + Duration::from_secs(12);
+    let second = probe(&breaker, late);
+    assert!(matches!(breaker.admit(&policy, late), Admission::Refused { until: None }));
+    // What takes minutes to fail tells of the past; what answers, answers.
+    let failed = second.record(Signal::Failure, &policy, late);
+    assert_eq!(failed, Some(moved(Phase::HalfOpen, Phase::Open)));
+    let answered = hanging.record(Signal::Success, &policy, late);
+    assert_eq!(answered, Some(moved(Phase::Open, Phase::Closed)));
+
+    fail(&breaker, 5, now);
+    let hanging = probe(&breaker, rested);
+    let second = probe(&breaker, late);
+    assert_eq!(hanging.record(Signal::Failure, &policy, late), None);
+    let answered = second.record(Signal::Success, &policy, late);
+    assert_eq!(answered, Some(moved(Phase::HalfOpen, Phase::Closed)));
+}
+
+#[test]
 fn it_tells_since_when_and_how_often() {
     let (breaker, now) = breaker();
     assert_eq!(breaker.account(&policy(), now).since, None);

@@ -15,7 +15,10 @@ struct Model {
     /// When it last failed, and how many thousandths its rest is longer.
     failed: Option<(Duration, i32)>,
     permanent: Vec<Duration>,
-    probe: Option<usize>,
+    /// The last probe that is out, and when it began.
+    probe: Option<(usize, Duration)>,
+    /// All probes since everything was forgotten.
+    probes: Vec<usize>,
     /// The rest after `failed` was ended, and whether that was done once already.
     rest_ended: bool,
     hastened: bool,
@@ -80,16 +83,23 @@ impl Model {
         if until > self.now { Verdict::Open(until) } else { Verdict::HalfOpen }
     }
 
+    /// Whether a probe keeps others out.
+    fn is_probing(&self) -> bool {
+        self.probe.is_some_and(|(_, begun)| self.now - begun < 12 * SECOND)
+    }
+
     fn count(&mut self, failed: bool) {
         let first = *self.first.get_or_insert(self.now);
         self.outcomes.push((self.now.saturating_sub(first).as_secs(), failed));
     }
 
     fn record(&mut self, by: Option<usize>, signal: Signal, policy: &BreakerPolicy, jitter: i32) {
-        let probing = by.is_some() && self.probe == by;
-        if probing {
+        let newest = by.is_some() && self.probe.map(|(probe, _)| probe) == by;
+        if newest {
             self.probe = None;
         }
+        let known = by.is_some_and(|by| self.probes.contains(&by));
+        let probing = newest || known && signal == Signal::Success;
         let permanent = signal == Signal::Permanent && !policy.permanent_base_timeout.is_zero();
         if probing && signal == Signal::Success {
             *self = Self { now: self.now, ..Self::default() };
@@ -214,15 +224,16 @@ proptest! {
                     match (breaker.admit(&policies[at], now), model.verdict(&policies[at])) {
                         (Admission::Closed, Verdict::Closed) => {}
                         (Admission::Refused { until: None }, Verdict::HalfOpen) => {
-                            prop_assert!(model.probe.is_some(), "nobody is probing");
+                            prop_assert!(model.is_probing(), "nobody is probing");
                         }
                         (Admission::Refused { until: Some(until) }, Verdict::Open(expected)) => {
                             prop_assert_eq!(until, start + expected);
                         }
                         (Admission::Probe(permit), Verdict::HalfOpen) => {
-                            prop_assert!(model.probe.is_none(), "two probes at once");
+                            prop_assert!(!model.is_probing(), "two probes at once");
                             begun += 1;
-                            model.probe = Some(begun);
+                            model.probe = Some((begun, model.now));
+                            model.probes.push(begun);
                             permits.push((begun, permit));
                         }
                         (got, expected) => prop_assert!(false, "{got:?} for {expected:?}"),
@@ -232,7 +243,7 @@ proptest! {
                 Step::Drop(permit) if !permits.is_empty() => {
                     let (id, permit) = permits.swap_remove(permit.index(permits.len()));
                     drop(permit);
-                    model.probe = model.probe.filter(|probe| *probe != id);
+                    model.probe = model.probe.filter(|(probe, _)| *probe != id);
                     None
                 }
                 Step::Settle(permit, policy, signal) if !permits.is_empty() => {

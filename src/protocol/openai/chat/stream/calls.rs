@@ -65,6 +65,8 @@ impl Calls {
         }
         open.name = if open.name.is_empty() { fragment.name.clone() } else { open.name.clone() };
         let mut arguments = String::new();
+        // Before what was held joins it, which was looked at when it came.
+        open.arguments.push(&fragment.arguments, last)?;
         if !open.begun && !open.name.is_empty() {
             open.begun = true;
             let (id, name) = (open.id.clone(), open.name.clone());
@@ -73,12 +75,8 @@ impl Calls {
             arguments = std::mem::take(&mut open.held);
         }
         arguments.push_str(&fragment.arguments);
-        if arguments.is_empty() {
-            return Ok(());
-        }
-        open.arguments.push(&arguments, last)?;
-        if open.ended {
-            // Blanks behind what was said.
+        // Behind an end nothing but blanks comes.
+        if arguments.is_empty() || open.ended {
             return Ok(());
         }
         if open.begun {

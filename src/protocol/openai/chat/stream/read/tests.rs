@@ -143,6 +143,18 @@ fn a_call_waits_for_its_name() {
 }
 
 #[test]
+fn what_came_before_a_name_is_looked_at_once() {
+    let chunks = [
+        calls(json!([{"index": 0, "id": "a", "function": {"arguments": "{"}}])),
+        calls(json!([{"index": 0, "function": {"name": "f", "arguments": "}"}}])),
+        calls(json!([{"index": 1, "id": "b", "function": {"name": "g", "arguments": ""}}])),
+    ];
+    assert_eq!(short(&chunks), ["start 0 a f", "arguments 0 {}", "end 0", "start 1 b g"]);
+    let more = calls(json!([{"index": 0, "function": {"arguments": "{"}}]));
+    assert_eq!(try_events(&[&chunks[..], &[more]].concat()), Err(Malformed));
+}
+
+#[test]
 fn vectors_66_and_67_stop_after_calls_means_calls() {
     let chunks = [
         delta(json!({"role": "assistant", "content": ""})),
