@@ -98,7 +98,7 @@ impl RequestFacts {
             structured: format
                 .and_then(|format| format.kind)
                 .is_some_and(|kind| kind.starts_with("json")),
-            reasons: any_of(object, REASONING)?.is_some(),
+            reasons: object.any_of(REASONING)?.is_some(),
             stateful: stateful(object)?,
         })
     }
@@ -127,7 +127,7 @@ impl RequestFacts {
                 facts.choices = usize::from(count.max(1));
             }
         }
-        facts.reasons = any_of(&config, &["thinkingConfig", "thinking_config"])?.is_some();
+        facts.reasons = config.any_of(&["thinkingConfig", "thinking_config"])?.is_some();
         for name in ["responseMimeType", "response_mime_type"] {
             let format = config.string(name)?;
             facts.structured |= format.is_some_and(|format| &*format == "application/json");
@@ -136,18 +136,8 @@ impl RequestFacts {
     }
 }
 
-/// The first of those members that is given.
-fn any_of(object: &Object, names: &[&'static str]) -> Result<Option<&'static str>, JsonError> {
-    for name in names {
-        if object.raw(name)?.is_some_and(|raw| raw != b"null") {
-            return Ok(Some(name));
-        }
-    }
-    Ok(None)
-}
-
 fn stateful(object: &Object) -> Result<Option<&'static str>, JsonError> {
-    if let Some(member) = any_of(object, STATEFUL)? {
+    if let Some(member) = object.any_of(STATEFUL)? {
         return Ok(Some(member));
     }
     if object.raw("background")? == Some(b"true") {

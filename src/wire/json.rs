@@ -101,6 +101,28 @@ impl Object {
         Ok(self.find(name)?.map(|at| self.value(at)))
     }
 
+    /// The first member that has one of these names; `null` counts as not given. In one pass, since most
+    /// objects have none of them.
+    pub fn any_of<'n>(&self, names: &[&'n str]) -> Result<Option<&'n str>, JsonError> {
+        let mut first = None;
+        for member in &self.members {
+            let Some(name) = names.iter().find(|name| member.is_named(name, &self.text)) else {
+                continue;
+            };
+            if self.text[member.value.clone()] == *b"null" {
+                continue;
+            }
+            match first {
+                None => first = Some(*name),
+                Some(first) if first == *name => {
+                    return Err(JsonError::Duplicate { member: (*name).to_owned() });
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(first)
+    }
+
     /// A member as a string; `null` counts as not given. Borrowed unless it holds an escape.
     pub fn string(&self, name: &str) -> Result<Option<Cow<'_, str>>, JsonError> {
         const EXPECTED: &str = "a string";
@@ -154,16 +176,13 @@ impl Object {
     }
 
     fn find(&self, name: &str) -> Result<Option<usize>, JsonError> {
-        let mut found = self
-            .members
-            .iter()
-            .enumerate()
-            .filter(|(_, member)| member.is_named(name, &self.text))
-            .map(|(at, _)| at);
-        match (found.next(), found.next()) {
-            (at, None) => Ok(at),
-            (_, Some(_)) => Err(JsonError::Duplicate { member: name.to_owned() }),
+        let mut found = None;
+        for (at, member) in self.members.iter().enumerate() {
+            if member.is_named(name, &self.text) && found.replace(at).is_some() {
+                return Err(JsonError::Duplicate { member: name.to_owned() });
+            }
         }
+        Ok(found)
     }
 
     /// Where the members begin: after the opening brace, before which only space can stand.

@@ -41,7 +41,8 @@ pub(super) async fn ask(attempt: Attempt<'_>) -> Result<Answer, Failure> {
                 rested
             }
         };
-        match (Attempt { key: key.as_deref(), ..attempt }).ask().await {
+        // Boxed: whatever holds this future would be as large, and moved about as such.
+        match Box::pin(Attempt { key: key.as_deref(), ..attempt }.ask()).await {
             Ok(answer) => {
                 if let Some(key) = &key {
                     key.state.succeeded();

@@ -359,3 +359,19 @@ fn a_member_is_taken_out_wherever_its_path_leads() {
     let error = twice.edit().remove_at(&["x", "*", "y"]).expect_err("which of them?");
     assert_eq!(error.to_string(), "`x.y` must not be given twice");
 }
+
+#[test]
+fn any_of_some_names_is_found_in_one_pass() {
+    let object = |text: &'static str| Object::parse(text.into()).expect("an object");
+    let names = ["a", "b"];
+    for (text, found) in [
+        ("{}", None),
+        (r#"{"x":1,"a":null}"#, None),
+        (r#"{"x":1,"b":1,"a":2}"#, Some("b")),
+        (r#"{"a":null,"\u0062":1}"#, Some("b")),
+    ] {
+        assert_eq!(object(text).any_of(&names).expect("once"), found, "{text}");
+    }
+    let twice = object(r#"{"b":1,"a":1,"b":2}"#).any_of(&names).expect_err("given twice");
+    assert_eq!(twice.to_string(), "`b` must not be given twice");
+}
