@@ -66,17 +66,11 @@ pub fn check(request: &Request) -> Result<(), Unresumable> {
     Ok(())
 }
 
-/// Whether the answer to a client's request, as it came, is kept at a provider, where nobody else can
-/// go on with it. What is kept without being asked for nobody can come back to, since a route with
+/// Whether the answer to a client's request, as it came, is to be kept at a provider, where nobody else
+/// can go on with it. What is kept without being asked for nobody can come back to, since a route with
 /// several targets takes no ids of answers.
-pub fn check_state(request: &Object) -> Result<(), Unresumable> {
-    let asks = |name| matches!(request.boolean(name), Ok(Some(true)));
-    let names = |name| matches!(request.raw(name), Ok(Some(raw)) if raw != b"null");
-    let kept = ["store", "background"].into_iter().any(asks);
-    if kept || ["conversation", "previous_response_id", "container"].into_iter().any(names) {
-        return Err(Unresumable::Stored);
-    }
-    Ok(())
+pub fn is_stored(request: &Object) -> bool {
+    matches!(request.boolean("store"), Ok(Some(true)))
 }
 
 /// The best way to ask a target that is spoken to in `dialect`.

@@ -69,7 +69,7 @@ pub(in crate::proxy) fn may_go_on(resolved: &Resolved) -> bool {
         && resolved.facts.choices == 1
         && resolved.may_repeat()
         && resolved.operation.dialect.is_some()
-        && continuation::check_state(&resolved.object).is_ok()
+        && !continuation::is_stored(&resolved.object)
 }
 
 impl Failover {

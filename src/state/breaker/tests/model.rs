@@ -85,7 +85,7 @@ impl Model {
 
     /// Whether a probe keeps others out.
     fn is_probing(&self) -> bool {
-        self.probe.is_some_and(|(_, begun)| self.now - begun < 12 * SECOND)
+        self.probe.is_some_and(|(_, begun)| self.now.saturating_sub(begun) < 12 * SECOND)
     }
 
     fn count(&mut self, failed: bool) {
