@@ -9,7 +9,8 @@ import time
 import traceback
 
 from cluster import REPOSITORY, Cluster, Failed
-from steps import STEPS, Ring, chosen
+from ring import Ring
+from steps import STEPS, chosen
 
 
 def arguments():

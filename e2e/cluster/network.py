@@ -28,7 +28,9 @@ def prepare():
     """Makes the bridge."""
     ip(
         "link set lo up",
-        "link add pods type bridge",
+        # By itself a bridge takes the lowest address of its ports, so it would change as pods come and
+        # go, and what they know of the way to the node with it.
+        "link add pods address 02:00:00:00:00:01 type bridge",
         f"addr add {NODE_ADDRESS}/16 dev pods",
         "link set pods up",
     )

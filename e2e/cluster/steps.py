@@ -1,4 +1,31 @@
-STEPS=[]
-class Ring:
-    def __init__(self,*a,**k): pass
-def chosen(n): return []
+"""The steps, in their order."""
+
+import changes
+import install
+import objects
+
+# What has to have been done for any other step.
+FIRST = [install.install, install.declare]
+
+STEPS = [
+    *FIRST,
+    install.sdk_calls,
+    changes.rollout_restart,
+    changes.helm_upgrade,
+    changes.pod_deleted,
+    changes.leader_killed,
+    changes.api_server_away,
+    changes.secret_rotated,
+    changes.consumer_revoked,
+    changes.all_at_once,
+    objects.options,
+    objects.uninstall,
+]
+
+
+def chosen(names):
+    """These steps and what they need, or all."""
+    unknown = set(names) - {step.__name__ for step in STEPS}
+    if unknown:
+        raise SystemExit(f"no step is called {' or '.join(sorted(unknown))}: see --list")
+    return [step for step in STEPS if not names or step in FIRST or step.__name__ in names]

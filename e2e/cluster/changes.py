@@ -1,0 +1,191 @@
+"""What is done to a gateway in a day, or in a year, while it is used. No call may fail of it."""
+
+import os
+import signal
+
+from cluster import until
+from ring import (
+    LEAVER_KEY, NAMESPACE, RELEASE, SELECTOR, admin, ask, expect, hold, is_ready,
+)
+
+DEPLOYMENT = f"deployment/{RELEASE}"
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/pilothouse-default-leader"
+SLICES = (
+    f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
+    f"?labelSelector=kubernetes.io/service-name={RELEASE}"
+)
+# A Lease that is not renewed for 15 s is another's; its holders ask every 3 s and a bit.
+LEASE_SECONDS = 15 + 4
+# The rotated or revoked key of a Secret: a watch away.
+SOON = 5
+OLD, NEW = "key-before-rotation", "key-after-rotation"
+
+
+def rollout_restart(ring):
+    """kubectl rollout restart"""
+    ring.load.during("rollout restart", lambda: _restart(ring))
+
+
+def helm_upgrade(ring):
+    """helm upgrade that replaces the pods"""
+    def upgrade():
+        ring.helm("upgrade", "--reuse-values", "--set", "podAnnotations.example\\.com/note=x")
+        ring.await_settled()
+    ring.load.during("helm upgrade", upgrade)
+
+
+def pod_deleted(ring):
+    """A pod is deleted"""
+    def delete():
+        name = ring.pods()[0]["metadata"]["name"]
+        ring.cluster.kubectl("-n", NAMESPACE, "delete", "pod", name)
+        ring.await_settled()
+    ring.load.during("a pod deleted", delete)
+
+
+def leader_killed(ring):
+    """The leader is killed by SIGKILL: status goes on, only calls that it had may fail"""
+    kube, kubectl = ring.cluster.kube, ring.cluster.kubectl
+    load = ring.load
+    holder = kube.get(LEASE)["spec"]["holderIdentity"].split("_")[0]
+    pod = next(pod for pod in ring.pods() if pod["metadata"]["name"] == holder)
+    address = pod["status"]["podIP"]
+    process = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("process://")
+
+    def kill():
+        os.kill(int(process), signal.SIGKILL)
+        until("its endpoint is not ready", lambda: address not in _ready_addresses(kube))
+
+    failures = load.tolerating("the leader's process killed", kill)
+    _route(kubectl, "after-the-leader")
+    _, took = until(
+        "another writes status",
+        lambda: _conditions(kube, "after-the-leader").get("Programmed") == "True",
+        LEASE_SECONDS,
+    )
+    print(f"   {len(failures)} calls failed of those that it had; status goes on after {took:.1f} s")
+    load.during("its return", lambda: ring.await_settled())
+    kubectl("-n", "ai", "delete", "modelroute", "after-the-leader")
+
+
+def api_server_away(ring):
+    """The API server goes away and comes back"""
+    control_plane, kubectl = ring.cluster.control_plane, ring.cluster.kubectl
+    addresses = [pod["status"]["podIP"] for pod in ring.pods()]
+
+    def away():
+        control_plane.kill_api_server()
+        hold(8)
+        for address in addresses:
+            expect(ask(address, "chat") == 200, f"{address} does not serve without the API server")
+            said = admin(address, "/readyz").strip()
+            expect(said.startswith("ok"), f"{address} is not ready without the API server: {said}")
+            print(f"   /readyz of {address}: {said!r}")
+
+    ring.load.during("the API server away", away)
+
+    def back():
+        control_plane.start_api_server()
+        _route(kubectl, "after-the-outage")
+        took = ring.await_everywhere(
+            "a route of after the outage is served", lambda at: ask(at, "after-the-outage") == 200
+        )
+        print(f"   a route that was applied after it came back is served after {took:.1f} s")
+        kubectl("-n", "ai", "wait", "--for=condition=Programmed", "modelroute/after-the-outage")
+        ring.await_settled()
+
+    ring.load.during("the API server back", back)
+    kubectl("-n", "ai", "delete", "modelroute", "after-the-outage")
+
+
+def secret_rotated(ring):
+    """A provider's key changes in its Secret"""
+    for pod in ring.pods():
+        status = ask(pod["status"]["podIP"], "strict")
+        expect(status in (401, 502, 503), f"the old key is refused, yet: {status}")
+    ring.load.during("the Secret rotated", lambda: _rotate(ring))
+
+
+def consumer_revoked(ring):
+    """A Consumer is deleted: its calls end, those of others do not"""
+    ring.load.during("the Consumer revoked", lambda: _revoke(ring))
+
+
+def all_at_once(ring):
+    """During a rollout a key is rotated and a Consumer revoked"""
+    ring.apply("routes.yaml")
+    ring.await_everywhere("the Consumer is back", lambda at: ask(at, "chat", LEAVER_KEY) == 200)
+
+    def change():
+        ring.cluster.kubectl("-n", NAMESPACE, "rollout", "restart", DEPLOYMENT)
+        _rotate(ring)
+        _revoke(ring)
+        _rolled_out(ring)
+        for pod in ring.pods():
+            address = pod["status"]["podIP"]
+            expect(ask(address, "strict") == 200, f"{address} has the old key")
+            expect(ask(address, "chat", LEAVER_KEY) == 401, f"{address} knows the Consumer still")
+
+    ring.load.during("all at once", change)
+    answered = ring.end_load()
+    print("   answered in all: " + ", ".join(f"{kind} {n}" for kind, n in sorted(answered.items())))
+
+
+def _restart(ring):
+    ring.cluster.kubectl("-n", NAMESPACE, "rollout", "restart", DEPLOYMENT)
+    _rolled_out(ring)
+
+
+def _rolled_out(ring):
+    ring.cluster.kubectl("-n", NAMESPACE, "rollout", "status", DEPLOYMENT, "--timeout=3m")
+    ring.await_settled()
+
+
+def _rotate(ring):
+    patch = f'{{"stringData":{{"key":"{NEW}"}}}}'
+    ring.cluster.kubectl("-n", "ai", "patch", "secret", "provider", "--type=merge", "-p", patch)
+    took = ring.await_everywhere("the new key is used", lambda at: ask(at, "strict") == 200)
+    expect(took < SOON, f"the new key is used after {took:.1f} s only")
+    print(f"   the new key is used everywhere after {took:.1f} s")
+
+
+def _revoke(ring):
+    ring.cluster.kubectl("-n", "team", "delete", "consumer", "leaver")
+    took = ring.await_everywhere(
+        "the Consumer's calls end", lambda at: ask(at, "chat", LEAVER_KEY) in (401, 403)
+    )
+    expect(took < SOON, f"the Consumer is refused after {took:.1f} s only")
+    print(f"   its calls end with 401 everywhere after {took:.1f} s")
+
+
+def _route(kubectl, name):
+    target = {
+        "name": "quick", "provider": "openai-compatible", "model": "gpt-sim",
+        "baseURL": "http://quick.providers.svc/v1", "credentialRef": {"name": "provider"},
+    }
+    kubectl("apply", "-f", "-", stdin=_manifest(name, target))
+
+
+def _manifest(name, target):
+    import json
+    return json.dumps({
+        "apiVersion": "pilothouse.dev/v1alpha1",
+        "kind": "ModelRoute",
+        "metadata": {"name": name, "namespace": "ai"},
+        "spec": {"allowedNamespaces": {"from": "All"}, "targets": [target]},
+    })
+
+
+def _conditions(kube, name):
+    route = kube.get(f"/apis/pilothouse.dev/v1alpha1/namespaces/ai/modelroutes/{name}")
+    conditions = route.get("status", {}).get("conditions", [])
+    return {condition["type"]: condition["status"] for condition in conditions}
+
+
+def _ready_addresses(kube):
+    return {
+        endpoint["addresses"][0]
+        for item in kube.items(SLICES)
+        for endpoint in item.get("endpoints") or []
+        if endpoint["conditions"].get("ready")
+    }
