@@ -87,11 +87,11 @@ def is_ready(pod):
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def ask(address, model, key=KEY):
+def ask(address, model, key=KEY, port=DATA_PORT):
     """The status of one plain call at one gateway; 0 if it cannot be reached."""
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hello"}]}).encode()
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
-    url = f"http://{address}:{DATA_PORT}/v1/chat/completions"
+    url = f"http://{address}:{port}/v1/chat/completions"
     try:
         request = urllib.request.Request(url, body, headers)
         with urllib.request.urlopen(request, timeout=30) as response:

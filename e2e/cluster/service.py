@@ -25,6 +25,8 @@ class Services:
     def __init__(self, hosts):
         self.hosts = Path(hosts)
         self.services, self.slices = {}, {}
+        # The loop itself holds no task, and one that nobody holds may be collected while it runs.
+        self.running = set()
 
     def endpoints(self, key, port_name):
         """Where connections to a port of a Service may go: ready endpoints or, if there is none,
@@ -71,6 +73,9 @@ async def pump(reader, writer):
 
 async def forward(services, key, port_name, reader, writer):
     """One connection."""
+    task = asyncio.current_task()
+    services.running.add(task)
+    task.add_done_callback(services.running.discard)
     places = services.endpoints(key, port_name)
     try:
         if not places:

@@ -2,8 +2,9 @@
 
 from kube import KubeError
 
-# Events tell of the past, endpoints of what is compared already.
-IGNORED = {"events", "endpoints", "endpointslices"}
+# Events tell of the past; the others are the API server's and controllers' own account of what is
+# compared already, and go a moment after it.
+IGNORED = {"events", "endpoints", "endpointslices", "ipaddresses", "apiservices"}
 
 
 def everything(kube):
