@@ -1,13 +1,17 @@
 """The steps, in their order."""
 
 import changes
+import guides
 import install
 import objects
 
+# In an empty cluster, which they leave empty.
+ALONE = [guides.quick_start, guides.install_guide]
 # What has to have been done for any other step.
 FIRST = [install.install, install.declare]
 
 STEPS = [
+    *ALONE,
     *FIRST,
     install.sdk_calls,
     changes.rollout_restart,
@@ -28,4 +32,5 @@ def chosen(names):
     unknown = set(names) - {step.__name__ for step in STEPS}
     if unknown:
         raise SystemExit(f"no step is called {' or '.join(sorted(unknown))}: see --list")
-    return [step for step in STEPS if not names or step in FIRST or step.__name__ in names]
+    needed = [] if names and not set(names) - {step.__name__ for step in ALONE} else FIRST
+    return [step for step in STEPS if not names or step in needed or step.__name__ in names]
