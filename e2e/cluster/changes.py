@@ -6,10 +6,12 @@ import signal
 import time
 
 from cluster import until
+from kube import KubeError
 from ring import LEAVER_KEY, NAMESPACE, RELEASE, admin, ask, expect, hold
 
 DEPLOYMENT = f"deployment/{RELEASE}"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/pilothouse-default-leader"
+BUDGET = f"/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets/{RELEASE}"
 SLICES = (
     f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
     f"?labelSelector=kubernetes.io/service-name={RELEASE}"
@@ -38,10 +40,14 @@ def helm_upgrade(ring):
 
 
 def pod_deleted(ring):
-    """A pod is deleted"""
+    """A pod is deleted; meanwhile its disruption budget keeps the other from being evicted"""
+    kube = ring.cluster.kube
+
     def delete():
-        name = ring.pods()[0]["metadata"]["name"]
-        ring.cluster.kubectl("-n", NAMESPACE, "delete", "pod", name)
+        gone, other = (pod["metadata"]["name"] for pod in ring.pods())
+        ring.cluster.kubectl("-n", NAMESPACE, "delete", "pod", gone, "--wait=false")
+        until("the budget is used up", lambda: not kube.get(BUDGET)["status"]["disruptionsAllowed"])
+        expect(_evicted(kube, other) == 429, f"{other} should not be evicted now")
         ring.await_settled()
     ring.load.during("a pod deleted", delete)
 
@@ -179,6 +185,20 @@ def _route(kubectl, name):
         "metadata": {"name": name, "namespace": "ai"},
         "spec": {"allowedNamespaces": {"from": "All"}, "targets": [target]},
     }))
+
+
+def _evicted(kube, name):
+    """The status of asking for a pod's eviction, as `kubectl drain` does."""
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+    }
+    try:
+        kube.post(f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/eviction", eviction)
+        return 201
+    except KubeError as error:
+        return error.status
 
 
 def _conditions(kube, name):

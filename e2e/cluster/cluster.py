@@ -1,4 +1,4 @@
-"""A cluster: the control plane, the process node and the Services of it, and the tools to use it."""
+"""A cluster: its control plane, its process node and its Services, and the tools to use it."""
 
 import os
 import subprocess

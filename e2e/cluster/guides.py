@@ -16,22 +16,25 @@ INSTEAD = {
 # No process here speaks the kubelet's protocol for it: the Service is called by its name.
 PORT_FORWARD = re.compile(r"^kubectl .* port-forward .*$", re.MULTILINE)
 FORWARDED = "http://127.0.0.1:8080"
-# Needs a container engine, or changes nothing that could be seen.
+# Needs a container engine.
 LEFT_OUT = ("make image", "docker ")
 
 
 def blocks(path, section):
     """The commands of a section of a guide, block by block."""
-    text = (REPOSITORY / path).read_text()
-    begin = text.index(f"\n{section}\n")
     level = section.split(" ")[0]
-    rest = text[begin + len(section) + 2:]
-    end = re.search(rf"^#{{1,{len(level)}}} ", re.sub(r"```.*?```", lambda m: m[0].replace("#", " "), rest, flags=re.DOTALL), re.MULTILINE)
-    section_text = rest[:end.start()] if end else rest
-    for block in re.findall(r"```console\n(.*?)```", section_text, re.DOTALL):
-        commands = re.sub(r"^\$ ", "", block, flags=re.MULTILINE)
-        if not commands.startswith(LEFT_OUT):
-            yield commands
+    inside, fence, block = False, None, []
+    for line in (REPOSITORY / path).read_text().splitlines():
+        if line.startswith("```"):
+            if inside and fence == "console" and not block[0].startswith(LEFT_OUT):
+                yield "\n".join(block)
+            fence, block = (None, []) if fence is not None else (line[3:], [])
+        elif fence is not None:
+            block.append(line.removeprefix("$ "))
+        elif line == section:
+            inside = True
+        elif line.startswith("#") and len(line.split(" ")[0]) <= len(level):
+            inside = False
 
 
 def run(ring, commands, environment=None):

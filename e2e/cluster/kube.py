@@ -1,4 +1,4 @@
-"""A client of the API server: plain requests, and lists that are followed. Standard library only."""
+"""A client of the API server: plain requests, and lists that are followed."""
 
 import http.client
 import json

@@ -26,7 +26,8 @@ def arguments():
 def shell(cluster):
     """A shell in the cluster, from the repository's folder."""
     environment = cluster.environment() | {"PS1": "(cluster) $ "}
-    return subprocess.run(["bash", "--norc"], env=environment, cwd=REPOSITORY, check=False).returncode
+    ended = subprocess.run(["bash", "--norc"], env=environment, cwd=REPOSITORY, check=False)
+    return ended.returncode
 
 
 def main():

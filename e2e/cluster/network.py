@@ -21,7 +21,7 @@ NAMESPACES = Path("/run/netns")
 def ip(*commands):
     """Runs commands of `ip`, all or an error."""
     batch = "\n".join(commands)
-    subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True, capture_output=True)
+    subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True)
 
 
 def prepare():

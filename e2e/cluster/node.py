@@ -2,8 +2,8 @@
 
     node.py FOLDER LOGS HOSTS BINARY
 
-FOLDER has the control plane's `access.json`; each pod's output goes to a file in LOGS; HOSTS is what
-pods see as /etc/hosts; BINARY is what the image `pilothouse` runs.
+FOLDER has the control plane's `access.json`; each pod's output goes to a file in LOGS; HOSTS is
+what pods see as /etc/hosts; BINARY is what the image `pilothouse` runs.
 """
 
 import sys

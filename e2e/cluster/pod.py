@@ -137,7 +137,8 @@ class Pod(threading.Thread):
         if status == self.reported:
             return
         try:
-            self.kube.merge(self.path + "/status", {"metadata": {"uid": self.uid}, "status": status})
+            change = {"metadata": {"uid": self.uid}, "status": status}
+            self.kube.merge(self.path + "/status", change)
             self.reported = status
         except KubeError as error:
             if error.status in (404, 409):

@@ -1,7 +1,6 @@
 """A container of a pod as a process."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -24,6 +23,11 @@ FIRST_BACKOFF, LONGEST_BACKOFF = 10, 300
 def now():
     """The time as the API server writes it."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def expand(text, environment):
+    """`$(NAME)` in a command, where the variable is known."""
+    return re.sub(r"\$\((\w+)\)", lambda name: environment.get(name[1], name[0]), text)
 
 
 class Container:
@@ -80,10 +84,10 @@ class Container:
         self.process.stdin.close()
         self.restarts += 1
         self.state = {"running": {"startedAt": now()}}
-        always = {"httpGet": None}
+        # Not ready until its probe says so, alive until its probe denies it.
         self.probes = {
-            kind: Probing(self.spec.get(kind, always), initially=kind not in self.spec or kind == "livenessProbe")
-            for kind in ("readinessProbe", "livenessProbe")
+            kind: Probing(self.spec.get(kind, {}), initially=kind not in self.spec or good)
+            for kind, good in (("readinessProbe", False), ("livenessProbe", True))
         }
 
     def step(self, leaving):
@@ -140,8 +144,8 @@ class Container:
             return
         self.last_state = {"terminated": terminated}
         self.state = {"waiting": {"reason": "CrashLoopBackOff" if self.restarts else "Restarting"}}
-        wait = min(FIRST_BACKOFF * 2 ** (self.restarts - 1), LONGEST_BACKOFF) if self.restarts else 0
-        self.starts_at = time.monotonic() + wait
+        backoff = FIRST_BACKOFF * 2 ** (self.restarts - 1) if self.restarts else 0
+        self.starts_at = time.monotonic() + min(backoff, LONGEST_BACKOFF)
 
     def _describe(self):
         image = named(self.pod.images, self.spec["image"])
@@ -154,9 +158,6 @@ class Container:
             raise MissingObject(f"{self.spec['image']} would run as root, which the pod forbids")
         group = context.get("runAsGroup", user)
         environment = self._environment()
-        expand = lambda text: re.sub(
-            r"\$\((\w+)\)", lambda name: environment.get(name[1], name[0]), text
-        )
         command = self.spec.get("command", image.entrypoint) + self.spec.get("args", [])
         return {
             "root": str(image.root),
@@ -170,7 +171,7 @@ class Container:
             "groups": [pod["fsGroup"]] if "fsGroup" in pod else [],
             "gain_privileges": context.get("allowPrivilegeEscalation", True),
             "directory": self.spec.get("workingDir", "/"),
-            "command": [expand(word) for word in command],
+            "command": [expand(word, environment) for word in command],
             "environment": environment,
         }
 

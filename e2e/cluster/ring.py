@@ -21,8 +21,8 @@ SELECTOR = "app.kubernetes.io/name=pilothouse"
 DATA_PORT, ADMIN_PORT = 8080, 9090
 # With half a second between words: 20 s, or three minutes.
 SHORT_STREAM, LONG_STREAM = 40, 360
-# The release's settings: Services of this cluster may be upstreams, and everybody may use the models
-# of `ai` by their plain names.
+# The release's settings: Services of this cluster may be upstreams, and everybody may use the
+# models of `ai` by their plain names.
 SETTINGS = [
     "--set", f"gateway.allowUpstreamCIDRs={{{SERVICE_RANGE}}}",
     "--set", "gateway.sharedNamespaces={ai}",

@@ -1,5 +1,5 @@
-"""Services: an address for each, from which connections are passed on to ready endpoints, and a hosts
-file with their names. Stands in for kube-proxy and the cluster's DNS.
+"""Services: an address for each, from which connections are passed on to ready endpoints, and a
+hosts file with their names. Stands in for kube-proxy and the cluster's DNS.
 
     service.py FOLDER HOSTS
 

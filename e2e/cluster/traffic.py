@@ -1,5 +1,5 @@
-"""Callers with the official SDKs, who count what went wrong. Runs until SIGTERM, lets what runs then
-end, and prints one line of JSON for each event: `{"event": "answered" | "failed" | "ended", ...}`.
+"""Callers with the official SDKs, who count what went wrong. Runs until SIGTERM, lets what runs
+then end, and prints one line of JSON for each event, which says in `event` what it is.
 
     traffic.py BASE KEY WORDS
 
