@@ -13,6 +13,10 @@ from pathlib import Path
 PILOTHOUSE_USER = 65532
 
 
+# The application of deploy/sidecar/: as soon as it runs it asks the gateway beside it.
+APPLICATION = "wget -q -O - $OPENAI_BASE_URL/models && exec sleep infinity"
+
+
 class Image:
     """A root file system and how it is started."""
 
@@ -31,7 +35,10 @@ def assemble(folder, binary):
     # `helm test` asks by wget, as busybox has it.
     wget = shutil.which("wget")
     if wget:
-        images["busybox"] = Image(_root(folder / "busybox", {"/bin/wget": wget}), [], 0)
+        programs = {f"/bin/{name}": shutil.which(name) for name in ("sh", "sleep", "wget")}
+        busybox = _root(folder / "busybox", programs)
+        images["busybox"] = Image(busybox, [], 0)
+        images["my-app"] = Image(busybox, ["sh", "-c", APPLICATION], 0)
     return images
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import image
+import kubelet
 from kube import Kube, KubeError
 from network import NODE_ADDRESS, PodNetwork
 from pod import Pod
@@ -29,6 +30,7 @@ def register(kube):
     kube.merge(f"/api/v1/nodes/{NAME}/status", {"status": {
         "conditions": [{"type": "Ready", "status": "True", "reason": "ProcessNode"}],
         "addresses": [{"type": "InternalIP", "address": NODE_ADDRESS}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet.PORT}},
         "capacity": {"cpu": "8", "memory": "16Gi", "pods": "100"},
         "allocatable": {"cpu": "8", "memory": "16Gi", "pods": "100"},
     }})
@@ -55,6 +57,7 @@ def main():
     kube = Kube.from_folder(folder)
     images = image.assemble(folder / "images", binary)
     network = PodNetwork()
+    kubelet.serve(logs, folder / "certs")
     register(kube)
     pods = {}
     for change, item in kube.follow("/api/v1/pods"):

@@ -25,7 +25,7 @@ KEPT = {
 }
 LEASES = ("leases", NAMESPACE)
 # What the cluster itself puts into every namespace, and the namespaces of the ring's own.
-OWN = {"ai", "team", "providers"}
+OWN = {"ai", "team", "providers", "sidecar-files", "sidecar-namespace"}
 EVERYWHERE = {("configmaps", "kube-root-ca.crt"), ("serviceaccounts", "default")}
 PILOTHOUSE_KINDS = ("modelroutes", "credentialstores", "consumers")
 

@@ -29,7 +29,7 @@ class Pod(threading.Thread):
         self.folder, self.logs, self.hosts = Path(folder) / self.uid, Path(logs), Path(hosts)
         self.objects = Objects(kube, self.namespace)
         self.network = self.address = None
-        self.volumes, self.containers = {}, []
+        self.volumes, self.first, self.containers = {}, [], []
         self.leaving = False
         self.grace = None
         self.woken = threading.Event()
@@ -67,8 +67,7 @@ class Pod(threading.Thread):
             self._set_up()
             refreshed = time.monotonic()
             while self.grace is None:
-                for container in self.containers:
-                    container.step(leaving=False)
+                self._step()
                 if time.monotonic() - refreshed > REFRESH_SECONDS:
                     self._refresh()
                     refreshed = time.monotonic()
@@ -81,15 +80,24 @@ class Pod(threading.Thread):
             self._take_down()
 
     def _set_up(self):
-        if self.spec.get("initContainers"):
-            raise Unsupported("init containers")
         self.network, self.address = self.pod_network.attach()
         for spec in self.spec.get("volumes", []):
             folder = self.folder / "volumes" / spec["name"]
             self.volumes[spec["name"]] = Volume(spec, folder, self.object, self.objects)
         while self.grace is None and not self._refresh():
             self.woken.wait(STEP_SECONDS)
+        first = self.spec.get("initContainers", [])
+        self.first = [Container(spec, self, initial=True) for spec in first]
         self.containers = [Container(spec, self) for spec in self.spec["containers"]]
+
+    def _step(self):
+        """Looks after every container whose turn has come."""
+        for container in self.first:
+            container.step(leaving=False)
+            if not container.passed:
+                return
+        for container in self.containers:
+            container.step(leaving=False)
 
     def _refresh(self):
         try:
@@ -104,14 +112,20 @@ class Pod(threading.Thread):
     def _leave(self):
         self.leaving = True
         deadline = time.monotonic() + self.grace
-        for container in self.containers:
+        self._end(self.containers, deadline)
+        # What was there before the application outlives it.
+        for container in reversed(self.first):
+            self._end([container], deadline)
+
+    def _end(self, containers, deadline):
+        for container in containers:
             container.pre_stop()
             container.signal(signal.SIGTERM)
-        while any(container.running for container in self.containers):
+        while any(container.running for container in containers):
             if time.monotonic() > deadline or self.grace == 0:
-                for container in self.containers:
+                for container in containers:
                     container.signal(signal.SIGKILL)
-            for container in self.containers:
+            for container in [*self.first, *self.containers]:
                 container.step(leaving=True)
             self._report()
             time.sleep(STEP_SECONDS)
@@ -146,12 +160,15 @@ class Pod(threading.Thread):
 
     def _status(self):
         statuses = [container.status() for container in self.containers]
-        ready = bool(statuses) and all(status["ready"] for status in statuses)
-        conditions = {"Initialized": True, "ContainersReady": ready, "Ready": ready}
+        serving = [*self.containers, *(c for c in self.first if c.lasting)]
+        ready = bool(statuses) and all(container.ready for container in serving)
+        initialized = all(container.passed for container in self.first)
+        conditions = {"Initialized": initialized, "ContainersReady": ready, "Ready": ready}
         status = {
             "phase": self._phase(),
             "hostIP": NODE_ADDRESS,
             "startTime": self.changed.setdefault("start", now()),
+            "initContainerStatuses": [container.status() for container in self.first],
             "containerStatuses": statuses,
             "conditions": [{
                 "type": "PodScheduled",

@@ -20,6 +20,11 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 FIRST_BACKOFF, LONGEST_BACKOFF = 10, 300
 
 
+# Each kind of probe, and what holds before its first answer: not ready until it says so, alive until
+# it denies it.
+PROBES = {"startupProbe": False, "readinessProbe": False, "livenessProbe": True}
+
+
 def now():
     """The time as the API server writes it."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -33,8 +38,8 @@ def expand(text, environment):
 class Container:
     """One container: its process, what its probes say, and its status."""
 
-    def __init__(self, spec, pod):
-        self.spec, self.pod = spec, pod
+    def __init__(self, spec, pod, initial=False):
+        self.spec, self.pod, self.initial = spec, pod, initial
         self.process = None
         self.restarts = -1
         self.starts_at = 0
@@ -48,9 +53,26 @@ class Container:
         return self.process is not None
 
     @property
+    def started(self):
+        """Whether it runs and its startup probe, if it has one, has passed."""
+        return self.running and self.probes["startupProbe"].good
+
+    @property
     def ready(self):
         """Whether it may be sent requests."""
-        return self.running and self.probes["readinessProbe"].good
+        return self.started and self.probes["readinessProbe"].good
+
+    @property
+    def lasting(self):
+        """Whether it goes on running beside what comes after it, as a native sidecar does."""
+        return self.spec.get("restartPolicy") == "Always"
+
+    @property
+    def passed(self):
+        """For an init container: whether what comes after it may start."""
+        if self.lasting:
+            return self.started
+        return self.finished and self.state["terminated"]["exitCode"] == 0
 
     def status(self):
         """Its entry in `containerStatuses`."""
@@ -61,7 +83,7 @@ class Container:
             "imageID": "",
             "containerID": process,
             "ready": self.ready,
-            "started": self.running,
+            "started": self.started,
             "restartCount": max(self.restarts, 0),
             "state": self.state,
             "lastState": self.last_state,
@@ -84,10 +106,9 @@ class Container:
         self.process.stdin.close()
         self.restarts += 1
         self.state = {"running": {"startedAt": now()}}
-        # Not ready until its probe says so, alive until its probe denies it.
         self.probes = {
             kind: Probing(self.spec.get(kind, {}), initially=kind not in self.spec or good)
-            for kind, good in (("readinessProbe", False), ("livenessProbe", True))
+            for kind, good in PROBES.items()
         }
 
     def step(self, leaving):
@@ -100,9 +121,11 @@ class Container:
         if self.process.poll() is not None:
             self._ended()
             return
-        for kind, probing in self.probes.items():
+        # Until it has started nothing else is asked.
+        asked = ["startupProbe"] if not self.started else ["readinessProbe", "livenessProbe"]
+        for kind in asked:
             if kind in self.spec:
-                probing.step(self.spec, self.pod.address)
+                self.probes[kind].step(self.spec, self.pod.address)
         if not leaving and not self.probes["livenessProbe"].good:
             self.signal(signal.SIGTERM)
 
@@ -138,7 +161,9 @@ class Container:
             "reason": "Completed" if code == 0 else "Error",
             "finishedAt": now(),
         }
-        policy = self.pod.spec.get("restartPolicy", "Always")
+        policy = self.spec.get("restartPolicy", self.pod.spec.get("restartPolicy", "Always"))
+        if self.initial and policy == "Always" and not self.lasting:
+            policy = "OnFailure"
         if self.pod.leaving or policy == "Never" or (policy == "OnFailure" and code == 0):
             self.state = {"terminated": terminated}
             return

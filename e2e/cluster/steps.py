@@ -4,6 +4,7 @@ import changes
 import guides
 import install
 import objects
+import sidecar
 
 # In an empty cluster, which they leave empty.
 ALONE = [guides.quick_start, guides.install_guide]
@@ -22,6 +23,7 @@ STEPS = [
     changes.secret_rotated,
     changes.consumer_revoked,
     changes.all_at_once,
+    sidecar.sidecars,
     objects.options,
     objects.uninstall,
 ]
