@@ -33,12 +33,10 @@ def assemble(folder, binary):
         "pilothouse": Image(gateway, ["/usr/local/bin/pilothouse"], PILOTHOUSE_USER),
     }
     # `helm test` asks by wget, as busybox has it.
-    wget = shutil.which("wget")
-    if wget:
-        programs = {f"/bin/{name}": shutil.which(name) for name in ("sh", "sleep", "wget")}
-        busybox = _root(folder / "busybox", programs)
-        images["busybox"] = Image(busybox, [], 0)
-        images["my-app"] = Image(busybox, ["sh", "-c", APPLICATION], 0)
+    programs = {f"/bin/{name}": shutil.which(name) for name in ("sh", "sleep", "wget")}
+    busybox = _root(folder / "busybox", programs)
+    images["busybox"] = Image(busybox, [], 0)
+    images["my-app"] = Image(busybox, ["sh", "-c", APPLICATION], 0)
     return images
 
 

@@ -24,6 +24,8 @@ class Load:
         )
         self.callers = None
         self.answered, self.failed = collections.Counter(), []
+        # How many of the failures somebody has looked at.
+        self.judged = 0
         self.slowest = 0
         self.heard = set()
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -34,10 +36,6 @@ class Load:
         _, took = until("every caller is answered", self._all_heard)
         print(f"   {self.callers} callers run after {took:.1f} s", flush=True)
 
-    def counts(self):
-        """How many calls were answered and failed so far."""
-        return sum(self.answered.values()), len(self.failed)
-
     def during(self, name, action):
         """Does something under this load, and fails if a call does."""
         failures = self.tolerating(name, action)
@@ -46,14 +44,14 @@ class Load:
 
     def tolerating(self, name, action):
         """Does something under this load; what failed meanwhile."""
-        answered, failed = self.counts()
+        answered = self.answered.total()
         self.slowest = 0
         started = time.monotonic()
         action()
         took = time.monotonic() - started
-        now, failures = self.counts()[0], self.failed[failed:]
-        print(f"   {name}: {took:.1f} s, {now - answered} calls answered, {len(failures)} failed,"
-              f" slowest plain one {self.slowest * 1000:.0f} ms", flush=True)
+        failures = self._unjudged()
+        print(f"   {name}: {took:.1f} s, {self.answered.total() - answered} calls answered,"
+              f" {len(failures)} failed, slowest plain one {self.slowest * 1000:.0f} ms", flush=True)
         return failures
 
     def end(self):
@@ -62,12 +60,15 @@ class Load:
         if self.process.wait(timeout=600) != 0:
             raise Failed("the callers broke off: see traffic.log")
         self.reader.join()
+        if failures := self._unjudged():
+            raise Failed(f"{len(failures)} calls failed when nothing was done: {failures[:5]}")
         return self.answered
 
-    def stop(self):
-        """Ends it at once."""
-        self.process.kill()
-        self.process.wait()
+    def _unjudged(self):
+        """What failed since this was last asked."""
+        failures = self.failed[self.judged:]
+        self.judged += len(failures)
+        return failures
 
     def _all_heard(self):
         if self.process.poll() is not None:
