@@ -40,14 +40,15 @@ def main():
     # The first process of a PID namespace gets only signals that it handles.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     cluster = Cluster(wanted.assets, wanted.helm, wanted.sdk, wanted.binary, wanted.folder)
+    steps = [] if wanted.steps == ["shell"] else chosen(wanted.steps)
     began = time.monotonic()
     try:
         cluster.start()
         print(f"the cluster is ready after {time.monotonic() - began:.1f} s", flush=True)
-        if wanted.steps == ["shell"]:
+        if not steps:
             return shell(cluster)
         ring = Ring(cluster, long=bool(os.environ.get("LONG")))
-        for step in chosen(wanted.steps):
+        for step in steps:
             started = time.monotonic()
             print(f"\n== {step.__doc__.splitlines()[0]}", flush=True)
             step(ring)
