@@ -56,8 +56,7 @@ def leader_killed(ring):
     """The leader is killed by SIGKILL: calls that it has may fail, and nothing after that"""
     kube, kubectl = ring.cluster.kube, ring.cluster.kubectl
     load = ring.load
-    holder = kube.get(LEASE)["spec"]["holderIdentity"].split("_")[0]
-    pod = next(pod for pod in ring.pods() if pod["metadata"]["name"] == holder)
+    pod, _ = until("a pod holds the Lease", lambda: _leader(ring))
     address = pod["status"]["podIP"]
     process = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("process://")
 
@@ -185,6 +184,12 @@ def _route(kubectl, name):
         "metadata": {"name": name, "namespace": "ai"},
         "spec": {"allowedNamespaces": {"from": "All"}, "targets": [target]},
     }))
+
+
+def _leader(ring):
+    """The pod that writes status. Nobody does for some seconds after one has left."""
+    holder = ring.cluster.kube.get(LEASE)["spec"].get("holderIdentity", "").split("_")[0]
+    return next((pod for pod in ring.pods() if pod["metadata"]["name"] == holder), None)
 
 
 def _evicted(kube, name):
