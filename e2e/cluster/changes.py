@@ -110,6 +110,8 @@ def api_server_away(ring):
         print(f"   a route that was applied after it came back is served after {took:.1f} s")
         kubectl("-n", "ai", "wait", "--for=condition=Programmed", "modelroute/after-the-outage")
         ring.await_settled()
+        _, took = until("endpoints are followed again", lambda: _endpoints_followed(ring))
+        print(f"   the cluster's own controller of endpoints has caught up after {took:.1f} s more")
 
     ring.load.during("the API server back", back)
     kubectl("-n", "ai", "delete", "modelroute", "after-the-outage")
@@ -210,6 +212,15 @@ def _conditions(kube, name):
     route = kube.get(f"/apis/pilothouse.dev/v1alpha1/namespaces/ai/modelroutes/{name}")
     conditions = route.get("status", {}).get("conditions", [])
     return {condition["type"]: condition["status"] for condition in conditions}
+
+
+def _endpoints_followed(ring):
+    """Whether the cluster's controller of EndpointSlices is up to date. After the API server was away
+    it may not be for half a minute, and a pod that leaves meanwhile gets connections beyond any usual
+    drain delay, whatever it does. It copies labels of a Service to its slices."""
+    label = f"{RELEASE}.ring/caught-up"
+    ring.cluster.kubectl("-n", NAMESPACE, "label", "service", RELEASE, f"{label}=yes", "--overwrite")
+    return all(label in item["metadata"]["labels"] for item in ring.cluster.kube.items(SLICES))
 
 
 def _ready_addresses(kube):
