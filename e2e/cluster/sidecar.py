@@ -2,6 +2,7 @@
 
 import json
 
+from cluster import until
 from ring import expect
 
 # Each manifest, what it needs besides, and the model that the application is to find.
@@ -24,8 +25,9 @@ def sidecars(ring):
         kubectl(*here, "apply", "-f", f"deploy/sidecar/{manifest}")
         kubectl(*here, "rollout", "status", "deployment/app", "--timeout=60s")
         # Its first words are what the gateway answered it.
-        said = json.loads(kubectl(*here, "logs", "deployment/app", "-c", "app"))
-        models = [model["id"] for model in said["data"]]
+        words = ["logs", "deployment/app", "-c", "app"]
+        said, _ = until(f"{manifest}: the application speaks", lambda: kubectl(*here, *words))
+        models = [model["id"] for model in json.loads(said)["data"]]
         expect(models == ["assistant"], f"{manifest}: the application found {models}")
         pod = ring.cluster.pods(namespace, "app=app")[0]
         restarts = [s["restartCount"] for s in pod["status"]["containerStatuses"]]
