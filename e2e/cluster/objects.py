@@ -14,6 +14,7 @@ OPTIONS = [
     "ingress.hosts={models.example.com}",
     "topologySpreadConstraints=null",
 ]
+DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{RELEASE}"
 # With the Gateway API's definitions only.
 HTTP_ROUTE = ["httpRoute.enabled=true", "httpRoute.parentRefs[0].name=public"]
 KINDS = ["horizontalpodautoscalers", "poddisruptionbudgets", "networkpolicies", "ingresses"]
@@ -32,7 +33,7 @@ PILOTHOUSE_KINDS = ("modelroutes", "credentialstores", "consumers")
 
 def options(ring):
     """HPA, PDB, NetworkPolicy, Ingress and HTTPRoute are accepted; the HPA takes over"""
-    wanted, kinds = list(OPTIONS), list(KINDS)
+    kube, wanted, kinds = ring.cluster.kube, list(OPTIONS), list(KINDS)
     definitions = os.environ.get("GATEWAY_API_CRDS")
     if definitions:
         ring.cluster.kubectl("apply", "--server-side", "-f", definitions)
@@ -44,6 +45,8 @@ def options(ring):
     def upgrade():
         settings = [word for option in wanted for word in ("--set", option)]
         ring.helm("upgrade", "--reuse-values", *settings)
+        # Without a number in the chart there is one replica, until the HPA's next look at it.
+        until("the HPA raises the replicas", lambda: kube.get(DEPLOYMENT)["spec"]["replicas"] == 2)
         ring.await_settled()
 
     ring.load.during("helm upgrade with every option", upgrade)
