@@ -61,6 +61,7 @@ test: fmt-check lint docs deny ## Everything that a change has to pass
 	@assets="$$(e2e/tools/build)"; helm="$$(e2e/tools/build-helm)"; fuzzed=0; \
 	CACHE='$(CACHE)' FUZZ_RUNS=$(FUZZ_RUNS_IN_TEST) TARGET= INPUT= .ci/fuzz || fuzzed=$$?; \
 	KUBEBUILDER_ASSETS="$$assets" HELM="$$helm" .ci/count cargo test $(CARGO_FLAGS) --no-fail-fast; \
+	e2e/cluster/run; \
 	if ((fuzzed)); then echo 'The fuzzer failed: see above, before the tests.' >&2; exit $$fuzzed; fi
 
 .PHONY: test-unit
@@ -76,6 +77,14 @@ test-apiserver: ## Tests against a real kube-apiserver and etcd (built once, abo
 chart-test: ## The Helm chart: helm's checks, rights, what it refuses (helm is built once, two minutes)
 	@helm="$$(e2e/tools/build-helm)"; \
 	HELM="$$helm" .ci/count cargo test $(CARGO_FLAGS) --test chart $(ARGS)
+
+.PHONY: e2e
+e2e: ## A cluster of processes, the chart in it, changes and losses under load (ARGS='step ...', LONG=1; root)
+	@LONG='$(LONG)' e2e/cluster/run $(ARGS)
+
+.PHONY: e2e-versions
+e2e-versions: ## The definitions at the oldest and newest release of Kubernetes (built once, minutes each)
+	@e2e/versions $(ARGS)
 
 .PHONY: test-sdk
 test-sdk: ## The official SDKs, their own tests and coding agents, with targets of every API

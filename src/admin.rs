@@ -12,6 +12,7 @@ mod credentials;
 mod filter;
 mod gauges;
 mod providers;
+mod readiness;
 mod routes;
 
 use std::convert::Infallible;
@@ -96,9 +97,9 @@ impl Admin {
         }
         match request.uri().path() {
             "/healthz" => text(StatusCode::OK, "ok\n"),
-            "/readyz" => match self.unready() {
-                None => text(StatusCode::OK, "ok\n"),
-                Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, why + "\n"),
+            "/readyz" => match readiness::of(self) {
+                Ok(detail) => text(StatusCode::OK, detail + "\n"),
+                Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, why + "\n"),
             },
             "/metrics" => {
                 let mut body = self.metrics.render();
@@ -113,22 +114,6 @@ impl Admin {
                 "there are /healthz, /readyz, /metrics and /admin/ here\n",
             ),
         }
-    }
-
-    /// Why new requests should go elsewhere.
-    fn unready(&self) -> Option<String> {
-        if self.draining.is_cancelled() {
-            return Some("draining".into());
-        }
-        if self.cell.is_published() {
-            return None;
-        }
-        let report = self.report.borrow();
-        Some(if report.waiting_for.is_empty() {
-            "no routing table yet".into()
-        } else {
-            format!("waiting for the first list of {}", report.waiting_for.join(", "))
-        })
     }
 }
 

@@ -217,8 +217,12 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
         access,
     });
     tokio::spawn(admin.serve(admin_listener, shutdown.clone()));
-    let drain =
-        Drain { stop_accepting: stop_accepting.clone(), timeout: settings.drain_timeout, cut };
+    let drain = Drain {
+        draining: draining.clone(),
+        stop_accepting: stop_accepting.clone(),
+        timeout: settings.drain_timeout,
+        cut,
+    };
     let data = tokio::spawn(server::serve(gateway, listener, tls, settings.max_connections, drain));
     Ok(Running {
         address,

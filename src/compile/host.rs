@@ -52,6 +52,15 @@ impl AllowedHost {
     }
 }
 
+/// The entry that covers `url`, as a user would write it.
+pub(super) fn entry_for(url: &BaseUrl) -> String {
+    if url.is_https() || url.authority().port().is_some() {
+        url.authority().to_string()
+    } else {
+        format!("{}:{}", url.authority(), url.port())
+    }
+}
+
 /// Whether a credential for `provider` may be sent to `url`. Where the store lists no host, the
 /// provider's own are meant: a key goes to whom it is a key of.
 pub(super) fn may_receive(

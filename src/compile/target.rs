@@ -180,7 +180,7 @@ fn keys(
         let message = format!(
             "the keys of CredentialStore `{name}` may not be sent to `{}`: list it in the store's \
              `spec.allowedHosts`",
-            url.authority()
+            host::entry_for(url)
         );
         return Err(Fault::new(Reason::DestinationNotAllowed, path, message));
     }

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -53,6 +53,10 @@ const HTTP2_STREAMS: u32 = 1000;
 /// How the data port ends.
 #[derive(Debug, Clone)]
 pub struct Drain {
+    /// New connections should go elsewhere, and those that are open too: from then on each answer over
+    /// HTTP/1 is its connection's last. One that was closed while the client writes its next request
+    /// would cost that request; one that was announced costs nothing.
+    pub draining: CancellationToken,
     /// No new connections from then on; running requests go on.
     pub stop_accepting: CancellationToken,
     /// How long running requests may take after that.
@@ -96,8 +100,9 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, place)) => {
-                let serving =
-                    connection(Arc::clone(&gateway), stream, tls.clone(), graceful.watcher());
+                let ending =
+                    Ending { watcher: graceful.watcher(), draining: drain.draining.clone() };
+                let serving = connection(Arc::clone(&gateway), stream, tls.clone(), ending);
                 tokio::spawn(async move {
                     serving.await;
                     drop(place);
@@ -142,7 +147,7 @@ async fn connection(
     gateway: Arc<Gateway>,
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
-    watcher: Watcher,
+    ending: Ending,
 ) {
     if let Err(error) = configure_socket(&stream) {
         // The peer is gone already.
@@ -154,9 +159,9 @@ async fn connection(
     // and each wrapper around it would make both several times as large.
     let answer = move |request| answer_or_own_up(Box::pin(handle(Arc::clone(&gateway), request)));
     match tls {
-        None => exchange_requests(answer, stream, watcher).await,
+        None => exchange_requests(answer, stream, ending).await,
         Some(acceptor) => match timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => exchange_requests(answer, stream, watcher).await,
+            Ok(Ok(stream)) => exchange_requests(answer, stream, ending).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         },
@@ -179,8 +184,24 @@ async fn answer_or_own_up(
     response
 }
 
+/// How a connection learns that it should end.
+struct Ending {
+    /// Asks it to, once its running requests have ended.
+    watcher: Watcher,
+    /// See [`Drain::draining`].
+    draining: CancellationToken,
+}
+
+/// Tells a client whose connection should not be used again. HTTP/2 has a frame for that, which
+/// loses nothing, so it may come late; its answers must not hold the header.
+fn announce_end<B>(version: Version, response: &mut Response<B>) {
+    if version < Version::HTTP_2 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
 /// Serves one connection with `answer`.
-async fn exchange_requests<I, A, F, B>(answer: A, io: I, watcher: Watcher)
+async fn exchange_requests<I, A, F, B>(answer: A, io: I, ending: Ending)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Fn(Request<Incoming>) -> F,
@@ -205,12 +226,23 @@ where
         .max_header_list_size(HEAD_LIMIT)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
+    let watcher = ending.watcher;
+    // A clone of the token itself is a matter for all connections, this one only for requests here.
+    let draining = Arc::new(ending.draining);
     let activity = Activity::new();
     let io = SilenceGuard::new(StallGuard::new(io), Arc::clone(&activity));
     let service = service_fn(move |request: Request<Incoming>| {
-        let running = activity.begin(request.version());
+        let version = request.version();
+        let running = activity.begin(version);
         let answering = answer(request);
-        async move { Ok::<_, Infallible>(answering.await.map(|body| Answering::new(body, running))) }
+        let draining = Arc::clone(&draining);
+        async move {
+            let mut response = answering.await.map(|body| Answering::new(body, running));
+            if draining.is_cancelled() {
+                announce_end(version, &mut response);
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let serving = builder.serve_connection(TokioIo::new(io), service);
     if let Err(error) = watcher.watch(serving.into_owned()).await {

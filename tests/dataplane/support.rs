@@ -174,8 +174,12 @@ impl Rig {
         let gateway = Arc::new(gateway);
         let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
-        let drain =
-            Drain { stop_accepting: stop_accepting.clone(), timeout: options.drain_timeout, cut };
+        let drain = Drain {
+            draining: stop_accepting.clone(),
+            stop_accepting: stop_accepting.clone(),
+            timeout: options.drain_timeout,
+            cut,
+        };
         let tls = options.tls.map(|files| files.acceptor(stop_accepting.clone()).unwrap());
         let serving =
             tokio::spawn(server::serve(gateway, listener, tls, options.max_connections, drain));

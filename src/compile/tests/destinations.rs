@@ -96,6 +96,24 @@ fn the_finding_says_which_host_to_list() {
     world.compile().tells("a/r", path, Reason::DestinationNotAllowed, message);
 }
 
+/// A host without a port means https, so that listing what the message says must be enough.
+#[test]
+fn what_the_finding_says_to_list_is_enough() {
+    let private = |world: &mut World| world.tenancy.private_upstreams = true;
+    let mut world = World::new();
+    private(&mut world);
+    world.secret("a/keys", "key", "sk-test");
+    world.store("a/s", key_store());
+    let mut spec = route(&["gpt"]);
+    spec["targets"][0]["credentialRef"] = json!({ "name": "s" });
+    spec["targets"][0]["baseURL"] = json!("http://vllm.ai.svc/v1");
+    world.route("a/r", spec);
+    let path = "spec.targets[0].credentialRef";
+    let message = "may not be sent to `vllm.ai.svc:80`: list it";
+    world.compile().tells("a/r", path, Reason::DestinationNotAllowed, message);
+    assert_eq!(fault(Some("http://vllm.ai.svc/v1"), &["vllm.ai.svc:80"], private), "");
+}
+
 #[test]
 fn a_provider_without_an_address_needs_one() {
     let mut world = World::new();

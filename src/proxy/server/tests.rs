@@ -24,11 +24,15 @@ async fn hello(_: Request<Incoming>) -> Response<Full<Bytes>> {
 
 /// The client's end of a connection whose requests are answered with hello.
 fn connect() -> DuplexStream {
+    connect_until(CancellationToken::new())
+}
+
+fn connect_until(draining: CancellationToken) -> DuplexStream {
     let (ours, theirs) = duplex(1 << 20);
     tokio::spawn(async move {
         // Dropped, it would ask the connection to end.
         let graceful = GracefulShutdown::new();
-        exchange_requests(hello, ours, graceful.watcher()).await;
+        exchange_requests(hello, ours, Ending { watcher: graceful.watcher(), draining }).await;
     });
     theirs
 }
@@ -50,6 +54,31 @@ async fn read_hello(client: &mut DuplexStream) {
 
 fn about(took: Duration, limit: Duration) -> bool {
     took.abs_diff(limit) < Duration::from_secs(1)
+}
+
+#[tokio::test]
+async fn while_draining_an_answer_says_that_it_is_the_last_of_its_connection() {
+    let draining = CancellationToken::new();
+    let mut client = connect_until(draining.clone());
+    client.write_all(GET).await.expect("an open connection");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"hello") {
+        assert!(client.read_buf(&mut answer).await.expect("an answer") > 0);
+    }
+    assert!(!String::from_utf8_lossy(&answer).contains("connection: close"));
+
+    draining.cancel();
+    client.write_all(GET).await.expect("an open connection");
+    let mut rest = String::new();
+    client.read_to_string(&mut rest).await.expect("an answer, and the end of the connection");
+    assert!(rest.contains("connection: close") && rest.ends_with("hello"), "{rest}");
+}
+
+#[test]
+fn http2_has_a_frame_for_the_end_and_no_such_header() {
+    let mut response = Response::new(());
+    announce_end(Version::HTTP_2, &mut response);
+    assert!(response.headers().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,7 +187,9 @@ async fn connect_http2(
     };
     tokio::spawn(async move {
         let graceful = GracefulShutdown::new();
-        exchange_requests(answer, ours, graceful.watcher()).await;
+        let draining = CancellationToken::new();
+        let ending = Ending { watcher: graceful.watcher(), draining };
+        exchange_requests(answer, ours, ending).await;
     });
     let (sending, connection) = http2::Builder::new(TokioExecutor::new())
         .initial_stream_window_size(window)

@@ -109,12 +109,20 @@ fn as_api_server(field: &str) -> String {
     text + rest
 }
 
+/// From 1.36 on the API server names the format of a number where it named its type.
+fn without_formats(message: &str) -> String {
+    message
+        .replace("of type int32", "of type integer")
+        .replace("of type int64", "of type integer")
+        .replace("of type double", "of type number")
+}
+
 fn refusals(status: &kube::core::Status) -> Vec<Refusal> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let found: Vec<Refusal> = causes
         // Says only that CEL rules were left out because of the others.
         .filter(|cause| cause.field != "<nil>")
-        .map(|cause| Refusal::new(&cause.field, &cause.message))
+        .map(|cause| Refusal::new(&cause.field, without_formats(&cause.message)))
         .collect();
     if !found.is_empty() {
         return found;
