@@ -109,6 +109,22 @@ reasons! {
     Disabled,
     /// An older generation is served, because the newest cannot be.
     StaleGeneration,
+    /// Some ready replicas do not serve this generation yet.
+    WaitingForReplicas,
+    /// What the other replicas serve cannot be seen, because their Leases cannot be read.
+    ReplicasUnknown,
+    /// The target failed until its breaker opened, and has not answered since.
+    CircuitBreaker,
+    /// The provider does not have the model, or said something else that a person has to mend.
+    PermanentFailure,
+    /// Checks of the target's health fail.
+    HealthCheck,
+    /// The provider asked for a pause.
+    Throttled,
+    /// Every key of the target rests.
+    KeysResting,
+    /// The provider did not accept the key.
+    CredentialFault,
 }
 
 impl fmt::Display for Reason {

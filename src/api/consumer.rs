@@ -4,8 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::SecretKeyRef;
 use super::schema::{MODEL_NAME, default_gateway, model_patterns};
+use super::{KeyStatus, SecretKeyRef};
 
 /// How a caller is known and what it may ask for.
 ///
@@ -34,6 +34,12 @@ use super::schema::{MODEL_NAME, default_gateway, model_patterns};
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Keys",
+        type_ = "string",
+        json_path = ".status.usableKeys",
+        description = "Keys that let the caller in, of all keys"
     ),
     printcolumn(name = "Models", type_ = "string", json_path = ".spec.allowedModels"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -116,4 +122,16 @@ pub struct ConsumerStatus {
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+
+    /// The keys by name: never a value, nor a part of one. One that an older Consumer has is
+    /// `Unresolved` with the reason `KeyConflict`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub keys: Vec<KeyStatus>,
+
+    /// How many keys can be used, of how many: `1/2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub usable_keys: Option<String>,
 }

@@ -49,6 +49,12 @@ pub use source::{EnvSource, FileSource, KeySource};
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
+    printcolumn(
+        name = "Keys",
+        type_ = "string",
+        json_path = ".status.usableKeys",
+        description = "Keys that can be used now, of all keys"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
         name = "Message",
@@ -144,7 +150,7 @@ impl CredentialType {
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialStoreStatus {
-    /// `Accepted`: the spec makes sense. `Ready`: at least one key can be used.
+    /// `Accepted`: the spec makes sense. `Ready`: at least one key can be used now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -155,6 +161,11 @@ pub struct CredentialStoreStatus {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub keys: Vec<KeyStatus>,
+
+    /// How many keys can be used now, of how many: `1/2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub usable_keys: Option<String>,
 }
 
 /// How one key fares.
@@ -164,7 +175,8 @@ pub struct KeyStatus {
     /// The key's name.
     #[schemars(length(max = 63))]
     pub name: String,
-    /// A summary over all replicas.
+    /// A summary over all replicas. What has changed stands for 30 seconds at least: what holds at
+    /// this moment is in the metrics.
     pub state: KeyState,
     /// Why, in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,6 +185,9 @@ pub struct KeyStatus {
     /// Until when it rests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+    /// Since when it is in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_transition_time: Option<Time>,
 }
 
 /// How a key fares.
@@ -180,7 +195,9 @@ pub struct KeyStatus {
 pub enum KeyState {
     /// It can be used.
     Available,
-    /// The provider throttled or refused it, and it rests.
+    /// The provider throttled or refused it, and it rests at some replicas.
+    Degraded,
+    /// The provider throttled or refused it, and it rests at every replica.
     Resting,
     /// Its value is missing or cannot be used.
     Unresolved,
