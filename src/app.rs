@@ -180,9 +180,15 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     } else {
         AccessLog::start(settings.log.log_format, io::stdout())
     });
-    let (control, report) =
-        parts::start_control(settings.clone(), tenancy, Arc::clone(&cell), state, shutdown.clone())
-            .await?;
+    let (control, report) = parts::start_control(
+        settings.clone(),
+        tenancy,
+        Arc::clone(&cell),
+        state,
+        draining.clone(),
+        shutdown.clone(),
+    )
+    .await?;
 
     let connector = Connector::with_system_roots(parts::addresses(settings));
     let fetcher = parts::fetchable(settings)

@@ -15,6 +15,7 @@
 mod ambient;
 mod cluster;
 mod connect;
+mod events;
 #[cfg(test)]
 mod fake_api;
 mod file_changes;
@@ -23,6 +24,7 @@ mod inventory;
 mod kind;
 mod leader;
 mod publisher;
+mod replicas;
 mod report;
 mod secrets;
 mod status;
@@ -40,10 +42,8 @@ use tokio_util::sync::CancellationToken;
 pub use self::ambient::{AllowedEnv, AmbientConfig};
 pub use self::connect::{ConnectError, connect};
 use self::inventory::Inventory;
-use self::leader::Elector;
 use self::publisher::Publisher;
 pub use self::report::{Counts, Report, Skipped, SourceFailure, SourceHealth};
-use self::status::StatusWriter;
 use self::supervise::Parts;
 use crate::compile::{References, Tenancy};
 use crate::manifest::Admission;
@@ -81,13 +81,26 @@ pub enum Source {
     },
 }
 
-/// How replicas agree on who writes status.
+/// How replicas agree on who writes status, and on what to write.
 #[derive(Debug, Clone)]
 pub struct StatusConfig {
-    /// The namespace of the Lease: the release's own.
+    /// The namespace of the Leases: the release's own.
     pub namespace: String,
-    /// This replica's name for people who look at the Lease: the pod's.
+    /// This replica's name for people who look at the Leases and at status: the pod's.
     pub replica: String,
+    /// The pod that this process runs in, where that is known.
+    pub pod: Option<Pod>,
+    /// Set once this replica is on its way out and no longer counts.
+    pub draining: CancellationToken,
+}
+
+/// A pod.
+#[derive(Debug, Clone)]
+pub struct Pod {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
 }
 
 /// A running controller.
@@ -130,7 +143,7 @@ pub fn start(
     let (wanted, wants) = watch::channel(Arc::new(References::default()));
     let (report_sender, report) = watch::channel(Arc::new(Report::default()));
     let mut parts = Parts::new(report_sender.clone());
-    let mut election = None;
+    let mut last_words = Vec::new();
     match source {
         Source::Cluster { client, watch_namespaces, status } => {
             let gateway = &tenancy.gateway_name;
@@ -140,14 +153,15 @@ pub fn start(
                 let (client, inventory, wants) = secrets.clone();
                 secrets::run(client, inventory, wants)
             });
-            if let Some(StatusConfig { namespace, replica }) = status {
-                let lease = format!("pilothouse-{gateway}-leader");
-                let (elector, leadership) =
-                    Elector::new(client.clone(), &namespace, lease, &replica);
-                election = Some(tokio::spawn(elector.run(shutdown.clone())));
-                let (inventory, report) = (inventory.clone(), report.clone());
-                let writer = StatusWriter { client, inventory, report, leadership };
-                parts.spawn("status", move || writer.clone().run());
+            if let Some(status) = status {
+                let around = status::Surroundings {
+                    client,
+                    gateway: gateway.clone(),
+                    inventory: inventory.clone(),
+                    report: report.clone(),
+                    cell: cell.clone(),
+                };
+                last_words = status::start(&mut parts, around, status, &shutdown);
             }
         }
         Source::Folder { paths, admission } => {
@@ -175,7 +189,7 @@ pub fn start(
     };
     let stop = shutdown.clone();
     parts.spawn("publisher", move || publisher.clone().run(stop.clone()));
-    ControlHandle { report, task: tokio::spawn(parts.hold(election, shutdown)) }
+    ControlHandle { report, task: tokio::spawn(parts.hold(last_words, shutdown)) }
 }
 
 impl std::fmt::Debug for Source {

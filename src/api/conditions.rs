@@ -121,7 +121,7 @@ reasons! {
     HealthCheck,
     /// The provider asked for a pause.
     Throttled,
-    /// Every key of the target rests.
+    /// Every key rests.
     KeysResting,
     /// The provider did not accept the key.
     CredentialFault,

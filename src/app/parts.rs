@@ -11,7 +11,7 @@ use super::AppError;
 use crate::balance;
 use crate::compile::Tenancy;
 use crate::control::{
-    self, AllowedEnv, AmbientConfig, ControlConfig, Report, Source, StatusConfig,
+    self, AllowedEnv, AmbientConfig, ControlConfig, Pod, Report, Source, StatusConfig,
 };
 use crate::manifest::Admission;
 use crate::manifest::schema::Checker;
@@ -27,6 +27,7 @@ pub(super) async fn start_control(
     tenancy: Tenancy,
     cell: Arc<TableCell>,
     state: Arc<StateStore>,
+    draining: CancellationToken,
     shutdown: CancellationToken,
 ) -> Result<(JoinHandle<()>, watch::Receiver<Arc<Report>>), AppError> {
     let (started, start) = oneshot::channel();
@@ -35,7 +36,7 @@ pub(super) async fn start_control(
         .name("control".into())
         .spawn(move || {
             runtime.block_on(async move {
-                let source = match source(&settings).await {
+                let source = match source(&settings, draining).await {
                     Ok(source) => source,
                     Err(error) => return drop(started.send(Err(error))),
                 };
@@ -71,12 +72,23 @@ pub(super) fn tenancy(settings: &Settings) -> Result<Tenancy, AppError> {
     })
 }
 
-pub(super) async fn source(settings: &Settings) -> Result<Source, AppError> {
+/// The pod that this process runs in, which only the pod's manifest can tell.
+fn pod() -> Option<Pod> {
+    let told = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Some(Pod { name: told("POD_NAME")?, uid: told("POD_UID")? })
+}
+
+async fn source(settings: &Settings, draining: CancellationToken) -> Result<Source, AppError> {
     if settings.manifests.is_empty() {
         let client =
             control::connect().await.map_err(|error| AppError::Kubernetes(error.to_string()))?;
-        let replica = std::env::var("HOSTNAME").unwrap_or_else(|_| "pilothouse".into());
-        let status = StatusConfig { namespace: settings.namespace.clone(), replica };
+        let pod = pod();
+        let named = pod.as_ref().map(|pod| pod.name.clone());
+        let replica = named
+            .or_else(|| std::env::var("HOSTNAME").ok())
+            .unwrap_or_else(|| "pilothouse".to_owned());
+        let namespace = settings.namespace.clone();
+        let status = StatusConfig { namespace, replica, pod, draining };
         return Ok(Source::Cluster {
             client,
             watch_namespaces: settings

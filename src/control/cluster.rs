@@ -15,7 +15,7 @@ use std::sync::Arc;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
 
-pub(super) use self::follow::{Watched, follow, status_code};
+pub(super) use self::follow::{Watched, explain, follow, status_code};
 use self::object::Observed;
 use super::inventory::{Inventory, Stored, Unusable};
 use super::kind::{KINDS, resource};

@@ -58,6 +58,18 @@ impl Leadership {
         }
         true
     }
+
+    /// Returns when this process is no longer the leader.
+    pub(super) async fn lost(&mut self) {
+        loop {
+            let until = *self.0.borrow_and_update();
+            let Some(until) = until.filter(|until| Instant::now() < *until) else { return };
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => {}
+                changed = self.0.changed() => if changed.is_err() { return },
+            }
+        }
+    }
 }
 
 /// One process's part in the election.

@@ -1,11 +1,15 @@
-//! Writes what the last compile found into the status of the objects.
+//! Writes into the status of the objects what the last compile found, and what all replicas make of
+//! it.
 //!
 //! One replica writes (see [`leader`](super::leader)), and only what differs from what the API
 //! server holds, so a cluster at rest sees no writes. Serving never waits for status: this task
 //! reads reports at its own pace, and of several it sees only the newest.
 
 mod merge;
+mod opinion;
+mod programmed;
 mod render;
+mod start;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +19,21 @@ use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
 
+use self::programmed::{Patience, Verdict};
+pub(super) use self::start::{Surroundings, start};
 use super::Report;
 use super::connect::describe;
+use super::events::Herald;
 use super::inventory::Inventory;
 use super::kind::resource;
 use super::leader::Leadership;
+use super::replicas::{Fleet, View};
+use crate::api::ConditionType;
 use crate::compile::{ObjectRef, ObjectReport};
+use crate::table::TableCell;
 
 /// Server-side apply's name for us. The same for every installation: when an object goes from one
 /// gateway to another, the new one takes over all of its status.
@@ -34,9 +45,16 @@ const WRITE_EVERY: Duration = Duration::from_millis(100);
 const WRITE_LIMIT: Duration = Duration::from_secs(4);
 /// When writes that failed are tried again.
 const RETRY: Duration = Duration::from_secs(5);
-/// How often all statuses are compared even if nothing was reported, in case somebody else edited
-/// one. The comparison is with what is watched anyway and asks nobody.
-const COMPARE_EVERY: Duration = Duration::from_secs(30);
+/// How often all statuses are compared even if nothing was reported: how targets and keys fare is
+/// asked for and not told, and somebody else may have edited a status. The comparison is with what is
+/// watched anyway and asks nobody.
+const COMPARE_EVERY: Duration = Duration::from_secs(10);
+/// After news of other replicas, how much of the time comparisons may take: one in five. With
+/// thousands of routes one takes tens of milliseconds, and each of fifty replicas may have news at
+/// another moment.
+const REST_FACTOR: u32 = 4;
+/// The least time between two comparisons for news of other replicas, whose Leases come in crowds.
+const SETTLE: Duration = Duration::from_millis(50);
 
 /// The writer.
 #[derive(Clone)]
@@ -45,16 +63,42 @@ pub(super) struct StatusWriter {
     pub(super) inventory: Arc<Inventory>,
     pub(super) report: watch::Receiver<Arc<Report>>,
     pub(super) leadership: Leadership,
+    /// The other replicas.
+    pub(super) fleet: watch::Receiver<Fleet>,
+    /// The table that this replica serves, for how its targets fare.
+    pub(super) cell: Arc<TableCell>,
+    /// Set once this replica is on its way out.
+    pub(super) draining: CancellationToken,
+    pub(super) herald: Herald,
 }
 
 /// How a pass over all objects ended.
 enum Pass {
-    /// All statuses are as they should be.
-    Complete,
+    /// All statuses are as they should be, but for those that wait until then.
+    Complete(Option<Instant>),
     /// Some could not be written.
     Failed,
     /// Leadership was lost or a newer report came.
     Interrupted,
+}
+
+/// What one pass leaves to the next.
+#[derive(Default)]
+struct Progress {
+    /// The object that was written last.
+    last: Option<ObjectRef>,
+    last_error: Option<String>,
+    patience: Patience,
+}
+
+/// What is to be done about the status of one object.
+enum Due {
+    /// To write it. `news`: it is of another generation than what the API server holds.
+    Write { status: Value, news: bool },
+    /// To look again then.
+    Later(Instant),
+    /// Nothing.
+    No,
 }
 
 impl StatusWriter {
@@ -62,70 +106,125 @@ impl StatusWriter {
     pub(super) async fn run(mut self) {
         let mut pace = tokio::time::interval(WRITE_EVERY);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last: Option<ObjectRef> = None;
-        let mut last_error = None;
+        let mut progress = Progress::default();
         while self.leadership.gained().await {
             let report = self.report.borrow_and_update().clone();
-            let wait = match self.pass(&report, &mut pace, &mut last, &mut last_error).await {
-                Pass::Complete => COMPARE_EVERY,
+            let fleet = self.fleet.borrow_and_update().clone();
+            let began = Instant::now();
+            let counts = !self.draining.is_cancelled();
+            let view = View::new(self.cell.current(), &report.objects, &fleet, counts);
+            let wait = match self.pass(&report, &view, &mut pace, &mut progress).await {
+                Pass::Complete(None) => COMPARE_EVERY,
+                Pass::Complete(Some(at)) => (at - Instant::now()).min(COMPARE_EVERY),
                 Pass::Failed => RETRY,
                 Pass::Interrupted => continue,
             };
+            let rest = SETTLE.max(began.elapsed() * REST_FACTOR).min(COMPARE_EVERY);
+            let mut fleet = self.fleet.clone();
+            let replicas = async {
+                // Without anybody who follows them there is no news.
+                if fleet.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+                tokio::time::sleep(rest).await;
+            };
             tokio::select! {
                 changed = self.report.changed() => if changed.is_err() { return },
+                () = replicas => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
     }
 
-    /// Writes every status that differs. It begins behind the object that was written last, so
-    /// that one that changes all the time cannot keep the others from their turn.
+    /// Writes every status that differs: first what is new, then how targets and keys fare, which
+    /// may change for thousands of routes at once. It begins behind the object that was written
+    /// last, so that one that changes all the time cannot keep the others from their turn.
     async fn pass(
         &self,
         report: &Report,
+        view: &View,
         pace: &mut Interval,
-        last: &mut Option<ObjectRef>,
-        last_error: &mut Option<String>,
+        progress: &mut Progress,
     ) -> Pass {
         let mut objects: Vec<_> = report.objects.iter().collect();
         objects.sort_unstable_by(|a, b| a.object.cmp(&b.object));
-        let begin =
-            objects.partition_point(|one| last.as_ref().is_some_and(|last| one.object <= *last));
+        progress.patience.retain(&report.objects);
+        let last = progress.last.as_ref();
+        let begin = objects.partition_point(|one| last.is_some_and(|last| one.object <= *last));
         objects.rotate_left(begin);
-        let mut failed = false;
+        let (mut first, mut then, mut later) = (Vec::new(), Vec::new(), None::<Instant>);
         for object in objects {
-            let Some(status) = self.due(object) else { continue };
+            match self.due(object, view, &mut progress.patience) {
+                Due::Write { news: true, .. } => first.push(object),
+                Due::Write { news: false, .. } => then.push(object),
+                Due::Later(at) => later = Some(later.map_or(at, |known| known.min(at))),
+                Due::No => {}
+            }
+        }
+        let mut failed = false;
+        for object in first.into_iter().chain(then) {
             pace.tick().await;
             if !self.leadership.holds() || self.is_outdated(report) {
                 return Pass::Interrupted;
             }
-            *last = Some(object.object.clone());
+            // Looked at once more: the turns of thousands take minutes.
+            let Due::Write { status, .. } = self.due(object, view, &mut progress.patience) else {
+                continue;
+            };
+            progress.last = Some(object.object.clone());
             match self.write(object, &status).await {
-                Ok(()) => *last_error = None,
+                Ok(()) => progress.last_error = None,
                 Err(error) => {
                     failed = true;
                     // The same for every object, as a rule: a missing permission, or no API server.
-                    if last_error.as_ref() != Some(&error) {
+                    if progress.last_error.as_ref() != Some(&error) {
                         tracing::warn!(object = %object.object, error, "cannot write status");
-                        *last_error = Some(error);
+                        progress.last_error = Some(error);
                     }
                 }
             }
         }
-        if failed { Pass::Failed } else { Pass::Complete }
+        if failed { Pass::Failed } else { Pass::Complete(later) }
     }
 
     fn is_outdated(&self, report: &Report) -> bool {
         !Arc::ptr_eq(&self.report.borrow().objects, &report.objects)
     }
 
-    /// The status to write, if it differs from what the API server holds.
-    fn due(&self, report: &ObjectReport) -> Option<Value> {
-        let stored = self.inventory.object(report.object.kind, &report.object.name)?;
+    /// What is to be done about the status of an object.
+    fn due(&self, report: &ObjectReport, view: &View, patience: &mut Patience) -> Due {
+        let Some(stored) = self.inventory.object(report.object.kind, &report.object.name) else {
+            return Due::No;
+        };
         if stored.raw.uid != report.uid {
-            return None;
+            return Due::No;
         }
-        merge::merged(render::status(report), &stored.status, Timestamp::now())
+        let current = &*stored.status;
+        let own = report.conditions.iter().find(|one| one.condition == ConditionType::Programmed);
+        let programmed = match own.map(|own| programmed::verdict(report, own, view, current)) {
+            None => None,
+            Some(Verdict::Stated(stated)) => {
+                patience.end(&report.object);
+                Some(stated)
+            }
+            Some(Verdict::Perhaps(stated)) => match patience.until(report, Instant::now()) {
+                Some(until) => return Due::Later(until),
+                None => Some(stated),
+            },
+            // News of the other replicas comes of itself.
+            Some(Verdict::Nothing) => return Due::No,
+        };
+        let now = Timestamp::now();
+        let mut status = render::status(report, view, programmed);
+        merge::hold(&mut status, current, now);
+        render::conclude(&mut status);
+        match merge::merged(status, current, now) {
+            Some(status) => {
+                let news = merge::newest_generation(current) != Some(report.generation);
+                Due::Write { status, news }
+            }
+            None => Due::No,
+        }
     }
 
     async fn write(&self, report: &ObjectReport, status: &Value) -> Result<(), String> {
@@ -144,7 +243,10 @@ impl StatusWriter {
         let written = api.patch_status(&name.name, &params, &patch);
         match tokio::time::timeout(WRITE_LIMIT, written).await {
             Ok(Ok(mut object)) => {
+                let before = self.inventory.object(*kind, name).map(|stored| stored.status);
+                let before = before.unwrap_or_default();
                 let status = object.data.get_mut("status").map(Value::take).unwrap_or_default();
+                self.herald.changed(report, &before, &status);
                 self.inventory.set_status(*kind, name, &report.uid, status);
                 Ok(())
             }

@@ -54,17 +54,18 @@ impl Parts {
         });
     }
 
-    /// Holds the parts until `shutdown`, or until all have ended by themselves.
-    pub async fn hold(mut self, election: Option<JoinHandle<()>>, shutdown: CancellationToken) {
+    /// Holds the parts until `shutdown`, or until all have ended by themselves. Then waits for the
+    /// `last_words` of those who have to tell the API server that they go.
+    pub async fn hold(mut self, last_words: Vec<JoinHandle<()>>, shutdown: CancellationToken) {
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = ended => {}
         }
         self.tasks.shutdown().await;
-        if let Some(election) = election {
-            // It gives the Lease back, within a limit of its own.
-            let _ = election.await;
+        for last in last_words {
+            // Each has a limit of its own.
+            let _ = last.await;
         }
     }
 }
@@ -90,7 +91,7 @@ mod tests {
             let start = counter.fetch_add(1, Ordering::SeqCst);
             async move { assert!(start >= 2, "a fault that this test makes") }
         });
-        parts.hold(None, CancellationToken::new()).await;
+        parts.hold(Vec::new(), CancellationToken::new()).await;
         assert_eq!(starts.load(Ordering::SeqCst), 3);
         assert_eq!(seen.borrow_and_update().failed_parts, 2);
     }

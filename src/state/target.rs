@@ -130,6 +130,12 @@ impl TargetState {
         self.last_failure.lock().clone()
     }
 
+    /// Whether it has ever been asked for an answer and had its time to give one.
+    pub fn was_asked(&self) -> bool {
+        let knows = |times: &UsualTime| times.quantile(50).is_some();
+        knows(&self.usual_first_token) || knows(&self.usual_reply)
+    }
+
     /// Whether it refused `stream_options` before.
     pub fn refuses_stream_options(&self) -> bool {
         self.refuses_stream_options.load(Ordering::Relaxed)

@@ -209,7 +209,7 @@ pub(super) fn note_failure(
 }
 
 /// What failed, and what to do about it where that is known.
-fn explain(error: &watcher::Error) -> String {
+pub(in crate::control) fn explain(error: &watcher::Error) -> String {
     let what = match error {
         watcher::Error::InitialListFailed(error) => format!("cannot list: {}", describe(error)),
         watcher::Error::WatchStartFailed(error) => format!("cannot watch: {}", describe(error)),

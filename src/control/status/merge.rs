@@ -1,35 +1,91 @@
 //! Puts times into a status and decides whether it has to be written at all.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// The list, the field that names an item, and the field whose change is a transition.
-const TIMED: [(&str, &str, &str); 2] =
-    [("conditions", "type", "status"), ("targets", "name", "state")];
+/// How long a state of a target or a key stands before another is written over it, so that one that
+/// comes and goes costs two writes a minute at most.
+const HOLD: SignedDuration = SignedDuration::from_secs(30);
 
-/// `wanted` with the times of its transitions: those of `current` where nothing changed, else
+/// Puts times to the targets and keys of `wanted`, and keeps for a while what `current` says of them.
+///
+/// Only what replicas experience is held: what follows from the spec is said at once, and so is the
+/// first word on something that was `Unknown`.
+pub(super) fn hold(wanted: &mut Value, current: &Value, now: Timestamp) {
+    // What was said of another spec may have been said of another target of the same name.
+    let same_spec = newest_generation(current) == newest_generation(wanted);
+    for list in ["targets", "keys"] {
+        let Some(items) = wanted.get_mut(list).and_then(Value::as_array_mut) else { continue };
+        for item in items {
+            let before = find(current, list, "name", &item["name"]);
+            let Some(before) = before.filter(|before| before["lastTransitionTime"].is_string())
+            else {
+                item["lastTransitionTime"] = json!(Time(now));
+                continue;
+            };
+            if before["state"] == item["state"] && before.get("reason") == item.get("reason") {
+                item["lastTransitionTime"] = before["lastTransitionTime"].clone();
+                keep_expiry(item, before, now);
+            } else if same_spec && stands(before, item, now) {
+                *item = before.clone();
+            } else {
+                item["lastTransitionTime"] = json!(Time(now));
+            }
+        }
+    }
+}
+
+/// Whether `before` is not yet to be replaced by `item`.
+fn stands(before: &Value, item: &Value, now: Timestamp) -> bool {
+    let states = [&before["state"], &item["state"]];
+    if states.into_iter().any(|state| state == "Unresolved") {
+        return false;
+    }
+    // Replicas that were started anew know nothing, which takes no good word back.
+    if item["state"] == "Unknown" && before["state"] == "Available" {
+        return true;
+    }
+    let since = time(before, "lastTransitionTime");
+    before["state"] != "Unknown"
+        // A leader before this one may have had another clock.
+        && since.is_some_and(|since| since <= now && now.duration_since(since) < HOLD)
+}
+
+/// Rests are prolonged all the time; the end that was told first stands until it has come.
+fn keep_expiry(item: &mut Value, before: &Value, now: Timestamp) {
+    let told = time(before, "expiresAt").filter(|told| *told > now);
+    if told.is_some() && item.get("expiresAt").is_some() {
+        item["expiresAt"] = before["expiresAt"].clone();
+    }
+}
+
+fn time(item: &Value, field: &str) -> Option<Timestamp> {
+    item.get(field)?.as_str()?.parse().ok()
+}
+
+/// `wanted` with the times of its conditions: those of `current` where their status is the same, else
 /// `now`. `None` if `current` says all of it already, or speaks of a newer generation than
 /// `wanted`: then another replica knows more than this one.
 pub(super) fn merged(mut wanted: Value, current: &Value, now: Timestamp) -> Option<Value> {
     if newest_generation(current) > newest_generation(&wanted) {
         return None;
     }
-    for (list, name, state) in TIMED {
-        let Some(items) = wanted.get_mut(list).and_then(Value::as_array_mut) else { continue };
-        for item in items {
-            let before = find(current, list, name, &item[name]);
-            let since = before
-                .filter(|before| before.get(state) == item.get(state))
-                .and_then(|before| before.get("lastTransitionTime"))
-                .filter(|time| time.is_string());
-            item["lastTransitionTime"] = since.cloned().unwrap_or_else(|| json!(Time(now)));
-        }
+    for condition in
+        wanted.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten()
+    {
+        let before = find(current, "conditions", "type", &condition["type"]);
+        let since = before
+            .filter(|before| before.get("status") == condition.get("status"))
+            .and_then(|before| before.get("lastTransitionTime"))
+            .filter(|time| time.is_string());
+        condition["lastTransitionTime"] = since.cloned().unwrap_or_else(|| json!(Time(now)));
     }
     (!says(current, &wanted)).then_some(wanted)
 }
 
-fn newest_generation(status: &Value) -> Option<i64> {
+/// The newest generation that a status speaks of.
+pub(super) fn newest_generation(status: &Value) -> Option<i64> {
     let conditions = status.get("conditions")?.as_array()?;
     conditions.iter().filter_map(|one| one.get("observedGeneration")?.as_i64()).max()
 }
@@ -112,20 +168,90 @@ mod tests {
         assert!(merged(wanted("True", 1), &said, now()).is_some());
     }
 
+    fn target(state: &str, reason: Option<&str>, since: Option<&str>) -> Value {
+        let mut target = json!({"name": "a", "state": state});
+        if let Some(reason) = reason {
+            target["reason"] = reason.into();
+        }
+        if let Some(since) = since {
+            target["lastTransitionTime"] = since.into();
+        }
+        target
+    }
+
+    fn held(before: &Value, wanted: Value) -> Value {
+        let mut wanted = json!({"targets": [wanted]});
+        hold(&mut wanted, &json!({"targets": [before]}), now());
+        wanted["targets"][0].clone()
+    }
+
+    const JUST: &str = "1970-01-01T00:00:31Z";
+    const LONG_AGO: &str = "1970-01-01T00:00:30Z";
+    const NOW: &str = "1970-01-01T00:01:00Z";
+
     #[test]
-    fn a_target_keeps_its_time_by_name() {
+    fn a_state_stands_for_a_while() {
+        let down = target("Unavailable", Some("CircuitBreaker"), Some(JUST));
+        assert_eq!(held(&down, target("Available", None, None)), down);
+        let down = target("Unavailable", Some("CircuitBreaker"), Some(LONG_AGO));
+        let up = target("Available", None, Some(NOW));
+        assert_eq!(held(&down, target("Available", None, None)), up);
+        let ahead = target("Unavailable", Some("CircuitBreaker"), Some("2000-01-01T00:00:00Z"));
+        assert_eq!(held(&ahead, target("Available", None, None)), up, "a clock that ran ahead");
+    }
+
+    #[test]
+    fn what_is_the_same_keeps_its_time_and_another_reason_is_a_change() {
+        let down = target("Unavailable", Some("Throttled"), Some(LONG_AGO));
+        assert_eq!(held(&down, target("Unavailable", Some("Throttled"), None)), down);
+        let other = held(&down, target("Unavailable", Some("CircuitBreaker"), None));
+        assert_eq!(other["lastTransitionTime"], NOW);
+    }
+
+    #[test]
+    fn a_first_word_and_what_follows_from_the_spec_are_said_at_once() {
+        for (before, after) in
+            [("Unknown", "Available"), ("Unresolved", "Unknown"), ("Available", "Unresolved")]
+        {
+            let said = held(&target(before, None, Some(JUST)), target(after, None, None));
+            assert_eq!(said, target(after, None, Some(NOW)));
+        }
+    }
+
+    #[test]
+    fn a_good_word_is_not_taken_back_by_those_who_know_nothing() {
+        let up = target("Available", None, Some(EARLIER));
+        assert_eq!(held(&up, target("Unknown", None, None)), up);
+        let mut wanted = json!({
+            "conditions": [{"observedGeneration": 2}], "targets": [target("Unknown", None, None)],
+        });
+        let current = json!({"conditions": [{"observedGeneration": 1}], "targets": [up]});
+        hold(&mut wanted, &current, now());
+        assert_eq!(wanted["targets"][0]["state"], "Unknown", "it may be another target now");
+    }
+
+    #[test]
+    fn the_end_of_a_rest_is_told_again_only_once_it_has_come() {
+        let key = |expiry: &str| {
+            json!({"name": "a", "state": "Resting", "reason": "CredentialFault",
+                "expiresAt": expiry, "lastTransitionTime": EARLIER})
+        };
+        let (soon, later) = ("1970-01-01T00:01:01Z", "1970-01-01T00:09:00Z");
+        for (told, expected) in [(soon, soon), (NOW, later)] {
+            let mut wanted = json!({"keys": [key(later)]});
+            hold(&mut wanted, &json!({"keys": [key(told)]}), now());
+            assert_eq!(wanted["keys"][0], key(expected));
+        }
+    }
+
+    #[test]
+    fn the_order_of_a_list_means_nothing() {
         let mut current = json!({"targets": [
             {"name": "a", "state": "Unknown", "lastTransitionTime": EARLIER},
             {"name": "b", "state": "Unknown", "lastTransitionTime": EARLIER},
         ]});
-        let wanted = json!({"targets": [
-            {"name": "b", "state": "Unresolved"}, {"name": "a", "state": "Unknown"},
-        ]});
-        let written = merged(wanted, &current, now()).unwrap();
-        assert_eq!(written["targets"][0]["lastTransitionTime"], "1970-01-01T00:01:00Z");
-        assert_eq!(written["targets"][1]["lastTransitionTime"], EARLIER);
-        current = written.clone();
+        let written = current.clone();
         current["targets"].as_array_mut().unwrap().reverse();
-        assert_eq!(merged(written, &current, now()), None, "the order of a list means nothing");
+        assert_eq!(merged(written, &current, now()), None);
     }
 }

@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::api::{KeyState, ModelState, ModelStatus, TargetState};
-use crate::compile::{ConditionReport, Details, ObjectReport, PartReport};
+use super::opinion;
+use super::programmed::Stated;
+use crate::api::{ConditionType, ModelState, ModelStatus, Reason};
+use crate::compile::{Details, ObjectReport};
+use crate::control::replicas::View;
 
 /// Characters of a condition's message: the API server refuses more than 32768 bytes.
 const MAX_MESSAGE: usize = 8000;
@@ -11,26 +14,68 @@ const MAX_MESSAGE: usize = 8000;
 /// Names in a column of a terminal's table; the longest that are allowed fit the schema's limit.
 const SHOWN_MODELS: usize = 3;
 
-/// The status of one object.
-pub(super) fn status(report: &ObjectReport) -> Value {
-    let conditions = report.conditions.iter().map(|one| condition(one, report.generation));
+/// States of targets and keys that cannot be used now.
+const UNUSABLE: [&str; 3] = ["Unavailable", "Resting", "Unresolved"];
+
+/// The status of one object. A ModelRoute is `Programmed` as that says, and not as this replica
+/// alone has it.
+pub(super) fn status(report: &ObjectReport, view: &View, programmed: Option<Stated>) -> Value {
+    let mut programmed = programmed;
+    let conditions = report.conditions.iter().map(|one| {
+        let everywhere = match one.condition {
+            ConditionType::Programmed => programmed.take(),
+            _ => None,
+        };
+        let stated = everywhere.unwrap_or_else(|| one.into());
+        condition(one.condition, &stated, report.generation)
+    });
     let mut status = Map::new();
     status.insert("conditions".to_owned(), conditions.collect());
+    let name = &report.object.name;
     match &report.details {
         Details::Route { models, targets, .. } => {
-            let usable = targets.iter().filter(|target| target.fault.is_none()).count();
+            let targets = targets.iter().map(|target| opinion::target(view, name, target));
             status.insert("servedModels".to_owned(), served(models).into());
             status.insert("models".to_owned(), json!(models));
-            status.insert("targets".to_owned(), targets.iter().map(target).collect());
-            let usable = format!("{usable}/{}", targets.len());
-            status.insert("usableTargets".to_owned(), usable.into());
+            status.insert("targets".to_owned(), targets.collect());
         }
         Details::Store { keys } => {
-            status.insert("keys".to_owned(), keys.iter().map(key).collect());
+            let keys = keys.iter().map(|key| opinion::key(view, name, key));
+            status.insert("keys".to_owned(), keys.collect());
         }
-        Details::Consumer { .. } => {}
+        Details::Consumer { keys } => {
+            status.insert("keys".to_owned(), keys.iter().map(opinion::plain_key).collect());
+        }
     }
     Value::Object(status)
+}
+
+/// Adds what follows from the states of targets and keys.
+pub(super) fn conclude(status: &mut Value) {
+    for (list, column) in [("targets", "usableTargets"), ("keys", "usableKeys")] {
+        let Some(items) = status[list].as_array() else { continue };
+        let usable = items.iter().filter(|item| is_usable(item)).count();
+        let rests = !items.is_empty() && items.iter().all(|item| item["state"] == "Resting");
+        status[column] = format!("{usable}/{}", items.len()).into();
+        if rests {
+            all_keys_rest(status);
+        }
+    }
+}
+
+fn is_usable(item: &Value) -> bool {
+    item["state"].as_str().is_some_and(|state| !UNUSABLE.contains(&state))
+}
+
+/// A store whose every key rests can be read and not used.
+fn all_keys_rest(status: &mut Value) {
+    let conditions = status["conditions"].as_array_mut().into_iter().flatten();
+    for condition in conditions.filter(|one| one["type"] == ConditionType::Ready.as_str()) {
+        condition["status"] = "False".into();
+        condition["reason"] = Reason::KeysResting.as_str().into();
+        condition["message"] =
+            "the provider has throttled or refused every key; `status.keys` says which".into();
+    }
 }
 
 /// The names of a route for one column of a table. A column cannot list: it shows the first item.
@@ -47,75 +92,79 @@ fn served(models: &[ModelStatus]) -> String {
     }
 }
 
-fn condition(report: &ConditionReport, generation: i64) -> Value {
+fn condition(condition: ConditionType, stated: &Stated, generation: i64) -> Value {
     json!({
-        "type": report.condition.as_str(),
-        "status": if report.holds { "True" } else { "False" },
+        "type": condition.as_str(),
+        "status": stated.status,
         "observedGeneration": generation,
-        "reason": report.reason.as_str(),
-        "message": report.message.chars().take(MAX_MESSAGE).collect::<String>(),
+        "reason": stated.reason.as_str(),
+        "message": stated.message.chars().take(MAX_MESSAGE).collect::<String>(),
     })
 }
 
-/// That a target can be asked does not mean that it answers, which this replica alone cannot say.
-fn target(part: &PartReport) -> Value {
-    let state = if part.fault.is_none() { TargetState::Unknown } else { TargetState::Unresolved };
-    with_reason(part, &json!(state))
-}
-
-fn key(part: &PartReport) -> Value {
-    let state = if part.fault.is_none() { KeyState::Available } else { KeyState::Unresolved };
-    with_reason(part, &json!(state))
-}
-
-fn with_reason(part: &PartReport, state: &Value) -> Value {
-    match part.fault {
-        None => json!({"name": part.name, "state": state}),
-        Some(reason) => json!({"name": part.name, "state": state, "reason": reason.as_str()}),
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::api::{ConditionType, Kind, Reason};
-    use crate::compile::ObjectRef;
-    use crate::table::ObjectName;
+    use crate::api::Kind;
+    use crate::compile::{ConditionReport, ObjectRef, PartReport};
+    use crate::control::replicas::Fleet;
+    use crate::table::{ObjectName, RouteTable};
 
-    fn report(details: Details) -> ObjectReport {
+    /// A route of one good and one bad target.
+    pub(in crate::control::status) fn report() -> ObjectReport {
+        let part = |name: &str, fault| PartReport { name: name.to_owned(), fault };
+        let condition = |condition, holds, reason| ConditionReport {
+            condition,
+            holds,
+            reason,
+            message: String::new(),
+        };
         ObjectReport {
             object: ObjectRef { kind: Kind::ModelRoute, name: ObjectName::new("ai", "gpt") },
             uid: "u".into(),
             generation: 4,
-            conditions: vec![ConditionReport {
-                condition: ConditionType::ResolvedRefs,
-                holds: false,
-                reason: Reason::SecretNotFound,
-                message: "spec.targets[0]: no".to_owned(),
-            }],
-            details,
+            conditions: vec![
+                condition(ConditionType::ResolvedRefs, false, Reason::SecretNotFound),
+                condition(ConditionType::Programmed, true, Reason::Programmed),
+            ],
+            details: Details::Route {
+                served_generation: Some(4),
+                models: vec![ModelStatus {
+                    name: "gpt".to_owned(),
+                    state: ModelState::Conflict,
+                    owner: Some("older".to_owned()),
+                }],
+                targets: vec![part("a", None), part("b", Some(Reason::SecretNotFound))],
+            },
         }
+    }
+
+    fn alone() -> View {
+        View::new(RouteTable::empty().into(), &[], &Fleet::Read([].into()), true)
     }
 
     #[test]
     fn a_route_tells_its_names_and_targets() {
-        let part = |name: &str, fault| PartReport { name: name.to_owned(), fault };
-        let details = Details::Route {
-            served_generation: Some(4),
-            models: vec![ModelStatus {
-                name: "gpt".to_owned(),
-                state: ModelState::Conflict,
-                owner: Some("older".to_owned()),
-            }],
-            targets: vec![part("a", None), part("b", Some(Reason::SecretNotFound))],
+        let waits = Stated {
+            status: "False",
+            reason: Reason::WaitingForReplicas,
+            message: "for one".to_owned(),
         };
+        let mut status = status(&report(), &alone(), Some(waits));
+        conclude(&mut status);
         assert_eq!(
-            status(&report(details)),
+            status,
             json!({
-                "conditions": [{
-                    "type": "ResolvedRefs", "status": "False", "observedGeneration": 4,
-                    "reason": "SecretNotFound", "message": "spec.targets[0]: no",
-                }],
+                "conditions": [
+                    {
+                        "type": "ResolvedRefs", "status": "False", "observedGeneration": 4,
+                        "reason": "SecretNotFound", "message": "",
+                    },
+                    {
+                        "type": "Programmed", "status": "False", "observedGeneration": 4,
+                        "reason": "WaitingForReplicas", "message": "for one",
+                    },
+                ],
                 "servedModels": "",
                 "models": [{"name": "gpt", "state": "Conflict", "owner": "older"}],
                 "targets": [
@@ -125,6 +174,19 @@ mod tests {
                 "usableTargets": "1/2",
             })
         );
+    }
+
+    #[test]
+    fn a_store_whose_every_key_rests_is_not_ready() {
+        let ready = |states: &[&str]| {
+            let keys: Vec<_> = states.iter().map(|state| json!({"state": state})).collect();
+            let mut status =
+                json!({"conditions": [{"type": "Ready", "status": "True"}], "keys": keys});
+            conclude(&mut status);
+            (status["conditions"][0]["status"] == "True", status["usableKeys"].clone())
+        };
+        assert_eq!(ready(&["Resting", "Resting"]), (false, "0/2".into()));
+        assert_eq!(ready(&["Resting", "Degraded", "Unresolved"]), (true, "1/3".into()));
     }
 
     #[test]
@@ -142,9 +204,9 @@ mod tests {
 
     #[test]
     fn a_message_is_cut_between_characters() {
-        let mut long = report(Details::Consumer { keys: Vec::new() });
+        let mut long = report();
         long.conditions[0].message = "ä".repeat(2 * MAX_MESSAGE);
-        let status = status(&long);
+        let status = status(&long, &alone(), None);
         let message = status["conditions"][0]["message"].as_str().unwrap();
         assert_eq!(message.chars().count(), MAX_MESSAGE);
         assert!(message.len() <= 32768);

@@ -1,0 +1,160 @@
+//! Whether a route is served by every ready replica.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::api::{ConditionType, Reason};
+use crate::compile::{ConditionReport, ObjectRef, ObjectReport};
+use crate::control::replicas::{Serving, View};
+
+/// How long the other replicas may take to say that they serve what is new before status says that
+/// they do not: mostly all have said so a moment later, and one write does where there would be two.
+/// A little more than a Lease may be late while the configuration changes all the time.
+const GRACE: Duration = Duration::from_secs(3);
+/// Replicas that a message names before it only counts the rest.
+const NAMED: usize = 3;
+
+/// A condition's status, reason and message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stated {
+    pub(super) status: &'static str,
+    pub(super) reason: Reason,
+    pub(super) message: String,
+}
+
+impl From<&ConditionReport> for Stated {
+    fn from(report: &ConditionReport) -> Self {
+        let status = if report.holds { "True" } else { "False" };
+        Self { status, reason: report.reason, message: report.message.clone() }
+    }
+}
+
+/// What to say of a route.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// This.
+    Stated(Stated),
+    /// This, unless that has changed after [`GRACE`].
+    Perhaps(Stated),
+    /// Nothing before the other replicas have been read.
+    Nothing,
+}
+
+/// Whether a route is served everywhere that this replica serves as `own` says. `current` is the
+/// status that the API server holds.
+///
+/// What was `True` of a generation stays so until a replica is known not to serve it: that one could
+/// not be understood for a moment, or cannot be seen, takes nothing back.
+pub(super) fn verdict(
+    route: &ObjectReport,
+    own: &ConditionReport,
+    view: &View,
+    current: &Value,
+) -> Verdict {
+    let own = Stated::from(own);
+    if own.status != "True" {
+        return Verdict::Stated(own);
+    }
+    let was = was_programmed(current, route.generation);
+    match view.serving(route) {
+        Serving::Everywhere => Verdict::Stated(own),
+        Serving::Unread | Serving::Unreadable(_) | Serving::Waiting { certain: false, .. }
+            if was =>
+        {
+            Verdict::Stated(own)
+        }
+        Serving::Unread => Verdict::Nothing,
+        Serving::Unreadable(why) => Verdict::Stated(Stated {
+            status: "Unknown",
+            reason: Reason::ReplicasUnknown,
+            message: format!("served by one replica; what the others serve cannot be seen: {why}"),
+        }),
+        Serving::Waiting { serve, of, for_replicas, .. } => Verdict::Perhaps(Stated {
+            status: "False",
+            reason: Reason::WaitingForReplicas,
+            message: waiting(serve, of, &for_replicas),
+        }),
+    }
+}
+
+fn was_programmed(current: &Value, generation: i64) -> bool {
+    let conditions = current["conditions"].as_array();
+    conditions.into_iter().flatten().any(|one| {
+        one["type"] == ConditionType::Programmed.as_str()
+            && one["status"] == "True"
+            && one["observedGeneration"] == generation
+    })
+}
+
+fn waiting(serve: usize, of: usize, replicas: &[Arc<str>]) -> String {
+    let named = replicas[..replicas.len().min(NAMED)].join(", ");
+    let mut message = format!("served by {serve} of {of} replicas; waiting for {named}");
+    if replicas.len() > NAMED {
+        // Writing to a String cannot fail.
+        let _ = write!(message, " and {} more", replicas.len() - NAMED);
+    }
+    message
+}
+
+/// Since when which generations wait for other replicas.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Patience(BTreeMap<ObjectRef, (i64, Instant)>);
+
+impl Patience {
+    /// Until when to wait with `Perhaps` for that object; `None` if that is over.
+    pub(super) fn until(&mut self, route: &ObjectReport, now: Instant) -> Option<Instant> {
+        let new = (route.generation, now);
+        let since = self.0.entry(route.object.clone()).or_insert(new);
+        if since.0 != route.generation {
+            *since = new;
+        }
+        Some(since.1 + GRACE).filter(|until| *until > now)
+    }
+
+    /// Nobody is waited for any more.
+    pub(super) fn end(&mut self, route: &ObjectRef) {
+        self.0.remove(route);
+    }
+
+    /// Forgets objects that are gone.
+    pub(super) fn retain(&mut self, objects: &[ObjectReport]) {
+        if self.0.is_empty() {
+            return;
+        }
+        // Reports are sorted.
+        self.0.retain(|known, _| objects.binary_search_by(|one| one.object.cmp(known)).is_ok());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_a_few_replicas() {
+        let replicas = |count| (0..count).map(|n| format!("p{n}").into()).collect::<Vec<_>>();
+        assert_eq!(waiting(2, 3, &replicas(1)), "served by 2 of 3 replicas; waiting for p0");
+        assert_eq!(
+            waiting(45, 50, &replicas(5)),
+            "served by 45 of 50 replicas; waiting for p0, p1, p2 and 2 more"
+        );
+    }
+
+    #[test]
+    fn each_generation_is_waited_for_anew() {
+        let mut patience = Patience::default();
+        let now = Instant::now();
+        let mut route = super::super::render::tests::report();
+        assert_eq!(patience.until(&route, now), Some(now + GRACE));
+        assert_eq!(patience.until(&route, now + GRACE), None);
+        route.generation += 1;
+        assert_eq!(patience.until(&route, now + GRACE), Some(now + 2 * GRACE));
+        patience.retain(&[]);
+        assert!(patience.0.is_empty());
+    }
+}
