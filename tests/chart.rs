@@ -215,7 +215,10 @@ fn it_refuses_what_it_does_not_know_and_what_contradicts_itself() {
 /// The verbs that the controller uses on a resource of a group.
 fn used(group: &str, resource: &str) -> &'static [&'static str] {
     match (group, resource) {
-        ("coordination.k8s.io", "leases") => &["create", "get", "update"],
+        ("coordination.k8s.io", "leases") => {
+            &["create", "delete", "get", "list", "patch", "update", "watch"]
+        }
+        ("events.k8s.io", "events") => &["create", "patch"],
         (
             "pilothouse.dev",
             "modelroutes/status" | "credentialstores/status" | "consumers/status",

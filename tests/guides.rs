@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use pilothouse::api::Reason;
 use pilothouse::protocol::registry::ProtocolId;
 use pilothouse::provider::registry::PROVIDERS;
 use pilothouse::provider::{Auth, Provider};
@@ -173,5 +174,13 @@ fn every_provider_on_a_cloud_has_a_target_to_copy() {
     for provider in PROVIDERS.iter().filter(|provider| provider.template.is_some()) {
         let line = format!("provider: {}\n", provider.name);
         assert!(shown.contains(&line), "{PROVIDERS_GUIDE} shows no target of `{}`", provider.name);
+    }
+}
+
+#[test]
+fn the_guide_of_status_knows_every_reason() {
+    let guide = read("deploy/guides/status.md");
+    for reason in Reason::ALL {
+        assert!(guide.contains(&format!("`{reason}`")), "{reason} is not explained");
     }
 }

@@ -90,7 +90,8 @@ impl Publication {
                 Ok(Err(error)) => Some(describe(&error)),
                 Err(_) => Some("the API server is slow to answer".to_owned()),
             };
-            if let Some(error) = error.as_ref().filter(|error| last_error.as_ref() != Some(*error)) {
+            if let Some(error) = error.as_ref().filter(|error| last_error.as_ref() != Some(*error))
+            {
                 tracing::warn!(error, "cannot publish an Event; status says the same");
             }
             last_error = error;

@@ -15,7 +15,7 @@
 //! | `seen` | which generations of which routes it has taken in ([`census`]): sums of 32 bits, in base64, as many as there are routes, up to 256 |
 //! | `not` | marks of routes that it has taken in and does not serve at that generation, 128 at most |
 //! | `targets` | a letter for each target that has been asked or is left alone, 128 at most, those left alone first |
-//! | `keys` | each key that rests, why and until when, 128 at most |
+//! | `keys` | each key that rests, why and until when, 64 at most |
 //! | `unlisted` | how many targets and keys more there are; of those that are in no list, the replica is then taken to say nothing |
 //!
 //! A [`Mark`] is 48 bits of a SHA-256 of names or a uid. No value of a key goes into any of this.
@@ -46,6 +46,8 @@ pub(super) use self::fleet::{Fleet, Follower};
 pub(super) use self::keeper::Keeper;
 use self::mark::Mark;
 pub(super) use self::view::{Serving, View};
+#[cfg(test)]
+pub(super) use self::word::Word;
 
 /// The annotation that holds a replica's word.
 const WORD: &str = "pilothouse.dev/word";

@@ -20,12 +20,14 @@ fn cluster_rules() -> Vec<PolicyRule> {
         rule("pilothouse.dev", &ours, &["get", "list", "watch"]),
         rule("pilothouse.dev", &statuses.each_ref().map(String::as_str), &["patch"]),
         rule("", &["namespaces"], &["get", "list", "watch"]),
+        rule("events.k8s.io", &["events"], &["create", "patch"]),
     ]
 }
 
 /// What it needs in the namespace of its release.
 fn release_rules() -> Vec<PolicyRule> {
-    vec![rule("coordination.k8s.io", &["leases"], &["get", "create", "update"])]
+    let verbs = ["get", "create", "update", "list", "watch", "patch", "delete"];
+    vec![rule("coordination.k8s.io", &["leases"], &verbs)]
 }
 
 /// Reading the Secrets of these names.

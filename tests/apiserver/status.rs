@@ -1,6 +1,5 @@
 //! Status tells the truth, and one replica writes it.
 
-use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt as _;
 use kube::api::Api;
 use pilothouse::api::ModelRoute;
@@ -8,13 +7,6 @@ use serde_json::json;
 
 use crate::support::objects::{KEY, provider, route, target};
 use crate::support::{Cluster, Gateway, Tenant, eventually, eventually_some};
-
-/// `kubectl wait`, as scripts use it after `kubectl apply`.
-async fn kubectl_wait(tenant: &Tenant<'_>, condition: &str, object: &str) {
-    let condition = format!("--for=condition={condition}");
-    let arguments = ["wait", &condition, object, "--timeout=60s", "-n", &tenant.namespace];
-    tenant.cluster.kubectl_ok(&arguments, "").await;
-}
 
 #[tokio::test]
 async fn conditions_become_true() {
@@ -26,9 +18,9 @@ async fn conditions_become_true() {
     tenant.apply(route("chat", &[target("only", &provider)])).await;
 
     for condition in ["Accepted", "ResolvedRefs", "Programmed"] {
-        kubectl_wait(&tenant, condition, "modelroute/chat").await;
+        tenant.wait(condition, "modelroute/chat").await;
     }
-    kubectl_wait(&tenant, "Ready", "consumer/caller").await;
+    tenant.wait("Ready", "consumer/caller").await;
     let row = ["get", "mr", "chat", "--no-headers", "-n", &tenant.namespace];
     let row = cluster.kubectl_ok(&row, "").await;
     let cells: Vec<&str> = row.split_whitespace().collect();
@@ -44,13 +36,13 @@ async fn a_status_that_has_not_changed_is_not_written_again() {
     tenant.admit_caller().await;
     let routes: Api<ModelRoute> = tenant.api();
     tenant.apply(route("a", &[target("only", &provider)])).await;
-    kubectl_wait(&tenant, "Programmed", "modelroute/a").await;
+    tenant.wait("Programmed", "modelroute/a").await;
     let before = routes.get("a").await.expect("it is there").resource_version();
 
     // Objects are told in order of their names: when the last has its status, the first was dealt
     // with in the same round.
     tenant.apply(route("z", &[target("only", &provider)])).await;
-    kubectl_wait(&tenant, "Programmed", "modelroute/z").await;
+    tenant.wait("Programmed", "modelroute/z").await;
 
     assert_eq!(routes.get("a").await.expect("it is there").resource_version(), before);
 }
@@ -94,14 +86,7 @@ async fn the_older_of_two_routes_has_the_name() {
     let delete = ["delete", "mr", "z-older", "-n", &tenant.namespace];
     cluster.kubectl_ok(&delete, "").await;
     gateway.serves(KEY, "chat", "second").await;
-    kubectl_wait(&tenant, "Accepted", "modelroute/a-younger").await;
-}
-
-/// The name of the replica that holds the Lease, when there is one.
-async fn leader(tenant: &Tenant<'_>) -> Option<String> {
-    let leases: Api<Lease> = tenant.api();
-    let lease = leases.get_opt(&format!("pilothouse-{}-leader", tenant.name)).await;
-    lease.expect("leases can be read")?.spec?.holder_identity.filter(|holder| !holder.is_empty())
+    tenant.wait("Accepted", "modelroute/a-younger").await;
 }
 
 #[tokio::test]
@@ -115,10 +100,10 @@ async fn another_replica_writes_status_when_the_leader_is_gone() {
     }
     tenant.admit_caller().await;
     tenant.apply(route("chat", &[target("only", &provider)])).await;
-    kubectl_wait(&tenant, "Programmed", "modelroute/chat").await;
+    tenant.wait("Programmed", "modelroute/chat").await;
 
     for round in ["ends in its own time", "is killed"] {
-        let holder = eventually_some("a leader", async || leader(&tenant).await).await;
+        let holder = eventually_some("a leader", async || tenant.leader().await).await;
         let place = replicas.iter().position(|replica| holder.starts_with(&replica.replica));
         let mut leading = replicas.swap_remove(place.expect("one of ours leads"));
         if round == "is killed" {
@@ -135,9 +120,9 @@ async fn another_replica_writes_status_when_the_leader_is_gone() {
             replica.serves(KEY, &name, "only").await;
         }
         eventually("another leader", async || {
-            leader(&tenant).await.is_some_and(|next| next != holder)
+            tenant.leader().await.is_some_and(|next| next != holder)
         })
         .await;
-        kubectl_wait(&tenant, "Programmed", &format!("modelroute/{name}")).await;
+        tenant.wait("Programmed", &format!("modelroute/{name}")).await;
     }
 }

@@ -10,6 +10,7 @@ mod keys;
 pub(crate) mod loose;
 pub(crate) mod objects;
 mod process;
+pub(crate) mod rights;
 mod scratch;
 pub(crate) mod tenant;
 mod wait;

@@ -188,4 +188,4 @@ impl Clock {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,6 +1,7 @@
 //! Keeps this replica's own Lease: makes it once the first table is served, renews it, says in it
 //! what has changed, and removes it when the replica drains.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,27 +87,30 @@ impl Keeper {
 
     /// Keeps the Lease until the replica goes, then removes it.
     pub(in crate::control) async fn run(mut self, goes: impl Future<Output = ()>) {
+        let mut goes = pin!(goes);
         tokio::select! {
-            () = goes => {}
-            () = self.keep() => {}
-        }
-        self.remove().await;
-    }
-
-    async fn keep(&mut self) {
-        if self.report.wait_for(|report| report.is_published()).await.is_err() {
-            return;
+            () = &mut goes => return,
+            published = self.report.wait_for(|report| report.is_published()) => {
+                if published.is_err() {
+                    return;
+                }
+            }
         }
         loop {
             let objects = self.report.borrow_and_update().objects.clone();
             let serves = Serves::of(&objects);
             let word = Word::new(serves.clone(), &Health::read(&self.cell.current()));
+            // To its end: one that is given up may be carried out after the removal.
             let wait = if self.write(&word).await { RENEW_EVERY } else { RETRY };
             // Up to a tenth sooner, so that replicas do not write in step.
-            let renewal = wait.mul_f64(1.0 - fastrand::f64() / 10.0);
-            let news = news(&mut self.report, objects, &serves, Instant::now());
-            let _ = tokio::time::timeout(renewal, news).await;
+            let renewal = tokio::time::sleep(wait.mul_f64(1.0 - fastrand::f64() / 10.0));
+            tokio::select! {
+                () = &mut goes => break,
+                () = news(&mut self.report, objects, &serves, Instant::now()) => {}
+                () = renewal => {}
+            }
         }
+        self.remove().await;
     }
 
     /// Writes the Lease; whether that went well.

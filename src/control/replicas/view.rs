@@ -182,4 +182,4 @@ impl Other {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -12,9 +12,11 @@ use crate::compile::{Details, ObjectReport};
 
 /// Of this format. A reader that finds another one takes the replica for one that says nothing.
 const VERSION: u32 = 1;
-/// Entries of each list, so that a word stays below 8 KiB however many routes are broken and however
+/// Entries of each list, so that a word stays below 9 KiB however many routes are broken and however
 /// many targets are down. Where there are more, the word says how many.
 const LISTED: usize = 128;
+/// The same for keys, which take the most room and of which there are the fewest.
+const LISTED_KEYS: usize = 64;
 
 /// What one replica says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,12 +119,12 @@ impl Word {
         }
         let mut keys: Vec<_> = health.keys.iter().map(|(mark, note)| (*note, *mark)).collect();
         keys.sort_unstable();
-        unlisted.keys = keys.len().saturating_sub(LISTED);
+        unlisted.keys = keys.len().saturating_sub(LISTED_KEYS);
         Self {
             version: VERSION,
             serves,
             targets: targets.into_iter().take(LISTED).map(|(note, mark)| (mark, note)).collect(),
-            keys: keys.into_iter().take(LISTED).map(|(note, mark)| (mark, note)).collect(),
+            keys: keys.into_iter().take(LISTED_KEYS).map(|(note, mark)| (mark, note)).collect(),
             unlisted,
         }
     }
@@ -130,6 +132,11 @@ impl Word {
     /// From the text in a Lease; `None` if it is of another version or not ours.
     pub(super) fn parse(text: &str) -> Option<Self> {
         serde_json::from_str::<Self>(text).ok().filter(|word| word.version == VERSION)
+    }
+
+    #[cfg(test)]
+    pub(in crate::control) fn of(objects: &[ObjectReport]) -> Self {
+        Self::new(Serves::of(objects), &Health::default())
     }
 
     pub(super) fn target(&self, target: Mark) -> Said<TargetNote> {
@@ -212,10 +219,10 @@ mod tests {
         };
         let word = Word::new(Serves::of(&broken), &health);
         let length = serde_json::to_string(&word).unwrap().len();
-        assert!(length < 8 << 10, "{length}");
+        assert!(length < 9 << 10, "{length}");
         assert_eq!(
             (word.unlisted.targets, word.unlisted.asked, word.unlisted.keys),
-            (22, 150, 172)
+            (22, 150, 236)
         );
         assert_eq!(word.target(mark(9999)), Said::NoRoom);
     }

@@ -3,12 +3,13 @@ use std::sync::mpsc;
 use http::{Method, StatusCode};
 use tokio::time::Instant;
 
-use super::super::fake_api;
 use super::super::inventory::Stored;
+use super::super::replicas::Word;
+use super::super::{events, fake_api};
 use super::*;
 use crate::api::{ConditionType, Kind, Reason};
 use crate::compile::{ConditionReport, Details, Raw};
-use crate::table::ObjectName;
+use crate::table::{ObjectName, RouteTable};
 
 struct Bench {
     inventory: Arc<Inventory>,
@@ -37,11 +38,19 @@ async fn writer(names: &[&str], short: bool) -> (StatusWriter, Bench) {
         inventory.apply(Kind::Consumer, stored(name));
     }
     let (report, reports) = watch::channel(Arc::new(Report::default()));
+    let leadership = Leadership::of(leadership);
+    let (_, fleet) = watch::channel(Fleet::Read([].into()));
+    // Events that nobody publishes are dropped.
+    let (herald, _) = events::herald(client.clone(), "me", leadership.clone());
     let writer = StatusWriter {
         client,
         inventory: inventory.clone(),
         report: reports,
-        leadership: Leadership::of(leadership),
+        leadership,
+        fleet,
+        cell: Arc::default(),
+        draining: CancellationToken::new(),
+        herald,
     };
     (writer, Bench { inventory, report, until, written })
 }
@@ -126,11 +135,11 @@ async fn nothing_is_written_once_leadership_is_lost() {
     let report = report(&["a", "b"], "one");
     bench.report.send_replace(report.clone());
     let mut pace = tokio::time::interval(WRITE_EVERY);
-    let (mut last, mut last_error) = (None, None);
-    let pass = writer.pass(&report, &mut pace, &mut last, &mut last_error).await;
+    let mut progress = Progress::default();
+    let pass = writer.pass(&report, &alone(), &mut pace, &mut progress).await;
     assert!(matches!(pass, Pass::Interrupted));
     assert_eq!(bench.written.try_iter().count(), 1);
-    assert_eq!(last.unwrap().name, ObjectName::new("ai", "a"));
+    assert_eq!(progress.last.unwrap().name, ObjectName::new("ai", "a"));
 }
 
 #[tokio::test]
@@ -143,4 +152,81 @@ async fn an_object_that_was_made_again_is_left_to_the_next_report() {
     bench.report.send_replace(report(&["a", "b"], "one"));
     bench.says("b", "one").await;
     assert_eq!(bench.written.try_iter().count(), 1);
+}
+
+fn alone() -> View {
+    View::new(RouteTable::empty().into(), &[], &Fleet::Read([].into()), true)
+}
+
+/// The route of [`render::tests`] at a generation.
+fn route(generation: i64) -> ObjectReport {
+    let mut route = render::tests::report();
+    route.generation = generation;
+    if let Details::Route { served_generation, .. } = &mut route.details {
+        *served_generation = Some(generation);
+    }
+    route
+}
+
+/// What this replica, which serves `route`, sees of another that serves `other`.
+fn beside(route: &ObjectReport, other: &ObjectReport) -> View {
+    let word = Word::of(std::slice::from_ref(other));
+    let fleet = Fleet::Read([("other".into(), Some(Arc::new(word)))].into());
+    View::new(RouteTable::empty().into(), std::slice::from_ref(route), &fleet, true)
+}
+
+/// A writer that knows that route, whose status is `status`.
+async fn with_route(route: &ObjectReport, status: Value) -> StatusWriter {
+    let (writer, _) = writer(&[], false).await;
+    let raw = Raw {
+        name: route.object.name.clone(),
+        uid: route.uid.clone(),
+        created: Some(1),
+        generation: route.generation,
+        spec: Arc::default(),
+    };
+    writer.inventory.apply(Kind::ModelRoute, Stored { raw, status: Arc::new(status) });
+    writer
+}
+
+fn programmed(due: &Due) -> Option<(&str, &str)> {
+    let Due::Write { status, .. } = due else { return None };
+    let conditions = status["conditions"].as_array()?;
+    let condition = conditions.iter().find(|one| one["type"] == "Programmed")?;
+    Some((condition["status"].as_str()?, condition["reason"].as_str()?))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_is_programmed_once_every_replica_serves_it() {
+    let (old, new) = (route(1), route(2));
+    let writer = with_route(&new, Value::Null).await;
+    let mut patience = Patience::default();
+    let Due::Later(until) = writer.due(&new, &beside(&new, &old), &mut patience) else {
+        panic!("the other replica gets a moment");
+    };
+    tokio::time::sleep_until(until).await;
+    let due = writer.due(&new, &beside(&new, &old), &mut patience);
+    assert_eq!(programmed(&due), Some(("False", "WaitingForReplicas")));
+    let due = writer.due(&new, &beside(&new, &new), &mut patience);
+    assert_eq!(programmed(&due), Some(("True", "Programmed")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_seen_takes_nothing_back_and_promises_nothing() {
+    let route = route(2);
+    let cut_off = Fleet::Unreadable("no answer".into());
+    let unseen = |fleet: &Fleet| View::new(RouteTable::empty().into(), &[], fleet, true);
+    let mut patience = Patience::default();
+
+    let writer = with_route(&route, Value::Null).await;
+    assert!(matches!(writer.due(&route, &unseen(&Fleet::Unread), &mut patience), Due::No));
+    let due = writer.due(&route, &unseen(&cut_off), &mut patience);
+    assert_eq!(programmed(&due), Some(("Unknown", "ReplicasUnknown")));
+
+    let due = writer.due(&route, &alone(), &mut patience);
+    let Due::Write { status, .. } = due else { panic!("one replica alone can say all") };
+    let writer = with_route(&route, status).await;
+    for fleet in [Fleet::Unread, cut_off] {
+        assert!(matches!(writer.due(&route, &unseen(&fleet), &mut patience), Due::No));
+    }
 }

@@ -61,10 +61,24 @@ impl Process {
 
     /// Asks the command to end in its own time.
     pub(crate) fn terminate(&mut self) {
+        self.signal("TERM");
+    }
+
+    fn signal(&mut self, name: &str) {
         if let Some(signals) = &mut self.signals {
             // It may have ended a moment ago, and the pipe with it.
-            let _ = signals.write_all(b"TERM\n");
+            let _ = writeln!(signals, "{name}");
         }
+    }
+
+    /// Stops the command where it is, as a machine does that hangs.
+    pub(crate) fn freeze(&mut self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a stopped command go on.
+    pub(crate) fn thaw(&mut self) {
+        self.signal("CONT");
     }
 
     /// Ends the command at once and waits until it is gone.

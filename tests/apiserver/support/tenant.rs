@@ -1,6 +1,7 @@
 //! What one test has to itself on a shared API server: namespaces, and the name of a gateway.
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -98,6 +99,21 @@ impl<'c> Tenant<'c> {
             (found.observed_generation == object.metadata.generation).then_some(found)
         })
         .await
+    }
+
+    /// `kubectl wait`, as scripts use it after `kubectl apply`.
+    pub(crate) async fn wait(&self, condition: &str, object: &str) {
+        let condition = format!("--for=condition={condition}");
+        let arguments = ["wait", &condition, object, "--timeout=60s", "-n", &self.namespace];
+        self.cluster.kubectl_ok(&arguments, "").await;
+    }
+
+    /// The identity that holds the leader's Lease, when there is one.
+    pub(crate) async fn leader(&self) -> Option<String> {
+        let leases: Api<Lease> = self.api();
+        let lease = leases.get_opt(&format!("pilothouse-{}-leader", self.name)).await;
+        let spec = lease.expect("leases can be read")?.spec?;
+        spec.holder_identity.filter(|holder| !holder.is_empty())
     }
 
     /// Applies what lets a caller with [`KEY`] in.
