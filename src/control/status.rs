@@ -93,8 +93,8 @@ struct Progress {
 
 /// What is to be done about the status of one object.
 enum Due {
-    /// To write it. `news`: it is of another generation than what the API server holds.
-    Write { status: Value, news: bool },
+    /// To write it in place of `before`. `news`: it is of another generation.
+    Write { status: Value, before: Arc<Value>, news: bool },
     /// To look again then.
     Later(Instant),
     /// Nothing.
@@ -168,12 +168,16 @@ impl StatusWriter {
                 return Pass::Interrupted;
             }
             // Looked at once more: the turns of thousands take minutes.
-            let Due::Write { status, .. } = self.due(object, view, &mut progress.patience) else {
-                continue;
-            };
+            let due = self.due(object, view, &mut progress.patience);
+            let Due::Write { status, before, .. } = due else { continue };
             progress.last = Some(object.object.clone());
             match self.write(object, &status).await {
-                Ok(()) => progress.last_error = None,
+                Ok(is_there) => {
+                    progress.last_error = None;
+                    if is_there {
+                        self.herald.changed(object, &before, &status);
+                    }
+                }
                 Err(error) => {
                     failed = true;
                     // The same for every object, as a rule: a missing permission, or no API server.
@@ -221,13 +225,14 @@ impl StatusWriter {
         match merge::merged(status, current, now) {
             Some(status) => {
                 let news = merge::newest_generation(current) != Some(report.generation);
-                Due::Write { status, news }
+                Due::Write { status, before: stored.status, news }
             }
             None => Due::No,
         }
     }
 
-    async fn write(&self, report: &ObjectReport, status: &Value) -> Result<(), String> {
+    /// Writes one status; whether the object is there still.
+    async fn write(&self, report: &ObjectReport, status: &Value) -> Result<bool, String> {
         let ObjectRef { kind, name } = &report.object;
         let resource = resource(*kind);
         let api: Api<DynamicObject> =
@@ -243,16 +248,13 @@ impl StatusWriter {
         let written = api.patch_status(&name.name, &params, &patch);
         match tokio::time::timeout(WRITE_LIMIT, written).await {
             Ok(Ok(mut object)) => {
-                let before = self.inventory.object(*kind, name).map(|stored| stored.status);
-                let before = before.unwrap_or_default();
                 let status = object.data.get_mut("status").map(Value::take).unwrap_or_default();
-                self.herald.changed(report, &before, &status);
                 self.inventory.set_status(*kind, name, &report.uid, status);
-                Ok(())
+                Ok(true)
             }
             // It was deleted, or made again, meanwhile: the next report knows.
             Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.is_conflict() => {
-                Ok(())
+                Ok(false)
             }
             Ok(Err(error)) => Err(describe(&error)),
             Err(_) => Err("the API server is slow to answer".to_owned()),
