@@ -179,8 +179,9 @@ mod tests {
         target
     }
 
-    fn held(before: &Value, wanted: Value) -> Value {
-        let mut wanted = json!({"targets": [wanted]});
+    fn held(before: &Value, item: Value) -> Value {
+        let mut wanted =
+            Value::Object([("targets".to_owned(), vec![item].into())].into_iter().collect());
         hold(&mut wanted, &json!({"targets": [before]}), now());
         wanted["targets"][0].clone()
     }
