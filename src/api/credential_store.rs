@@ -175,8 +175,8 @@ pub struct KeyStatus {
     /// The key's name.
     #[schemars(length(max = 63))]
     pub name: String,
-    /// A summary over all replicas. What has changed stands for 30 seconds at least: what holds at
-    /// this moment is in the metrics.
+    /// A summary over all replicas. Bad news stand for 30 seconds at least: what holds at this
+    /// moment is in the metrics.
     pub state: KeyState,
     /// Why, in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,14 +4,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// How long a state of a target or a key stands before another is written over it, so that one that
-/// comes and goes costs two writes a minute at most.
+/// How long bad news of a target or a key stand before others are written over them, so that one that
+/// comes and goes costs four writes a minute at most. Bad news themselves do not wait.
 const HOLD: SignedDuration = SignedDuration::from_secs(30);
 
 /// Puts times to the targets and keys of `wanted`, and keeps for a while what `current` says of them.
 ///
-/// Only what replicas experience is held: what follows from the spec is said at once, and so is the
-/// first word on something that was `Unknown`.
+/// Only what replicas experience is held: what follows from the spec is said at once.
 pub(super) fn hold(wanted: &mut Value, current: &Value, now: Timestamp) {
     // What was said of another spec may have been said of another target of the same name.
     let same_spec = newest_generation(current) == newest_generation(wanted);
@@ -38,18 +37,17 @@ pub(super) fn hold(wanted: &mut Value, current: &Value, now: Timestamp) {
 
 /// Whether `before` is not yet to be replaced by `item`.
 fn stands(before: &Value, item: &Value, now: Timestamp) -> bool {
-    let states = [&before["state"], &item["state"]];
-    if states.into_iter().any(|state| state == "Unresolved") {
+    if before["state"] == "Available" {
+        // Replicas that were started anew know nothing, which takes no good word back.
+        return item["state"] == "Unknown";
+    }
+    let of_spec = ["Unresolved", "Unknown"].map(Value::from);
+    if of_spec.contains(&before["state"]) || item["state"] == "Unresolved" {
         return false;
     }
-    // Replicas that were started anew know nothing, which takes no good word back.
-    if item["state"] == "Unknown" && before["state"] == "Available" {
-        return true;
-    }
     let since = time(before, "lastTransitionTime");
-    before["state"] != "Unknown"
-        // A leader before this one may have had another clock.
-        && since.is_some_and(|since| since <= now && now.duration_since(since) < HOLD)
+    // A leader before this one may have had another clock.
+    since.is_some_and(|since| since <= now && now.duration_since(since) < HOLD)
 }
 
 /// Rests are prolonged all the time; the end that was told first stands until it has come.
@@ -191,7 +189,7 @@ mod tests {
     const NOW: &str = "1970-01-01T00:01:00Z";
 
     #[test]
-    fn a_state_stands_for_a_while() {
+    fn bad_news_stand_for_a_while() {
         let down = target("Unavailable", Some("CircuitBreaker"), Some(JUST));
         assert_eq!(held(&down, target("Available", None, None)), down);
         let down = target("Unavailable", Some("CircuitBreaker"), Some(LONG_AGO));
@@ -210,10 +208,13 @@ mod tests {
     }
 
     #[test]
-    fn a_first_word_and_what_follows_from_the_spec_are_said_at_once() {
-        for (before, after) in
-            [("Unknown", "Available"), ("Unresolved", "Unknown"), ("Available", "Unresolved")]
-        {
+    fn bad_news_and_what_follows_from_the_spec_are_said_at_once() {
+        for (before, after) in [
+            ("Available", "Unavailable"),
+            ("Unknown", "Available"),
+            ("Unresolved", "Unknown"),
+            ("Unavailable", "Unresolved"),
+        ] {
             let said = held(&target(before, None, Some(JUST)), target(after, None, None));
             assert_eq!(said, target(after, None, Some(NOW)));
         }

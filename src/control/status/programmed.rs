@@ -16,6 +16,9 @@ use crate::control::replicas::{Serving, View};
 /// they do not: mostly all have said so a moment later, and one write does where there would be two.
 /// A little more than a Lease may be late while the configuration changes all the time.
 const GRACE: Duration = Duration::from_secs(3);
+/// Said of a route that needs nobody's attention. Without a number: how many replicas there are changes
+/// without anything having changed for the route.
+const EVERYWHERE: &str = "every ready replica serves this generation";
 /// Replicas that a message names before it only counts the rest.
 const NAMED: usize = 3;
 
@@ -56,17 +59,17 @@ pub(super) fn verdict(
     view: &View,
     current: &Value,
 ) -> Verdict {
-    let own = Stated::from(own);
-    if own.status != "True" {
-        return Verdict::Stated(own);
+    if !own.holds {
+        return Verdict::Stated(own.into());
     }
+    let everywhere = || Verdict::Stated(Stated { message: EVERYWHERE.to_owned(), ..own.into() });
     let was = was_programmed(current, route.generation);
     match view.serving(route) {
-        Serving::Everywhere => Verdict::Stated(own),
+        Serving::Everywhere => everywhere(),
         Serving::Unread | Serving::Unreadable(_) | Serving::Waiting { certain: false, .. }
             if was =>
         {
-            Verdict::Stated(own)
+            everywhere()
         }
         Serving::Unread => Verdict::Nothing,
         Serving::Unreadable(why) => Verdict::Stated(Stated {
