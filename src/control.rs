@@ -4,8 +4,8 @@
 //! cluster ─ watches ┐                                 ┌► TableCell ─► data plane
 //! folder  ─ files ──┼─► Inventory ─► publisher ───────┤
 //! secrets, ambient ─┘       ▲       (compile)         └► Report ─► admin, readiness
-//!      ▲                    │           │                   │
-//!      └──── References ────┼───────────┘                   └► status (leader only)
+//!      ▲                    │           │                   ├► replicas (a Lease of its own)
+//!      └──── References ────┼───────────┘                   └► status, events (leader only)
 //! ```
 //!
 //! Sources write into the inventory and know nothing of each other; the publisher is the only

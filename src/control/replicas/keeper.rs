@@ -29,9 +29,10 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// How long after a publication the Lease says so: the tables of one `kubectl apply` follow each
 /// other within this time.
 const SETTLE: Duration = Duration::from_millis(100);
-/// Between two writes while the configuration changes all the time. A status that waits for every
-/// replica is late by this much at most.
-const APART: Duration = Duration::from_secs(2);
+/// Between two writes for news: twice as long each time while the configuration changes all the time,
+/// up to a length by which a status that waits for every replica may be late.
+const FIRST_APART: Duration = Duration::from_millis(250);
+const LONGEST_APART: Duration = Duration::from_secs(2);
 /// When a write that failed is tried again.
 const RETRY: Duration = Duration::from_secs(3);
 /// How long one write may take: three fit into a Lease.
@@ -96,6 +97,7 @@ impl Keeper {
                 }
             }
         }
+        let mut apart = FIRST_APART;
         loop {
             let objects = self.report.borrow_and_update().objects.clone();
             let serves = Serves::of(&objects);
@@ -106,8 +108,10 @@ impl Keeper {
             let renewal = tokio::time::sleep(wait.mul_f64(1.0 - fastrand::f64() / 10.0));
             tokio::select! {
                 () = &mut goes => break,
-                () = news(&mut self.report, objects, &serves, Instant::now()) => {}
-                () = renewal => {}
+                () = news(&mut self.report, objects, &serves, Instant::now() + apart) => {
+                    apart = (2 * apart).min(LONGEST_APART);
+                }
+                () = renewal => apart = FIRST_APART,
             }
         }
         self.remove().await;
@@ -176,12 +180,12 @@ impl Keeper {
     }
 }
 
-/// Returns when what is served differs from what was said at `said_at`, and it may be said.
+/// Returns when what is served differs from what was said, not before `earliest`.
 async fn news(
     report: &mut watch::Receiver<Arc<Report>>,
     mut objects: Arc<[ObjectReport]>,
     said: &Serves,
-    said_at: Instant,
+    earliest: Instant,
 ) {
     loop {
         if report.changed().await.is_err() {
@@ -190,7 +194,7 @@ async fn news(
         }
         let now = report.borrow_and_update().objects.clone();
         if !Arc::ptr_eq(&now, &objects) && Serves::of(&now) != *said {
-            tokio::time::sleep_until((Instant::now() + SETTLE).max(said_at + APART)).await;
+            tokio::time::sleep_until((Instant::now() + SETTLE).max(earliest)).await;
             return;
         }
         objects = now;

@@ -68,6 +68,8 @@ async fn who_was_never_told_of_goes_without_a_word() {
     assert!(asked.try_recv().is_err());
 }
 
+const SECOND: Duration = Duration::from_secs(1);
+
 #[tokio::test(start_paused = true)]
 async fn only_what_is_served_is_news_and_not_too_often() {
     let route = |generation| ObjectReport { generation, ..super::super::view::tests::some_route() };
@@ -76,16 +78,23 @@ async fn only_what_is_served_is_news_and_not_too_often() {
     let (first, start) = (of(1), Instant::now());
     let said = Serves::of(&first);
     let waiting = tokio::spawn(async move {
-        news(&mut reports, first, &said, start).await;
+        news(&mut reports, first, &said, start + 20 * SECOND).await;
         start.elapsed()
     });
     tokio::task::yield_now().await;
     // The same routes, compiled again for another reason.
     report.send_modify(|report| Arc::make_mut(report).objects = of(1));
-    tokio::time::sleep(10 * APART).await;
+    tokio::time::sleep(30 * SECOND).await;
     assert!(!waiting.is_finished());
     report.send_modify(|report| Arc::make_mut(report).objects = of(2));
-    assert_eq!(waiting.await.expect("it ends well"), 10 * APART + SETTLE);
+    assert_eq!(waiting.await.expect("it ends well"), 30 * SECOND + SETTLE);
+
+    let (first, said) = (of(2), Serves::of(&of(2)));
+    let mut reports = report.subscribe();
+    report.send_modify(|report| Arc::make_mut(report).objects = of(3));
+    let began = Instant::now();
+    news(&mut reports, first, &said, began + SECOND).await;
+    assert_eq!(began.elapsed(), SECOND);
 }
 
 #[tokio::test]
