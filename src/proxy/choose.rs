@@ -34,6 +34,8 @@ pub(super) enum Spared<'t> {
     CannotServe,
     /// It or all of its keys were asked to be left alone.
     Resting(Instant),
+    /// Its provider did not accept any of its keys: a person has to do something.
+    Refused,
     /// Its breaker is open until then, or lets another request find out whether it is back.
     Open(Option<Instant>),
     /// Checks of its health fail, which is all there is against it: it is a last resort.
@@ -49,13 +51,13 @@ impl Spared<'_> {
             Self::Resting(until) => Some(until),
             Self::Open(until) => until,
             Self::Full(full) => full.until,
-            Self::Unresolved(_) | Self::CannotServe | Self::Unhealthy => None,
+            Self::Unresolved(_) | Self::CannotServe | Self::Refused | Self::Unhealthy => None,
         }
     }
 
     /// Whether time alone changes nothing about it.
     pub fn is_lasting(self) -> bool {
-        matches!(self, Self::Unresolved(_) | Self::CannotServe)
+        matches!(self, Self::Unresolved(_) | Self::CannotServe | Self::Refused)
     }
 }
 
@@ -253,7 +255,9 @@ fn healthy<'t>(
         return Err(Spared::CannotServe);
     }
     if let Some(until) = upstream.resting_until(now) {
-        return Err(Spared::Resting(until));
+        let model = upstream.limited_model();
+        let refused = upstream.keys.as_ref().is_some_and(|keys| keys.are_refused(model, now));
+        return Err(if refused { Spared::Refused } else { Spared::Resting(until) });
     }
     match upstream.state.breaker.status(&upstream.breaker, now) {
         BreakerStatus::Closed => Ok(upstream),

@@ -12,7 +12,7 @@ use super::ObjectName;
 use crate::balance::affinity::{Mark, Session};
 use crate::credential::Identity;
 use crate::provider::Cloud;
-use crate::state::KeyState;
+use crate::state::{KeyRest, KeyState};
 
 /// A secret text: no `Display`, a `Debug` that says nothing, memory wiped on drop.
 #[derive(Clone)]
@@ -160,6 +160,13 @@ impl KeyPool {
             soonest = Some(soonest.map_or(until, |at| at.min(until)));
         }
         soonest
+    }
+
+    /// Whether all of them rest because the provider did not accept them.
+    pub fn are_refused(&self, model: &str, now: Instant) -> bool {
+        self.keys
+            .iter()
+            .all(|key| matches!(key.state.resting(model, now), Some((_, KeyRest::CredentialFault))))
     }
 }
 

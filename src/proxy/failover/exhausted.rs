@@ -126,15 +126,19 @@ fn unasked(resolved: &Resolved, spared: &[Left<'_>], soonest: Option<Duration>) 
     let is_limit = |one: &Left<'_>| matches!(one.why, Spared::Resting(_) | Spared::Full(_));
     let limited = spared.iter().any(is_limit);
     let only_limited = spared.iter().all(|one| is_limit(one) || one.why.is_lasting());
-    let reason =
-        if limited && only_limited { Reason::Throttled } else { Reason::NoTargetAvailable };
+    let refused = spared.iter().any(|one| one.why == Spared::Refused);
+    let hopeless = spared.iter().all(|one| one.why.is_lasting());
+    let reason = match (limited && only_limited, refused && hopeless) {
+        (true, _) => Reason::Throttled,
+        (_, true) => Reason::ProviderCredential,
+        _ => Reason::NoTargetAvailable,
+    };
     let message = if reasons.is_empty() {
         format!("route `{route}` has no target that may be asked")
     } else {
         format!("no target of route `{route}` may be asked now: {}", reasons.join("; "))
     };
     let error = ProxyError::new(reason, message).retry_after(soonest);
-    let hopeless = spared.iter().all(|one| one.why.is_lasting());
     if hopeless { error.permanent() } else { error }
 }
 
@@ -143,6 +147,7 @@ fn describe(reason: Spared<'_>) -> String {
         Spared::Unresolved(message) => message.to_owned(),
         Spared::CannotServe => "does not offer this operation".into(),
         Spared::Resting(_) => "was asked to be left alone (429)".into(),
+        Spared::Refused => "its provider did not accept its keys".into(),
         Spared::Full(full) => format!("is full ({})", full.limit.as_str()),
         Spared::Open(Some(_)) => "its circuit breaker is open".into(),
         Spared::Unhealthy => "its health checks fail".into(),

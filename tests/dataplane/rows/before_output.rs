@@ -300,6 +300,24 @@ async fn a_refused_key_is_replaced_by_the_next_and_the_target_rests_without_keys
 }
 
 #[tokio::test]
+async fn callers_that_come_after_a_refused_key_are_told_of_it_as_the_first_was() {
+    for caller in CALLERS {
+        let alpha = pilothouse::simulate::Simulator::builder().name("alpha");
+        let alpha = alpha.keys(["none-of-these-keys"]).start().await.unwrap();
+        let target = caller.api.target("alpha", &alpha.url(), "credentialRef: {name: pool}");
+        let rig = Rig::start(&route_of("chat", &[target], "")).await;
+        for round in 1..=3 {
+            let answer = rig.ask(caller.api, "chat", caller.stream).await;
+            assert_eq!(answer.status.as_u16(), 502, "{answer:?}");
+            assert_eq!(answer.header("x-should-retry"), "false", "{answer:?}");
+            let lines = rig.log_lines(round).await;
+            assert_eq!(lines[round - 1]["code"], "provider_credential", "{answer:?}");
+        }
+        assert_eq!(alpha.count(), 2, "each bad key once");
+    }
+}
+
+#[tokio::test]
 async fn a_model_that_does_not_exist_is_a_permanent_failure_of_its_target() {
     for caller in CALLERS {
         let missing = match caller.api {
