@@ -36,6 +36,7 @@ mod parameters;
 mod place;
 mod policy;
 mod schema;
+mod service;
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -60,7 +61,8 @@ pub use failover::{
 pub use health_check::{HealthCheckAuthentication, HealthCheckSpec};
 pub use limits::TargetLimitsSpec;
 pub use load_balancing::{
-    LoadBalancingSpec, SessionAffinitySpec, SessionAffinityType, SessionHeader,
+    EndpointBalancingSpec, LoadBalancingSpec, PrefixAffinity, SessionAffinitySpec,
+    SessionAffinityType, SessionHeader,
 };
 pub use model_route::{
     Compatibility, CredentialRef, ModelRoute, ModelRouteSpec, ModelRouteStatus, ModelState,
@@ -76,6 +78,7 @@ pub use policy::{
     TimeoutsSpec,
 };
 pub use schema::SecretKeyRef;
+pub use service::{ServiceScheme, ServiceSpec};
 
 /// The API group of every kind here.
 pub const GROUP: &str = "pilothouse.dev";

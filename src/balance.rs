@@ -55,6 +55,11 @@ pub trait Strategy: fmt::Debug + Send + Sync {
     }
 }
 
+/// The index of the candidate with the least to do for its weight; of equals, one at random.
+pub fn least_busy(candidates: &[Candidate], random: u64) -> Option<usize> {
+    least_connections::LeastConnections.pick(candidates, Turn { sequence: random, random })
+}
+
 /// The candidates that may be chosen, each with its index.
 fn eligible(candidates: &[Candidate]) -> impl Iterator<Item = (usize, &Candidate)> + Clone {
     candidates.iter().enumerate().filter(|(_, candidate)| candidate.weight > 0)

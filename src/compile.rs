@@ -22,6 +22,7 @@ mod capabilities;
 mod consumer;
 mod credential;
 mod decode;
+mod endpoints;
 mod failover;
 mod finding;
 mod grant;
@@ -34,6 +35,8 @@ mod policy;
 mod report;
 mod route;
 mod secret;
+mod service;
+mod service_data;
 mod snapshot;
 mod target;
 
@@ -70,13 +73,18 @@ pub struct Compiled {
 }
 
 /// What the objects of this gateway refer to and may refer to.
-pub fn references(snapshot: &Snapshot, tenancy: &Tenancy) -> References {
+/// `last_good` is what the
+/// next compile will be handed.
+pub fn references(snapshot: &Snapshot, tenancy: &Tenancy, last_good: &LastGood) -> References {
     let mut references = References::default();
     for (raw, _) in decode::ours(Kind::CredentialStore, &snapshot.stores, tenancy).into_values() {
         credential::references(raw, tenancy, &mut references);
     }
     for (raw, _) in decode::ours(Kind::Consumer, &snapshot.consumers, tenancy).into_values() {
         consumer::references(raw, &mut references);
+    }
+    for (raw, _) in decode::ours(Kind::ModelRoute, &snapshot.routes, tenancy).into_values() {
+        service::references(raw, tenancy, last_good, &mut references);
     }
     references
 }
@@ -106,7 +114,7 @@ pub fn compile(
     let Output { mut findings, mut reports, last_good } = output;
     findings.sort();
     reports.sort_by(|a, b| a.object.cmp(&b.object));
-    let references = references(snapshot, tenancy);
+    let references = references(snapshot, tenancy, &last_good);
     Compiled { table, findings, last_good, references, reports }
 }
 

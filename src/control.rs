@@ -3,14 +3,14 @@
 //! ```text
 //! cluster ─ watches ┐                                 ┌► TableCell ─► data plane
 //! folder  ─ files ──┼─► Inventory ─► publisher ───────┤
-//! secrets, ambient ─┘       ▲       (compile)         └► Report ─► admin, readiness
-//!      ▲                    │           │                   ├► replicas (a Lease of its own)
-//!      └──── References ────┼───────────┘                   └► status, events (leader only)
+//! secrets, services ┘       ▲       (compile)         └► Report ─► admin, readiness
+//! ambient ▲                 │           │                   ├► replicas (a Lease of its own)
+//!         └── References ───┼───────────┘                   └► status, events (leader only)
 //! ```
 //!
 //! Sources write into the inventory and know nothing of each other; the publisher is the only
 //! reader of it and the only writer of the table. What resources refer to flows back to the readers
-//! of secrets, so that nothing else is ever read. Any source may be away: what it said last stands.
+//! of Secrets and Services, so that nothing else is ever read. Any source may be away: what it said last stands.
 
 mod ambient;
 mod cluster;
@@ -24,9 +24,11 @@ mod inventory;
 mod kind;
 mod leader;
 mod publisher;
+mod referenced;
 mod replicas;
 mod report;
 mod secrets;
+mod services;
 mod status;
 mod supervise;
 
@@ -44,6 +46,8 @@ pub use self::connect::{ConnectError, connect};
 use self::inventory::Inventory;
 use self::publisher::Publisher;
 pub use self::report::{Counts, Report, Skipped, SourceFailure, SourceHealth};
+use self::secrets::Secrets;
+use self::services::Services;
 use self::supervise::Parts;
 use crate::compile::{References, Tenancy};
 use crate::manifest::Admission;
@@ -151,7 +155,12 @@ pub fn start(
             let secrets = (client.clone(), inventory.clone(), wants.clone());
             parts.spawn("secrets", move || {
                 let (client, inventory, wants) = secrets.clone();
-                secrets::run(client, inventory, wants)
+                referenced::run(Secrets { client, inventory }, wants)
+            });
+            let services = (client.clone(), inventory.clone(), wants.clone());
+            parts.spawn("services", move || {
+                let (client, inventory, wants) = services.clone();
+                referenced::run(Services { client, inventory }, wants)
             });
             if let Some(status) = status {
                 let around = status::Surroundings {

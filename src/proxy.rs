@@ -15,6 +15,7 @@
 mod admit;
 mod allowance;
 mod attempt;
+mod berth;
 pub mod body;
 mod budget;
 mod choose;
@@ -33,6 +34,7 @@ mod guard;
 mod headers;
 mod identify;
 mod models;
+mod prefix;
 mod prepare;
 mod queue;
 mod relay;

@@ -7,6 +7,7 @@
 //! Time is passed in too. Nothing here sleeps, logs or counts: who calls it knows what for.
 
 mod breaker;
+mod endpoint;
 mod health;
 mod in_flight;
 mod key;
@@ -24,6 +25,7 @@ pub use breaker::{
     Admission, Breaker, BreakerAccount, BreakerPolicy, BreakerStatus, Phase, ProbePermit, Signal,
     Transition,
 };
+pub use endpoint::{EndpointIdentity, EndpointState, ServerIdentity};
 pub use health::{Health, HealthAccount, HealthChange, HealthThresholds};
 pub use in_flight::{InFlight, InFlightGuard};
 pub use key::{KeyIdentity, KeyRest, KeyState};

@@ -6,6 +6,7 @@
 
 mod caller;
 mod cell;
+mod endpoints;
 mod health_check;
 mod key;
 mod names;
@@ -20,6 +21,7 @@ use std::time::SystemTime;
 
 pub use caller::{Caller, KeyDigest, ModelSet};
 pub use cell::TableCell;
+pub use endpoints::{Endpoint, Endpoints};
 pub use health_check::HealthCheck;
 pub use key::{Key, KeyPool, KeySelection, Proof, SecretText};
 pub use names::{ModelPattern, NameScope, PatternError};

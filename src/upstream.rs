@@ -14,6 +14,7 @@ mod pool;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,22 @@ use pool::{Lease, Pool};
 #[derive(Debug, Clone)]
 pub struct Client {
     pool: Arc<Pool>,
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Destination<'a> {
+    /// What it is called, and how it is spoken to.
+    pub base: &'a BaseUrl,
+    /// Who is asked in place of what that name resolves to: an endpoint of a Service, which was found
+    /// to be permitted before.
+    pub endpoint: Option<SocketAddr>,
+}
+
+impl<'a> From<&'a BaseUrl> for Destination<'a> {
+    fn from(base: &'a BaseUrl) -> Self {
+        Self { base, endpoint: None }
+    }
 }
 
 /// Why there is no answer.
@@ -78,13 +95,23 @@ impl Client {
     ///
     /// `request` has a path-and-query URI and no `host` header; `connect_timeout` bounds the making
     /// of a connection, if one has to be made.
-    pub async fn send(
+    pub fn send<'a>(
+        &'a self,
+        to: impl Into<Destination<'a>>,
+        request: Request<Bytes>,
+        connect_timeout: Duration,
+    ) -> impl Future<Output = Result<Response<UpstreamBody>, SendError>> + Send + 'a {
+        self.send_to(to.into(), request, connect_timeout)
+    }
+
+    async fn send_to(
         &self,
-        base: &BaseUrl,
+        to: Destination<'_>,
         request: Request<Bytes>,
         connect_timeout: Duration,
     ) -> Result<Response<UpstreamBody>, SendError> {
-        let mut lease = self.pool.lease(base, connect_timeout).await?;
+        let base = to.base;
+        let mut lease = self.pool.lease(to, connect_timeout).await?;
         let once = request.extensions().get::<SentOnce>().is_some();
         let (head, body) = request.into_parts();
         let again = lease.may_lose().then(|| (head.clone(), body.clone()));
@@ -100,7 +127,7 @@ impl Client {
         // At most once more: what is lost twice is no accident.
         match again {
             Some((head, body)) if loss.is_harmless(reused && !once, since.elapsed()) => {
-                let mut lease = self.pool.another(lease, base, connect_timeout).await?;
+                let mut lease = self.pool.another(lease, to, connect_timeout).await?;
                 let response = exchange(&mut lease, base, head, body).await;
                 Ok(response.map_err(SendError::Broken)?.map(|body| UpstreamBody::new(body, lease)))
             }

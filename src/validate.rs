@@ -10,10 +10,13 @@
 
 mod outside;
 mod report;
+mod services;
 
 use std::io::Read;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::api;
@@ -138,6 +141,7 @@ fn nothing_found(paths: &[PathBuf]) -> Finding {
 fn compiled(args: &ValidateArgs, mut snapshot: Snapshot, known: &Known) -> Vec<Finding> {
     let strict = args.rules == Rules::Files;
     let mut findings = outside::assume(&mut snapshot, known, strict);
+    services::assume(&mut snapshot);
     let state = StateStore::new();
     let compiled = compile::compile(&snapshot, &tenancy(args), &LastGood::default(), &state);
     let found = compiled.findings.into_iter();
@@ -153,8 +157,14 @@ fn tenancy(args: &ValidateArgs) -> Tenancy {
         anonymous: false,
         anonymous_namespace: None,
         ambient_namespace: args.ambient_credentials_namespace.as_deref().map(Into::into),
-        private_upstreams: args.allow_private_upstreams,
+        private_upstreams: if args.allow_private_upstreams { everywhere() } else { Vec::new() },
     }
+}
+
+/// Every address: which ranges the installation allows is not known here.
+fn everywhere() -> Vec<IpNet> {
+    let all = [IpAddr::from([0; 4]), IpAddr::from([0; 16])];
+    all.into_iter().filter_map(|address| IpNet::new(address, 0).ok()).collect()
 }
 
 fn of_other_gateways(known: &Known, gateway: &str) -> Vec<Finding> {

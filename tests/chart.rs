@@ -227,6 +227,8 @@ fn used(group: &str, resource: &str) -> &'static [&'static str] {
             &["list", "watch"]
         }
         ("", "namespaces") => &["get", "list", "watch"],
+        // Not `get`, and no Service may be changed.
+        ("", "services" | "pods") | ("discovery.k8s.io", "endpointslices") => &["list", "watch"],
         _ => &[],
     }
 }
@@ -266,6 +268,25 @@ fn with_named_namespaces_it_asks_for_nothing_in_the_whole_cluster() {
             }
         }
     }
+}
+
+#[test]
+fn pods_are_read_unless_the_operator_says_otherwise() {
+    let Some(helm) = helm() else { return };
+    let readable = |discovery: &str| {
+        let objects = objects(&rendered(&helm, &["--set", &format!("rbac.discovery={discovery}")]));
+        let roles = of_kind(&objects, "ClusterRole");
+        let rules = roles.iter().flat_map(|role| role["rules"].as_array().expect("rules"));
+        let resources: Vec<String> = rules
+            .flat_map(|rule| texts(&rule["resources"]))
+            .filter(|one| ["services", "endpointslices", "pods"].contains(one))
+            .map(str::to_owned)
+            .collect();
+        resources
+    };
+    assert_eq!(readable("All"), ["services", "endpointslices", "pods"]);
+    assert_eq!(readable("WithoutPods"), ["services", "endpointslices"]);
+    assert!(readable("None").is_empty());
 }
 
 #[test]

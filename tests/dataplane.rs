@@ -44,6 +44,8 @@ mod counting;
 mod drain;
 #[path = "dataplane/embeddings.rs"]
 mod embeddings;
+#[path = "dataplane/endpoints.rs"]
+mod endpoints;
 #[path = "dataplane/failover.rs"]
 mod failover;
 #[path = "dataplane/fetching.rs"]

@@ -16,6 +16,7 @@ use pilothouse::provider::{Auth, Provider};
 
 const PROVIDERS_GUIDE: &str = "deploy/guides/providers.md";
 const CREDENTIALS_GUIDE: &str = "deploy/guides/credentials.md";
+const IN_CLUSTER_GUIDE: &str = "deploy/guides/in-cluster-models.md";
 /// Between these stands the table of providers.
 const BEGIN: &str = "<!-- providers: begin; written by `make guides` -->\n";
 const END: &str = "<!-- providers: end -->\n";
@@ -165,6 +166,13 @@ fn every_store_that_is_shown_is_valid() {
     for store in shown {
         // Without --deny-warnings: the Secrets are not shown, since they are not kept in files.
         assert_valid(&store, &["--ambient-credentials-namespace", "ai"]);
+    }
+}
+
+#[test]
+fn the_pool_that_is_shown_is_valid() {
+    for shown in examples(&read(IN_CLUSTER_GUIDE)) {
+        assert_valid(&shown, &[]);
     }
 }
 

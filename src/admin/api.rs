@@ -94,6 +94,9 @@ fn reset(table: &RouteTable, namespace: &str, route: &str, target: &str) -> Resu
         }
     };
     upstream.state.reset();
+    for endpoint in upstream.endpoints.iter().flat_map(|endpoints| &endpoints.members) {
+        endpoint.state.reset();
+    }
     for key in upstream.keys.iter().flat_map(|pool| &pool.keys) {
         key.state.reset();
     }

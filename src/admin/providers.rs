@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::clock::{Clock, length, millis};
 use super::credentials;
 use super::filter::Filter;
-use crate::state::TargetState;
-use crate::table::{KeyPool, Resolution, Route, RouteTable, Standing, Target, Upstream};
+use crate::state::{BreakerPolicy, TargetState};
+use crate::table::{Endpoints, KeyPool, Resolution, Route, RouteTable, Standing, Target, Upstream};
 
 /// `GET /admin/providers/status`.
 pub(super) fn list(table: &RouteTable, filter: &Filter) -> Value {
@@ -125,6 +125,7 @@ fn user(route: &Route, target: &Target, upstream: &Upstream, clock: Clock) -> Va
         "reason": reason,
         "detail": detail(standing, state),
         "nextProbeAt": clock.date(standing.until()),
+        "endpoints": upstream.endpoints.as_ref().map(|all| endpoints(all, policy, clock)),
         "circuitBreaker": {
             "state": breaker.status.phase().as_str(),
             "probing": breaker.probing,
@@ -138,6 +139,27 @@ fn user(route: &Route, target: &Target, upstream: &Upstream, clock: Clock) -> Va
             },
         },
     })
+}
+
+/// The ready endpoints of a Service, each with what is held against it.
+fn endpoints(endpoints: &Endpoints, policy: &BreakerPolicy, clock: Clock) -> Value {
+    let shown = endpoints.members.iter().map(|endpoint| {
+        let state = &endpoint.state;
+        let breaker = state.breaker.account(policy, clock.now);
+        json!({
+            "name": &*endpoint.name,
+            "address": endpoint.address.to_string(),
+            "inFlight": state.in_flight.count(),
+            "restingUntil": clock.date(state.resting_until(clock.now)),
+            "circuitBreaker": {
+                "state": breaker.status.phase().as_str(),
+                "since": clock.date(breaker.since),
+                "opened": breaker.opened,
+                "consecutiveFailures": breaker.consecutive_failures,
+            },
+        })
+    });
+    shown.collect()
 }
 
 /// What led to it, in words.

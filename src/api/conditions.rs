@@ -86,6 +86,12 @@ reasons! {
     RegionRequired,
     /// The address may not be reached from this installation.
     AddressNotPermitted,
+    /// The Service does not exist, may not be read, or has no endpoints of its own.
+    ServiceNotFound,
+    /// The Service has no such port.
+    PortNotFound,
+    /// No endpoint of the Service is ready.
+    NoReadyEndpoints,
     /// The referred object does not exist or does not admit this namespace; which of the two is
     /// not told.
     RefNotPermitted,

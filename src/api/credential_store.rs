@@ -89,15 +89,16 @@ pub struct CredentialStoreSpec {
     pub allowed_namespaces: Option<AllowedNamespaces>,
 
     /// The hosts that the credential may be sent to: `host`, `host:port`, `*.suffix` or
-    /// `*.suffix:port`; without a port, 443 over https. Empty: the public hosts of the target's
+    /// `*.suffix:port`; without a port, 443 over https; `service/NAMESPACE/NAME` for a target with a
+    /// `service`. Empty: the public hosts of the target's
     /// provider, over https. List a host here before a target's `baseURL` sends the credential to
     /// it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 260)))]
     #[x_kube(
         validation = Rule::new("self.all(h, h.matches(\
-                '^(([*][.])?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\\\\[[0-9A-Fa-f:.]+\\\\])(:[0-9]{1,5})?$'))")
-            .message("an entry is `host`, `host:port`, `*.suffix` or `*.suffix:port`, without scheme or path"),
+                '^(service/[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9]*[a-z0-9])?|(([*][.])?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\\\\[[0-9A-Fa-f:.]+\\\\])(:[0-9]{1,5})?)$'))")
+            .message("an entry is `host`, `host:port`, `*.suffix`, `*.suffix:port` or `service/NAMESPACE/NAME`, without scheme or path"),
         merge_strategy = ListMerge::Set
     )]
     pub allowed_hosts: Vec<String>,

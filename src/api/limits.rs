@@ -14,9 +14,10 @@ use super::schema::positive;
 #[x_kube(
     validation = Rule::new(
         "!has(self.maxQueue) && !has(self.queueTimeout) || has(self.maxConcurrent) || \
-         has(self.requestsPerMinute) || has(self.tokensPerMinute)"
+         has(self.maxConcurrentPerEndpoint) || has(self.requestsPerMinute) || \
+         has(self.tokensPerMinute)"
     )
-    .message("a queue needs a limit: set maxConcurrent, requestsPerMinute or tokensPerMinute"),
+    .message("a queue needs a limit: set maxConcurrent, maxConcurrentPerEndpoint, requestsPerMinute or tokensPerMinute"),
     validation = Rule::new("!has(self.maxQueue) || self.maxQueue > 0 || !has(self.queueTimeout)")
         .message("queueTimeout needs a queue: maxQueue is 0")
 )]
@@ -25,6 +26,13 @@ pub struct TargetLimitsSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_concurrent: Option<i32>,
+
+    /// For a target with a `service`: requests that run at a time at each of its endpoints, streams
+    /// until their last byte. The target is full when all its endpoints are. Targets of one namespace
+    /// that ask the same Service share the counts, whatever their models. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_concurrent_per_endpoint: Option<i32>,
 
     /// Requests that are sent within any 60 seconds, tries that failed included. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -23,6 +23,32 @@ pub struct LoadBalancingSpec {
     /// that has more than twice the average of running requests for its weight. Default: `Auto`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_affinity: Option<SessionAffinitySpec>,
+
+    /// How the endpoints of a target with a `service` share its requests. A session stays at its
+    /// endpoint as it does at its target; other requests go to the endpoint with the fewest running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<EndpointBalancingSpec>,
+}
+
+/// How the endpoints of a target share its requests.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointBalancingSpec {
+    /// Whether prompts that begin alike go to the same endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix_affinity: Option<PrefixAffinity>,
+}
+
+/// Whether requests without a session whose prompts begin alike go to the same endpoint, which has read
+/// that beginning before. `Auto` (the default): by the first 4 KiB of the prompt, at most up to the end
+/// of the first user message, while the endpoint has room and no more than twice the average of running
+/// requests. `None`: to the least busy endpoint, whatever the prompt.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrefixAffinity {
+    /// While it has room.
+    Auto,
+    /// Every request by itself.
+    None,
 }
 
 /// Which requests belong together.

@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 pub use status::{ModelRouteStatus, ModelState, ModelStatus, TargetState, TargetStatus};
 
 use super::schema::{MODEL_NAME, default_gateway, model_patterns};
+use super::service;
 use super::{
     AllowedNamespaces, AwsSpec, AzureSpec, CapabilitiesSpec, CircuitBreakerSpec, FallbackSpec,
     GoogleSpec, HealthCheckSpec, HedgingSpec, LoadBalancingSpec, ParametersSpec, RawParameters,
-    RetrySpec, StreamingSpec, TargetLimitsSpec, TargetRetrySpec, TargetTimeoutsSpec, TimeoutsSpec,
+    RetrySpec, ServiceSpec, StreamingSpec, TargetLimitsSpec, TargetRetrySpec, TargetTimeoutsSpec,
+    TimeoutsSpec,
 };
 
 /// What a route answers for, and how.
@@ -158,7 +160,10 @@ pub enum TargetSelection {
     validation = Rule::new(
         "(has(self.aws) ? 1 : 0) + (has(self.azure) ? 1 : 0) + (has(self.google) ? 1 : 0) <= 1"
     )
-    .message("a target is at one cloud: give only one of aws, azure and google")
+    .message("a target is at one cloud: give only one of aws, azure and google"),
+    validation = service::alone(),
+    validation = service::for_each_endpoint(),
+    validation = service::without_checks()
 )]
 pub struct TargetSpec {
     /// The target's name in this route, as it stands in `x-backend`, `x-used-provider`, logs and
@@ -210,6 +215,11 @@ pub struct TargetSpec {
             .message("must not hold a user name or password: use credentialRef")
     )]
     pub base_url: Option<String>,
+
+    /// A Service in the route's namespace that serves the model, in place of `baseURL`: its ready
+    /// endpoints are discovered and asked directly, the least busy first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceSpec>,
 
     /// For providers on AWS, in place of `baseURL`: where the target is.
     #[serde(default, skip_serializing_if = "Option::is_none")]

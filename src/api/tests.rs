@@ -199,13 +199,20 @@ fn a_file_stays_in_its_directory() {
 
 #[test]
 fn an_allowed_host_has_no_scheme_and_no_path() {
-    let message = "an entry is `host`, `host:port`, `*.suffix` or `*.suffix:port`";
+    let message = "an entry is `host`, `host:port`, `*.suffix`, `*.suffix:port` or";
     for bad in ["https://a.example", "a.example/v1", "*", "a.*.example", "a.example:", "a b"] {
         refused("CredentialStore", store(), "/allowedHosts", json!([bad]), message);
     }
     let mut spec = store();
-    spec["allowedHosts"] =
-        json!(["a.example", "a.example:8443", "*.a.example", "10.0.0.1:80", "[::1]:80", "vllm"]);
+    spec["allowedHosts"] = json!([
+        "a.example",
+        "a.example:8443",
+        "*.a.example",
+        "10.0.0.1:80",
+        "[::1]:80",
+        "vllm",
+        "service/ai/vllm"
+    ]);
     assert_eq!(messages("CredentialStore", &spec), Vec::<String>::new());
 }
 
@@ -247,6 +254,9 @@ fn check_shape(schema: &Value, path: &str) {
             assert!(bounded, "{path} has no maximum size");
         }
         Some("integer" | "number" | "boolean") => {}
+        None if schema["x-kubernetes-int-or-string"] == true => {
+            assert!(schema["maxLength"].is_number(), "{path} has no maximum size");
+        }
         other => panic!("{path} has the type {other:?}"),
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn tenancy(settings: &Settings) -> Result<Tenancy, AppError> {
         anonymous: settings.anonymous,
         anonymous_namespace: settings.anonymous_namespace.as_deref().map(Into::into),
         ambient_namespace: settings.ambient_credentials_namespace.as_deref().map(Into::into),
-        private_upstreams: operator_owned || !settings.allow_upstream_cidr.is_empty(),
+        private_upstreams: settings.allow_upstream_cidr.clone(),
     })
 }
 

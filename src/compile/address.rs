@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use super::endpoints::Ready;
 use super::finding::Fault;
-use super::{Tenancy, host};
+use super::service::{self, Place as ServicePlace};
+use super::{Input, host};
 use crate::api::{Reason, TargetSpec};
 use crate::provider::Provider;
 use crate::provider::place::Place;
 use crate::provider::transport::Transport;
-use crate::table::{BaseUrl, BaseUrlError};
+use crate::table::{BaseUrl, BaseUrlError, ObjectName};
 
 /// Where a target is asked, and how.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(super) struct Address {
     pub(super) base_url: BaseUrl,
     pub(super) transport: &'static Transport,
     pub(super) query: Option<Arc<str>>,
+    /// The Service that it is, if it is one, and who serves it.
+    pub(super) service: Option<(ObjectName, Vec<Ready>)>,
 }
 
 /// The address of a target, at `path` in its object.
@@ -23,8 +27,15 @@ pub(super) fn resolve(
     path: &str,
     spec: &TargetSpec,
     provider: &'static Provider,
-    tenancy: &Tenancy,
+    namespace: &Arc<str>,
+    input: Input<'_>,
 ) -> Result<Address, Fault> {
+    if let Some(service) = &spec.service {
+        let ServicePlace { name, base_url, ready } =
+            service::place(path, service, provider, namespace, input)?;
+        let service = Some((name, ready));
+        return Ok(Address { base_url, transport: provider.transport, query: None, service });
+    }
     let version = spec.azure.as_ref().and_then(|azure| azure.api_version.as_deref());
     let dated = version.filter(|version| is_dated(version));
     let versioned = provider.dated.filter(|_| dated.is_some());
@@ -41,11 +52,12 @@ pub(super) fn resolve(
     if spec.base_url.is_some() && provider.dated.is_some() {
         check_form(path, &base_url, provider, dated)?;
     }
-    host::check_reachable(&base_url, &format!("{path}.baseURL"), tenancy)?;
+    host::check_reachable(&base_url, &format!("{path}.baseURL"), input.tenancy)?;
     Ok(Address {
         base_url,
         transport: versioned.map_or(provider.transport, |dated| dated.transport),
         query: version.map(|version| format!("api-version={version}").into()),
+        service: None,
     })
 }
 

@@ -37,7 +37,7 @@ pub(super) fn check(spec: &ModelRouteSpec) -> Result<(), Fault> {
 }
 
 /// What names the session of a request, where there is a choice that it can decide: of a target in
-/// a tier, or of a key in a pool.
+/// a tier, of an endpoint of a Service, or of a key in a pool.
 pub(super) fn affinity(
     spec: &ModelRouteSpec,
     targets: &[Arc<Target>],
@@ -47,8 +47,12 @@ pub(super) fn affinity(
         let pool = target.upstream().and_then(|upstream| upstream.keys.as_ref());
         pool.is_some_and(|pool| pool.selection == KeySelection::RoundRobin && pool.keys.len() > 1)
     };
-    let is_choice =
-        tiers.values().any(|members| members.len() > 1) || targets.iter().any(takes_turns);
+    let has_endpoints = |target: &Arc<Target>| {
+        let endpoints = target.upstream().and_then(|upstream| upstream.endpoints.as_ref());
+        endpoints.is_some_and(|endpoints| endpoints.members.len() > 1)
+    };
+    let is_choice = tiers.values().any(|members| members.len() > 1)
+        || targets.iter().any(|target| takes_turns(target) || has_endpoints(target));
     if !is_choice {
         return None;
     }

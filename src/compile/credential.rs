@@ -198,7 +198,8 @@ fn hosts(spec: &CredentialStoreSpec) -> Result<Vec<AllowedHost>, Fault> {
     // To leave out the one that cannot be read might leave none, which means something else.
     let parse = |(index, text): (usize, &String)| {
         AllowedHost::parse(text).ok_or_else(|| {
-            let message = "must be `host`, `host:port`, `*.suffix` or `*.suffix:port`";
+            let message = "must be `host`, `host:port`, `*.suffix`, `*.suffix:port` or \
+                           `service/NAMESPACE/NAME`";
             Fault::new(Reason::Invalid, format!("spec.allowedHosts[{index}]"), message)
         })
     };

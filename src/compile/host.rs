@@ -6,23 +6,44 @@ use super::Tenancy;
 use super::finding::Fault;
 use crate::api::Reason;
 use crate::provider::Provider;
-use crate::table::BaseUrl;
+use crate::table::{BaseUrl, ObjectName};
 
 /// The port of https, which is meant where a host is written without one.
 const HTTPS_PORT: u16 = 443;
 
 /// One entry of `spec.allowedHosts`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct AllowedHost {
-    /// In lower case; with the leading dot if it is a suffix.
-    name: Box<str>,
-    suffix: bool,
-    port: Option<u16>,
+pub(super) enum AllowedHost {
+    Host {
+        /// In lower case; with the leading dot if it is a suffix.
+        name: Box<str>,
+        suffix: bool,
+        port: Option<u16>,
+    },
+    /// The endpoints of a Service, at any port and with or without TLS.
+    Service(ObjectName),
+}
+
+/// Where a credential would go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Destination<'a> {
+    pub(super) url: &'a BaseUrl,
+    /// The Service whose endpoints are meant, where that is how the target says it.
+    pub(super) service: Option<&'a ObjectName>,
 }
 
 impl AllowedHost {
-    /// Reads `host`, `host:port`, `*.suffix` or `*.suffix:port`; IPv6 addresses in brackets.
+    /// Reads `host`, `host:port`, `*.suffix` or `*.suffix:port` (IPv6 addresses in brackets), or
+    /// `service/NAMESPACE/NAME`.
     pub(super) fn parse(text: &str) -> Option<Self> {
+        if let Some(service) = text.strip_prefix("service/") {
+            let label = |text: &str| {
+                !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            };
+            let (namespace, name) = service.split_once('/')?;
+            let valid = label(namespace) && label(name);
+            return valid.then(|| Self::Service(ObjectName::new(namespace, name)));
+        }
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse().ok()?)),
             _ => (text, None),
@@ -35,19 +56,25 @@ impl AllowedHost {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
         let address = name.starts_with('[') && bare.parse::<IpAddr>().is_ok();
         let valid = address || (name.len() > usize::from(suffix) && name.chars().all(plain));
-        valid.then(|| Self { name: bare.to_ascii_lowercase().into(), suffix, port })
+        valid.then(|| Self::Host { name: bare.to_ascii_lowercase().into(), suffix, port })
     }
 
     /// Without a port https is meant: that a key may travel in the clear has to be written out.
-    fn covers(&self, url: &BaseUrl) -> bool {
-        let host = url.host().to_ascii_lowercase();
-        let named = if self.suffix {
-            host.len() > self.name.len() && host.ends_with(&*self.name)
+    fn covers(&self, to: Destination<'_>) -> bool {
+        let (name, suffix, port) = match (self, to.service) {
+            (Self::Service(allowed), service) => return service == Some(allowed),
+            // Names in DNS are another matter: who answers to one is decided elsewhere.
+            (Self::Host { .. }, Some(_)) => return false,
+            (Self::Host { name, suffix, port }, None) => (name, *suffix, *port),
+        };
+        let (url, host) = (to.url, to.url.host().to_ascii_lowercase());
+        let named = if suffix {
+            host.len() > name.len() && host.ends_with(&**name)
         } else {
-            *host == *self.name
+            *host == **name
         };
         let meant =
-            self.port.map_or(url.is_https() && url.port() == HTTPS_PORT, |port| port == url.port());
+            port.map_or(url.is_https() && url.port() == HTTPS_PORT, |port| port == url.port());
         named && meant
     }
 }
@@ -61,25 +88,29 @@ pub(super) fn entry_for(url: &BaseUrl) -> String {
     }
 }
 
-/// Whether a credential for `provider` may be sent to `url`. Where the store lists no host, the
+/// Whether a credential for `provider` may be sent there. Where the store lists no host, the
 /// provider's own are meant: a key goes to whom it is a key of.
 pub(super) fn may_receive(
     hosts: &[AllowedHost],
     provider: &Provider,
-    url: &BaseUrl,
+    to: Destination<'_>,
     tenancy: &Tenancy,
 ) -> bool {
     if hosts.is_empty() {
-        let own = url.is_https() && url.port() == HTTPS_PORT && provider.owns_host(url.host());
+        let url = to.url;
+        let own = to.service.is_none()
+            && url.is_https()
+            && url.port() == HTTPS_PORT
+            && provider.owns_host(url.host());
         return own || tenancy.operator_owned;
     }
-    hosts.iter().any(|host| host.covers(url))
+    hosts.iter().any(|host| host.covers(to))
 }
 
 /// Refuses addresses that this installation never connects to, so that the mistake is told before
 /// the first request. What a name resolves to is checked when a connection is made.
 pub(super) fn check_reachable(url: &BaseUrl, path: &str, tenancy: &Tenancy) -> Result<(), Fault> {
-    if tenancy.operator_owned || tenancy.private_upstreams {
+    if tenancy.operator_owned || !tenancy.private_upstreams.is_empty() {
         return Ok(());
     }
     let refuse = |message: &str| Err(Fault::new(Reason::AddressNotPermitted, path, message));
@@ -121,7 +152,25 @@ mod tests {
 
     fn covers(entry: &str, url: &str) -> bool {
         let host = AllowedHost::parse(entry).expect("a valid entry");
-        host.covers(&url.parse().expect("a valid url"))
+        let url = url.parse().expect("a valid url");
+        host.covers(Destination { url: &url, service: None })
+    }
+
+    #[test]
+    fn a_service_is_named_as_one_and_covered_by_nothing_else() {
+        let url: BaseUrl = "http://vllm.ai.svc:8000/v1".parse().expect("a valid url");
+        let (vllm, other) = (ObjectName::new("ai", "vllm"), ObjectName::new("ai", "other"));
+        let covers = |entry: &str, service| {
+            let host = AllowedHost::parse(entry).expect("a valid entry");
+            host.covers(Destination { url: &url, service })
+        };
+        assert!(covers("service/ai/vllm", Some(&vllm)));
+        assert!(!covers("service/ai/vllm", Some(&other)) && !covers("service/ai/vllm", None));
+        assert!(!covers("vllm.ai.svc:8000", Some(&vllm)) && !covers("*.svc:8000", Some(&vllm)));
+        assert!(covers("vllm.ai.svc:8000", None));
+        for text in ["service/", "service/ai", "service/ai/", "service/a/b/c", "service/*/vllm"] {
+            assert_eq!(AllowedHost::parse(text), None, "{text}");
+        }
     }
 
     #[test]

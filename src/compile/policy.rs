@@ -7,6 +7,7 @@ use super::failover;
 use super::finding::Fault;
 use super::health_check;
 use super::limits;
+use super::service;
 use crate::api::{
     CircuitBreakerSpec, Duration, ModelRouteSpec, PARAMETER_NAMES, ParameterValues, ParametersSpec,
     Reason, TargetSpec, TargetTimeoutsSpec, TimeoutsSpec,
@@ -147,6 +148,7 @@ pub(super) fn check(spec: &ModelRouteSpec) -> Result<(), Fault> {
             check_positive(&path, "idle", timeouts.idle)?;
             check_positive(&path, "thinkingIdle", timeouts.thinking_idle)?;
         }
+        service::check(&path, target)?;
         limits::check(&format!("{path}.limits"), target.limits.as_ref())?;
         check_breaker(&format!("{path}.circuitBreaker"), target.circuit_breaker.as_ref())?;
         health_check::check(&format!("{path}.healthCheck"), target.health_check.as_ref())?;

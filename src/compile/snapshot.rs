@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use serde_json::Value;
 
+pub use super::service_data::{
+    Pod, Selected, Service, ServiceData, ServicePort, Slice, SliceEndpoint, SlicePort,
+};
 use crate::table::{ObjectName, SecretText};
 
 /// Everything that is known at one moment. The order of the lists means nothing.
@@ -20,6 +24,8 @@ pub struct Snapshot {
     pub namespaces: BTreeMap<Arc<str>, BTreeMap<String, String>>,
     /// The Secrets that are referred to, as far as they have been read.
     pub secrets: BTreeMap<ObjectName, SecretData>,
+    /// The Services that are referred to, as far as they have been read.
+    pub services: BTreeMap<ObjectName, ServiceData>,
     /// Environment variables and files that are referred to, as far as they have been read;
     /// `Err` says why one could not be.
     pub ambient: BTreeMap<AmbientSource, Result<SecretText, String>>,
@@ -63,6 +69,8 @@ pub enum AmbientSource {
 pub struct References {
     /// Secrets by name.
     pub secrets: BTreeSet<ObjectName>,
+    /// Services by name, whose endpoints are asked directly.
+    pub services: BTreeSet<ObjectName>,
     /// Environment variables and files.
     pub ambient: BTreeSet<AmbientSource>,
 }
@@ -84,9 +92,9 @@ pub struct Tenancy {
     /// The only namespace whose stores may use `env`, `file` and the gateway's own identities. Not
     /// looked at if `operator_owned`.
     pub ambient_namespace: Option<Arc<str>>,
-    /// Whether some private addresses are allowed, and with them plain http. Which ones is checked
-    /// when a connection is made. Not looked at if `operator_owned`.
-    pub private_upstreams: bool,
+    /// Private and local addresses that are allowed, and with them plain http. What a name resolves
+    /// to is checked when a connection is made. Not looked at if `operator_owned`.
+    pub private_upstreams: Vec<IpNet>,
 }
 
 impl Tenancy {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::address::{self, Address};
 use super::credential::Stores;
 use super::finding::{Fault, Notes};
-use super::{Input, capabilities, failover, grant, health_check, host, limits, policy};
+use super::{Input, capabilities, failover, grant, health_check, host, limits, policy, service};
 use crate::api::{self, ConditionType, ModelRouteSpec, Reason, TargetSpec};
 use crate::balance::affinity::Mark;
 use crate::credential::aws::host::AwsHost;
 use crate::protocol::neutral::Compatibility;
 use crate::provider::{self, Provider};
 use crate::state::TargetIdentity;
-use crate::table::{BaseUrl, KeyPool, ObjectName, Resolution, Target, Upstream};
+use crate::table::{KeyPool, ObjectName, Resolution, Target, Upstream};
 
 /// What the targets of one route have in common.
 #[derive(Debug)]
@@ -79,9 +79,12 @@ fn resolve(
     }
     let provider = provider::registry::find(&spec.provider)
         .ok_or_else(|| unknown_provider(path, &spec.provider))?;
-    let Address { base_url, transport, query } =
-        address::resolve(path, spec, provider, around.input.tenancy)?;
-    let keys = keys(around, path, spec, provider, &base_url, notes)?;
+    let own = &around.route.namespace;
+    let Address { base_url, transport, query, service } =
+        address::resolve(path, spec, provider, own, around.input)?;
+    let service_name = service.as_ref().map(|(name, _)| name);
+    let to = host::Destination { url: &base_url, service: service_name };
+    let keys = keys(around, path, spec, provider, to, notes)?;
     let model: Option<Arc<str>> =
         spec.model.as_deref().map(|model| transport.spelling.spell(model).into());
     let identity = TargetIdentity {
@@ -92,6 +95,8 @@ fn resolve(
         credential: keys.as_ref().map_or_else(|| "".into(), |pool| pool.store.to_string().into()),
     };
     let route = around.spec;
+    let endpoints =
+        service.and_then(|(_, ready)| service::endpoints(&ready, &identity, route, around.input));
     Ok(Upstream {
         provider,
         transport,
@@ -102,7 +107,8 @@ fn resolve(
         timeouts: policy::timeouts(route.timeouts.as_ref(), spec.timeouts.as_ref()),
         retry: failover::of_target(route.retry.as_ref(), spec.retry.as_ref()),
         breaker: policy::breaker(route.circuit_breaker.as_ref(), spec.circuit_breaker.as_ref()),
-        limits: limits::limits(spec.limits.as_ref()),
+        limits: limits::limits(spec.limits.as_ref(), endpoints.is_some()),
+        endpoints,
         parameters: policy::parameters(route.parameters.as_ref(), spec),
         compatibility: match spec.compatibility {
             api::Compatibility::Standard => Compatibility::Standard,
@@ -130,7 +136,7 @@ fn keys(
     path: &str,
     spec: &TargetSpec,
     provider: &Provider,
-    url: &BaseUrl,
+    to: host::Destination<'_>,
     notes: &mut Notes,
 ) -> Result<Option<Arc<KeyPool>>, Fault> {
     let path = format!("{path}.credentialRef");
@@ -176,11 +182,15 @@ fn keys(
         );
         return Err(Fault::new(Reason::DestinationNotAllowed, path, message));
     }
-    if !host::may_receive(&store.hosts, provider, url, around.input.tenancy) {
+    let url = to.url;
+    if !host::may_receive(&store.hosts, provider, to, around.input.tenancy) {
+        let entry = match to.service {
+            Some(service) => format!("service/{service}"),
+            None => host::entry_for(url),
+        };
         let message = format!(
-            "the keys of CredentialStore `{name}` may not be sent to `{}`: list it in the store's \
-             `spec.allowedHosts`",
-            host::entry_for(url)
+            "the keys of CredentialStore `{name}` may not be sent to `{entry}`: list it in the \
+             store's `spec.allowedHosts`"
         );
         return Err(Fault::new(Reason::DestinationNotAllowed, path, message));
     }

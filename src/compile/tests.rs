@@ -8,6 +8,7 @@ mod identities;
 mod issuers;
 mod names;
 mod properties;
+mod services;
 mod targets;
 mod world;
 

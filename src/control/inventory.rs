@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use super::{Skipped, SourceHealth};
 use crate::api::Kind;
-use crate::compile::{AmbientSource, Raw, References, SecretData, Snapshot};
+use crate::compile::{AmbientSource, Raw, References, SecretData, ServiceData, Snapshot};
 use crate::table::{ObjectName, SecretText};
 
 /// One object as its source holds it.
@@ -48,6 +48,7 @@ struct Contents {
     objects: BTreeMap<Kind, BTreeMap<ObjectName, Stored>>,
     namespaces: BTreeMap<Arc<str>, BTreeMap<String, String>>,
     secrets: BTreeMap<ObjectName, SecretData>,
+    services: BTreeMap<ObjectName, ServiceData>,
     ambient: BTreeMap<AmbientSource, Result<SecretText, String>>,
     /// First lists that are not in yet, by the name of their source.
     awaited: BTreeSet<Arc<str>>,
@@ -163,6 +164,21 @@ impl Inventory {
         self.contents.lock().secrets.retain(|name, _| wanted.contains(name));
     }
 
+    /// Records what was read of a referenced Service.
+    pub(super) fn set_service(&self, name: &ObjectName, data: ServiceData) {
+        self.update(|contents| {
+            let changed = contents.services.get(name) != Some(&data);
+            contents.services.insert(name.clone(), data);
+            changed
+        });
+    }
+
+    /// Forgets Services that nothing refers to any more.
+    pub(super) fn retain_services(&self, wanted: &BTreeSet<ObjectName>) {
+        // As with Secrets, nobody would see the difference.
+        self.contents.lock().services.retain(|name, _| wanted.contains(name));
+    }
+
     /// Replaces what was read of the gateway's surroundings.
     pub(super) fn replace_ambient(
         &self,
@@ -213,9 +229,11 @@ impl Inventory {
     pub(super) fn unread(&self, wanted: &References) -> References {
         let contents = self.contents.lock();
         let unread = |name: &&ObjectName| !contents.secrets.contains_key(*name);
+        let unknown = |name: &&ObjectName| !contents.services.contains_key(*name);
         let missing = |source: &&AmbientSource| !contents.ambient.contains_key(*source);
         References {
             secrets: wanted.secrets.iter().filter(unread).cloned().collect(),
+            services: wanted.services.iter().filter(unknown).cloned().collect(),
             ambient: wanted.ambient.iter().filter(missing).cloned().collect(),
         }
     }
@@ -238,6 +256,7 @@ impl Inventory {
             consumers: raws(Kind::Consumer),
             namespaces: contents.namespaces.clone(),
             secrets: contents.secrets.clone(),
+            services: contents.services.clone(),
             ambient: contents.ambient.clone(),
         };
         (contents.revision, snapshot)

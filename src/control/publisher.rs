@@ -8,6 +8,7 @@
 
 mod news;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -20,7 +21,7 @@ use super::inventory::Inventory;
 use super::{Counts, Report};
 use crate::compile::{self, Compiled, LastGood, References, Snapshot, Tenancy};
 use crate::state::StateStore;
-use crate::table::TableCell;
+use crate::table::{ObjectName, TableCell};
 
 /// A change is compiled once nothing has changed for so long: `kubectl apply -f` of several objects
 /// sends them a few milliseconds apart, and one table for all of them is cheaper and truer than one
@@ -171,17 +172,25 @@ impl Publisher {
         let bound = Instant::now() + limit;
         loop {
             let (revision, snapshot) = self.inventory.snapshot();
-            let references = self.references(&snapshot).await;
+            let references = self.references(&snapshot, &progress.last_good).await;
             let unread = self.inventory.unread(&references);
             let waited_for = unread.secrets.is_subset(&progress.given_up.secrets)
+                && unread.services.is_subset(&progress.given_up.services)
                 && unread.ambient.is_subset(&progress.given_up.ambient);
             self.want(references);
             if waited_for {
                 return (revision, snapshot);
             }
             if tokio::time::timeout_at(bound, self.inventory.changed()).await.is_err() {
-                let secrets: Vec<_> = unread.secrets.iter().map(ToString::to_string).collect();
-                tracing::warn!(?secrets, ambient = ?unread.ambient, "not read yet; publishing without them");
+                let names = |names: &BTreeSet<ObjectName>| {
+                    names.iter().map(ToString::to_string).collect::<Vec<_>>()
+                };
+                tracing::warn!(
+                    secrets = ?names(&unread.secrets),
+                    services = ?names(&unread.services),
+                    ambient = ?unread.ambient,
+                    "not read yet; publishing without them"
+                );
                 progress.given_up = unread;
                 return self.inventory.snapshot();
             }
@@ -192,9 +201,12 @@ impl Publisher {
         self.state.retain_referenced(std::time::Instant::now(), RETAIN_GRACE);
     }
 
-    async fn references(&self, snapshot: &Snapshot) -> References {
-        let (snapshot, tenancy) = (snapshot.clone(), self.tenancy.clone());
-        let found = tokio::task::spawn_blocking(move || compile::references(&snapshot, &tenancy));
+    async fn references(&self, snapshot: &Snapshot, last_good: &Arc<LastGood>) -> References {
+        let (snapshot, last_good) = (snapshot.clone(), last_good.clone());
+        let tenancy = self.tenancy.clone();
+        let found = tokio::task::spawn_blocking(move || {
+            compile::references(&snapshot, &tenancy, &last_good)
+        });
         found.await.unwrap_or_else(|error| {
             tracing::error!(%error, "the references could not be collected, which is a fault of this program");
             References::default()

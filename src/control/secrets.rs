@@ -1,25 +1,23 @@
 //! One watch for each Secret that is referred to, by its name; no other Secret is ever read.
 //!
 //! A watch on `metadata.name=NAME` is allowed by a role that names the Secret, and it makes a
-//! rotation live at once. Watches start and stop as the resources come to refer to Secrets and
-//! cease to. Values exist only as [`SecretText`](crate::table::SecretText).
+//! rotation live at once. Values exist only as [`SecretText`](crate::table::SecretText).
 
 mod data;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
-use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use self::data::KeptSecret;
 use super::cluster::{Watched, follow, status_code};
 use super::inventory::Inventory;
+use super::referenced::Follow;
 use crate::compile::{References, SecretData};
 use crate::table::ObjectName;
 
@@ -27,61 +25,27 @@ use crate::table::ObjectName;
 /// that has just started refuses everything until its caches of roles are filled.
 const REFUSAL_GRACE: Duration = Duration::from_secs(60);
 
-/// Keeps one watch per wanted Secret until the sender of `wanted` is gone.
-pub(super) async fn run(
-    client: Client,
-    inventory: Arc<Inventory>,
-    mut wanted: watch::Receiver<Arc<References>>,
-) {
-    // The watches end with this set, and so with this function.
-    let mut watches = JoinSet::new();
-    let mut running: BTreeMap<ObjectName, AbortHandle> = BTreeMap::new();
-    loop {
-        let references = wanted.borrow_and_update().clone();
-        let change = diff(&running, &references.secrets);
-        for name in &change.stop {
-            if let Some(watch) = running.remove(name) {
-                watch.abort();
-            }
-        }
-        for name in &change.stop {
-            // Until it has really ended it may still write. The others never end.
-            reap(watches.join_next().await);
-            inventory.forget_source(&source_name(name));
-        }
-        for name in change.start {
-            let watch = follow_secret(client.clone(), name.clone(), inventory.clone());
-            running.insert(name, watches.spawn(watch));
-        }
-        inventory.retain_secrets(&references.secrets);
-        tokio::select! {
-            changed = wanted.changed() => if changed.is_err() {
-                return;
-            },
-            ended = watches.join_next(), if !watches.is_empty() => reap(ended),
-        }
+/// The Secrets that are referred to, as [`referenced::run`](super::referenced::run) follows them.
+pub(super) struct Secrets {
+    pub(super) client: Client,
+    pub(super) inventory: Arc<Inventory>,
+}
+
+impl Follow for Secrets {
+    fn wanted<'r>(&self, references: &'r References) -> &'r BTreeSet<ObjectName> {
+        &references.secrets
     }
-}
 
-/// A watch that failed takes all of them with it: they are started again together.
-fn reap(ended: Option<Result<(), JoinError>>) {
-    if let Some(Err(error)) = ended
-        && let Ok(panic) = error.try_into_panic()
-    {
-        std::panic::resume_unwind(panic);
+    fn follow(&self, name: ObjectName) -> impl Future<Output = ()> + Send + 'static {
+        follow_secret(self.client.clone(), name, self.inventory.clone())
     }
-}
 
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Change {
-    start: Vec<ObjectName>,
-    stop: Vec<ObjectName>,
-}
+    fn stopped(&self, name: &ObjectName) {
+        self.inventory.forget_source(&source_name(name));
+    }
 
-fn diff<T>(running: &BTreeMap<ObjectName, T>, wanted: &BTreeSet<ObjectName>) -> Change {
-    Change {
-        start: wanted.iter().filter(|name| !running.contains_key(*name)).cloned().collect(),
-        stop: running.keys().filter(|name| !wanted.contains(*name)).cloned().collect(),
+    fn retain(&self, wanted: &BTreeSet<ObjectName>) {
+        self.inventory.retain_secrets(wanted);
     }
 }
 

@@ -12,11 +12,13 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use futures::future::Either;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tokio::time::{Instant, timeout_at};
 
 use super::allowance::{self, Allowance};
+use super::berth::Berth;
 use super::classify::Class;
 use super::context::Context;
 use super::encode::{adds_usage, encode};
@@ -82,6 +84,8 @@ impl Limits {
 pub(super) struct Attempt<'a> {
     pub context: &'a Context,
     pub upstream: &'a Upstream,
+    /// The endpoint that is asked, where the target has endpoints.
+    pub berth: Option<&'a Berth>,
     pub key: Option<&'a Key>,
     pub resolved: &'a Resolved,
     pub prepared: &'a Prepared,
@@ -155,7 +159,14 @@ impl<'a> Attempt<'a> {
             request.extensions_mut().insert(SentOnce);
         }
         let client = &self.context.gateway.client;
-        let sending = client.send(&upstream.base_url, request, upstream.timeouts.connect);
+        let sending = match self.berth {
+            None => {
+                let connect = upstream.timeouts.connect;
+                Either::Left(client.send(&upstream.base_url, request, connect))
+            }
+            // Boxed, so that requests without an endpoint have no room for it.
+            Some(berth) => Either::Right(Box::pin(berth.send(client, upstream, request))),
+        };
         let response = match timeout_at(self.limits.give_up, sending).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(unsent(&error)),

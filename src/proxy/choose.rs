@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::berth::Berth;
 use super::queue::Places;
 use super::resolve::Resolved;
 use crate::balance::affinity::{self, Mark};
 use crate::balance::{Candidate, Turn};
 use crate::protocol::registry::Operation;
-use crate::state::{Admission, BreakerStatus, Demand, Full, Phase, Place, ProbePermit, Slot};
+use crate::state::{
+    Admission, BreakerStatus, Demand, EndpointState, Full, Phase, Place, ProbePermit, Slot,
+};
 use crate::table::{Resolution, Route, Target, Tier, Upstream};
 
 /// A target that may be asked now, and the room that was taken there.
@@ -21,6 +24,9 @@ pub(super) struct Chosen {
     pub permit: Option<ProbePermit>,
     /// The breaker's state as it was when the target was chosen.
     pub breaker: Phase,
+    /// The endpoint that is asked, where the target has endpoints. Before the slot, so that whoever
+    /// is told of the slot finds room at the endpoint.
+    pub berth: Option<Arc<Berth>>,
     /// What the request takes of the target's limits, until its last byte.
     pub slot: Slot,
 }
@@ -73,12 +79,14 @@ enum Resort {
 pub(super) struct Wish<'a> {
     pub resolved: &'a Resolved,
     pub places: Option<&'a Places>,
+    /// Endpoints at which the request has failed.
+    pub shunned: &'a [Arc<EndpointState>],
 }
 
 impl<'a> Wish<'a> {
     /// The wish of a request that has not waited.
     pub fn of(resolved: &'a Resolved) -> Self {
-        Self { resolved, places: None }
+        Self { resolved, places: None, shunned: &[] }
     }
 
     /// What it takes of a target. Estimated only where it matters.
@@ -109,7 +117,11 @@ impl<'a> Wish<'a> {
             return Err(Spared::Unhealthy);
         }
         let (demand, place) = (self.demand(upstream), self.place(index));
-        let room = upstream.state.room.check(&upstream.limits, demand, place, now);
+        let mut room = upstream.state.room.check(&upstream.limits, demand, place, now);
+        if let Some(endpoints) = &upstream.endpoints {
+            let limit = upstream.limits.max_concurrent_per_endpoint;
+            room = room.and_then(|()| endpoints.check_room(limit, &upstream.breaker, now));
+        }
         room.map(|()| upstream).map_err(Spared::Full)
     }
 
@@ -231,13 +243,19 @@ impl<'a> Wish<'a> {
     fn admit(&self, index: usize, upstream: &Upstream, now: Instant) -> Option<Chosen> {
         let (demand, place) = (self.demand(upstream), self.place(index));
         let slot = upstream.state.room.enter(&upstream.limits, demand, place, now).ok()?;
+        let target = Arc::clone(&self.resolved.route.targets[index]);
+        if let Some(endpoints) = &upstream.endpoints {
+            let session = self.resolved.session_at(endpoints);
+            let berth = Arc::new(Berth::take(&target, session, self.shunned, now)?);
+            let breaker = berth.phase();
+            return Some(Chosen { index, target, permit: None, breaker, berth: Some(berth), slot });
+        }
         let (permit, breaker) = match upstream.state.breaker.admit(&upstream.breaker, now) {
             Admission::Closed => (None, Phase::Closed),
             Admission::Probe(permit) => (Some(permit), Phase::HalfOpen),
             Admission::Refused { .. } => return None,
         };
-        let target = Arc::clone(&self.resolved.route.targets[index]);
-        Some(Chosen { index, target, permit, breaker, slot })
+        Some(Chosen { index, target, permit, breaker, berth: None, slot })
     }
 }
 
@@ -258,6 +276,13 @@ fn healthy<'t>(
         let model = upstream.limited_model();
         let refused = upstream.keys.as_ref().is_some_and(|keys| keys.are_refused(model, now));
         return Err(if refused { Spared::Refused } else { Spared::Resting(until) });
+    }
+    if let Some(endpoints) = &upstream.endpoints {
+        return if endpoints.any_may_be_asked(&upstream.breaker, now) {
+            Ok(upstream)
+        } else {
+            Err(Spared::Open(endpoints.soonest(&upstream.breaker, now)))
+        };
     }
     match upstream.state.breaker.status(&upstream.breaker, now) {
         BreakerStatus::Closed => Ok(upstream),

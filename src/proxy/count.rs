@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::attempt::{Attempt, Failure, Limits};
+use super::berth::Berth;
 use super::body::GatewayBody;
 use super::choose::likely;
 use super::classify::Class;
@@ -110,9 +111,16 @@ async fn exact(
     exchange.trail.asks(trail::Asked {
         route: Arc::clone(&resolved.route),
         target: Arc::clone(target),
+        endpoint: None,
         breaker: Phase::Closed,
         fallback: false,
     });
+    let berth = match &upstream.endpoints {
+        None => None,
+        Some(endpoints) => {
+            Some(Berth::take(target, resolved.session_at(endpoints), &[], Instant::now())?)
+        }
+    };
     let started = Instant::now();
     let Asked { body, headers, fit, is_own } = asked;
     let answer = {
@@ -124,6 +132,7 @@ async fn exact(
         let attempt = Attempt {
             context: &context,
             upstream,
+            berth: berth.as_ref(),
             key: key.as_deref(),
             resolved,
             prepared: &prepared,

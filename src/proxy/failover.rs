@@ -264,10 +264,12 @@ impl Failover {
         let asked = Asked {
             route: Arc::clone(&resolved.route),
             target: Arc::clone(&target),
+            endpoint: chosen.berth.as_ref().and_then(|berth| berth.state()),
             breaker: chosen.breaker,
             fallback,
         };
         self.context.trail.asks(asked.clone());
+        let berth = chosen.berth.clone();
         let now = Instant::now();
         let streams = resolved.streams();
         let guard = AttemptGuard::new(&self.context.gateway, &resolved.route, chosen, streams, now);
@@ -279,7 +281,7 @@ impl Failover {
             Company::of(&resolved, upstream)
         };
         let context = Arc::clone(&self.context);
-        let errand = Errand { context, resolved, target, prepared, limits, going_on };
+        let errand = Errand { context, resolved, target, berth, prepared, limits, going_on };
         Ok(Some(Running::start(errand, place, asked, guard, company, permit)))
     }
 
@@ -368,6 +370,7 @@ impl Failover {
         // Of a route that was left behind for the next one, nobody is asked again.
         let may_repeat = self.may_try() && at + 1 == self.stages.len();
         let verdict = verdict::verdict(&self.stages[at], target, index, &failure, may_repeat);
+        self.stages[at].shun(one.guard.endpoint());
         // Its place at the target is free from here on.
         drop(one);
         match verdict {

@@ -4,10 +4,11 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use super::Gateway;
+use super::berth::Berth;
 use super::choose::Chosen;
 use super::classify::Class;
 use crate::protocol::usage::Usage;
-use crate::state::{BreakerPolicy, Phase, ProbePermit, Signal, Slot};
+use crate::state::{BreakerPolicy, EndpointState, Phase, ProbePermit, Signal, Slot};
 use crate::table::{Route, Target, Timeouts, Upstream};
 
 /// Holds a target while one try runs there, streams until their last byte. Records what became of
@@ -26,6 +27,7 @@ pub(super) struct AttemptGuard {
     /// How fast the target was is known.
     timed: bool,
     streamed: bool,
+    berth: Option<Arc<Berth>>,
     slot: Slot,
 }
 
@@ -49,6 +51,7 @@ impl AttemptGuard {
             proven: false,
             timed: false,
             streamed,
+            berth: chosen.berth,
             slot,
         }
     }
@@ -59,6 +62,11 @@ impl AttemptGuard {
 
     pub(super) fn started(&self) -> Instant {
         self.started
+    }
+
+    /// What is remembered of the endpoint that was asked, if the target has endpoints.
+    pub(super) fn endpoint(&self) -> Option<Arc<EndpointState>> {
+        self.berth.as_ref()?.state()
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -95,7 +103,7 @@ impl AttemptGuard {
         let Some(upstream) = target.upstream() else { return };
         let now = Instant::now();
         self.observe(upstream, now.duration_since(self.started), now);
-        if self.permit.is_some() {
+        if self.permit.is_some() || self.berth.as_ref().is_some_and(|berth| berth.is_probe()) {
             self.signal(upstream, Signal::Success, now);
             self.proven = true;
         }
@@ -162,6 +170,9 @@ impl AttemptGuard {
             | Class::Untranslatable
             | Class::Cancelled => {
                 self.permit = None;
+                if let Some(berth) = &self.berth {
+                    berth.drop_permit();
+                }
                 // Whoever left, or had no room left here, may have had tokens generated.
                 if !matches!(class, Class::Cancelled | Class::Exhausted) {
                     self.slot.refused();
@@ -188,12 +199,17 @@ impl AttemptGuard {
     }
 
     fn signal(&mut self, upstream: &Upstream, signal: Signal, now: Instant) {
-        let permit = self.permit.take();
-        let Some(change) = upstream.state.breaker.settle(permit, signal, &upstream.breaker, now)
-        else {
-            return;
+        let change = match &self.berth {
+            Some(berth) => berth.settle(signal, &upstream.breaker, now),
+            None => {
+                let permit = self.permit.take();
+                upstream.state.breaker.settle(permit, signal, &upstream.breaker, now)
+            }
         };
-        if change.to == Phase::Closed {
+        let Some(change) = change else { return };
+        let endpoint = self.berth.as_ref().and_then(|berth| berth.name());
+        // An endpoint that is back is not flooded: the others have not less to do for that.
+        if change.to == Phase::Closed && endpoint.is_none() {
             upstream.state.recovery.begin(now, upstream.breaker.reset_timeout);
         }
         let (route, target) = (&*self.route.label, &*self.target.name);
@@ -203,6 +219,7 @@ impl AttemptGuard {
         tracing::warn!(
             route,
             target,
+            endpoint = endpoint.as_deref(),
             from = change.from.as_str(),
             to = change.to.as_str(),
             "a circuit breaker changed"

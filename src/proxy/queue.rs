@@ -50,7 +50,7 @@ impl Places {
             .held
             .iter()
             .map(|(index, place)| {
-                let wish = Wish { resolved, places: Some(self) };
+                let wish = Wish { places: Some(self), ..Wish::of(resolved) };
                 place.until > now && matches!(wish.check(*index, now), Ok(_) | Err(Spared::Full(_)))
             })
             .collect();
@@ -61,7 +61,7 @@ impl Places {
     /// When to look again even if nobody rings: when the next place is given up, when time alone
     /// makes room where this request is first, or when a target is back that is not waited for.
     fn look_again(&self, resolved: &Resolved, tried: &[usize], now: Instant) -> Option<Instant> {
-        let wish = Wish { resolved, places: Some(self) };
+        let wish = Wish { places: Some(self), ..Wish::of(resolved) };
         let given_up = self.held.iter().map(|(_, place)| place.until);
         let untried = candidates(resolved).filter(|index| !tried.contains(index));
         let changes = untried.filter_map(|index| wish.check(index, now).err()?.until());
@@ -109,7 +109,7 @@ pub(super) async fn wait_for_room(
     loop {
         let now = Instant::now();
         // Also the first time: there may have come room before the places were taken.
-        let wish = Wish { resolved, places: Some(&places) };
+        let wish = Wish { places: Some(&places), ..Wish::of(resolved) };
         if let Some(chosen) = wish.next(tried, now) {
             return Some(chosen);
         }

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use super::error::{ProxyError, Reason};
 use super::fetch::Files;
 use super::headers::{names, query_to_target};
+use super::prefix::prefix;
 use super::session::session;
 use crate::balance::affinity::Session;
 use crate::protocol::dialect::Unreadable;
@@ -16,7 +17,7 @@ use crate::protocol::neutral::Request;
 use crate::protocol::registry::{Called, Operation, ProtocolId};
 use crate::protocol::request::RequestFacts;
 use crate::state::Demand;
-use crate::table::{Caller, Route, RouteTable};
+use crate::table::{Caller, Endpoints, Route, RouteTable};
 use crate::wire::json::Object;
 
 /// A request whose route is known.
@@ -40,6 +41,8 @@ pub(super) struct Resolved {
     pub longer: Vec<Arc<Route>>,
     /// Which others it belongs to.
     pub session: Option<Session>,
+    /// Which others begin alike, found out when it is first wanted.
+    prefix: OnceLock<Option<Session>>,
     /// What it takes of a target's limits.
     demand: OnceLock<Demand>,
     /// The request in the neutral form, once a target of another protocol is to be asked.
@@ -68,6 +71,7 @@ impl Resolved {
             forced_stream: self.forced_stream,
             backend: None,
             session: self.session,
+            prefix: self.prefix.clone(),
             demand: OnceLock::new(),
             fallbacks: Vec::new(),
             longer: Vec::new(),
@@ -91,6 +95,14 @@ impl Resolved {
             request.betas.extend(betas(&self.headers));
             Ok(request)
         }))
+    }
+
+    /// What decides which of these endpoints it belongs to: its session, else what it begins with.
+    pub fn session_at(&self, endpoints: &Endpoints) -> Option<Session> {
+        if self.session.is_some() || !endpoints.prefix_affinity || endpoints.members.len() < 2 {
+            return self.session;
+        }
+        *self.prefix.get_or_init(|| prefix(self.operation, &self.object))
     }
 
     /// How many tokens it will take, estimated when that is first wanted.
@@ -229,6 +241,7 @@ pub(super) fn resolve(
         neutral: Arc::default(),
         files: Arc::default(),
         session,
+        prefix: OnceLock::new(),
         demand: OnceLock::new(),
     })
 }

@@ -249,7 +249,7 @@ fn about_target(exchange: &Exchange, headers: &mut HeaderMap) {
     about_request(exchange, headers);
     about_attempts(exchange, headers);
     exchange.trail.with(|steps| {
-        let Some(Asked { route, target, breaker, fallback }) = &steps.last else { return };
+        let Some(Asked { route, target, breaker, fallback, .. }) = &steps.last else { return };
         let is_called = exchange.route.as_ref().is_some_and(|called| Arc::ptr_eq(called, route));
         if !is_called && let Ok(label) = HeaderValue::from_str(&route.label) {
             headers.insert(names::ROUTE, label);

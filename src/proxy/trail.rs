@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::state::Phase;
+use crate::state::{EndpointState, Phase};
 use crate::table::{Route, Target};
 
 /// The trail of one request.
@@ -30,6 +30,8 @@ pub(super) struct Steps {
 pub(super) struct Asked {
     pub route: Arc<Route>,
     pub target: Arc<Target>,
+    /// What is remembered of the endpoint, if the target has endpoints.
+    pub endpoint: Option<Arc<EndpointState>>,
     /// The state of its breaker when it was chosen.
     pub breaker: Phase,
     /// It is not the route's first choice.

@@ -33,6 +33,9 @@ use window::Window;
 pub struct TargetLimits {
     /// Requests at a time, streams until their last byte.
     pub max_concurrent: Option<u32>,
+    /// The same at each endpoint of a Service. Who is asked keeps it ([`Room`] knows no endpoints);
+    /// here it only opens the line.
+    pub max_concurrent_per_endpoint: Option<u32>,
     /// Requests within any 60 seconds.
     pub requests_per_minute: Option<u32>,
     /// Tokens within any 60 seconds, input and output together.
@@ -48,6 +51,7 @@ impl TargetLimits {
     /// than what a person takes for a hang, and callers that wait hold memory.
     pub const NONE: Self = Self {
         max_concurrent: None,
+        max_concurrent_per_endpoint: None,
         requests_per_minute: None,
         tokens_per_minute: None,
         max_queue: 64,
@@ -56,7 +60,9 @@ impl TargetLimits {
 
     /// Whether nothing is limited.
     pub fn is_none(&self) -> bool {
-        self.max_concurrent.is_none() && !self.counts_by_minute()
+        self.max_concurrent.is_none()
+            && self.max_concurrent_per_endpoint.is_none()
+            && !self.counts_by_minute()
     }
 
     fn counts_by_minute(&self) -> bool {
@@ -96,6 +102,8 @@ pub struct Full {
 pub enum Limit {
     /// Too many requests are running.
     Concurrent,
+    /// Too many requests are running at every endpoint.
+    PerEndpoint,
     /// Too many requests were sent in the last minute.
     Requests,
     /// Too many tokens were used in the last minute.
@@ -109,6 +117,7 @@ impl Limit {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Concurrent => "limits.maxConcurrent",
+            Self::PerEndpoint => "limits.maxConcurrentPerEndpoint",
             Self::Requests => "limits.requestsPerMinute",
             Self::Tokens => "limits.tokensPerMinute",
             Self::Turn => "others wait for it already",
@@ -240,7 +249,8 @@ impl Books {
 }
 
 impl Full {
-    fn of(limit: Limit) -> Self {
+    /// That this is used up, for nobody knows how long.
+    pub fn of(limit: Limit) -> Self {
         Self { limit, until: None }
     }
 }

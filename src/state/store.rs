@@ -16,13 +16,18 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{KeyIdentity, KeyState, TargetIdentity, TargetState};
+use super::{
+    EndpointIdentity, EndpointState, InFlight, KeyIdentity, KeyState, ServerIdentity,
+    TargetIdentity, TargetState,
+};
 
 /// The memory of the process. One per process; everything in it is shared by identity.
 #[derive(Debug, Default)]
 pub struct StateStore {
     targets: Shelf<TargetIdentity, TargetState>,
     keys: Shelf<KeyIdentity, KeyState>,
+    endpoints: Shelf<EndpointIdentity, EndpointState>,
+    servers: Shelf<ServerIdentity, InFlight>,
 }
 
 /// What [`StateStore::retain_referenced`] threw away, so that who shows them can follow.
@@ -50,6 +55,13 @@ impl StateStore {
         self.keys.adopt(id, KeyState::new)
     }
 
+    /// The state of that endpoint: the same identity always gives the same `Arc`, and endpoints of
+    /// one server count their running requests together.
+    pub fn endpoint(&self, id: &EndpointIdentity) -> Arc<EndpointState> {
+        let in_flight = self.servers.adopt(&id.server, |_| InFlight::default());
+        self.endpoints.adopt(id, |_| EndpointState::new(in_flight))
+    }
+
     /// Every target that is remembered, in no order.
     pub fn targets(&self) -> Vec<Arc<TargetState>> {
         self.targets.all()
@@ -66,6 +78,9 @@ impl StateStore {
     pub fn retain_referenced(&self, now: Instant, grace: Duration) -> Forgotten {
         // A guard in a response body holds the counter alone and may outlive its table.
         let targets = self.targets.retain(now, grace, |target| target.in_flight.count() > 0);
+        self.endpoints.retain(now, grace, |_| false);
+        // After the endpoints, which hold on to them.
+        self.servers.retain(now, grace, |in_flight| in_flight.count() > 0);
         Forgotten { targets, keys: self.keys.retain(now, grace, |_| false) }
     }
 }
@@ -155,6 +170,28 @@ mod tests {
         assert!(!Arc::ptr_eq(&store.key(&key(1)), &store.key(&key(2))), "a rotated key is new");
         assert_eq!((store.targets().len(), store.keys().len()), (2, 2));
         assert_eq!(store.target(&target("a")).identity(), &target("a"));
+    }
+
+    #[test]
+    fn endpoints_of_one_server_share_its_count_and_nothing_else() {
+        let (store, now) = (StateStore::new(), Instant::now());
+        let endpoint = |model: &str, pod: &str| {
+            let server = ServerIdentity { namespace: "ai".into(), pod: pod.into(), port: 8000 };
+            store.endpoint(&EndpointIdentity { target: target(model), server })
+        };
+        let running = endpoint("a", "pod-1").in_flight.enter();
+        assert_eq!(endpoint("b", "pod-1").in_flight.count(), 1);
+        assert_eq!(endpoint("a", "pod-2").in_flight.count(), 0, "made anew, it is another one");
+        endpoint("a", "pod-1").rest(now + GRACE);
+        assert!(endpoint("b", "pod-1").resting_until(now).is_none());
+        assert!(endpoint("a", "pod-1").resting_until(now).is_some());
+
+        // A running request keeps the count, and nothing keeps what is held against nobody's endpoint.
+        store.retain_referenced(now, GRACE);
+        store.retain_referenced(now + 2 * GRACE, GRACE);
+        assert_eq!(endpoint("a", "pod-1").in_flight.count(), 1);
+        assert!(endpoint("a", "pod-1").resting_until(now).is_none());
+        drop(running);
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Target {
 impl Upstream {
     /// Whether it may be asked.
     pub fn standing(&self, now: Instant) -> Standing {
-        let breaker = self.state.breaker.status(&self.breaker, now);
+        let breaker = self.breaker_status(now);
         if let BreakerStatus::Open { until } = breaker {
             return Standing::Open { until };
         }
@@ -81,6 +81,15 @@ impl Upstream {
         match breaker {
             BreakerStatus::HalfOpen => Standing::HalfOpen,
             _ => Standing::Closed,
+        }
+    }
+
+    /// What its policy makes of its breaker; of a Service, of the breakers of its endpoints: of the
+    /// one that is best off.
+    pub fn breaker_status(&self, now: Instant) -> BreakerStatus {
+        match &self.endpoints {
+            None => self.state.breaker.status(&self.breaker, now),
+            Some(endpoints) => endpoints.breaker_status(&self.breaker, now),
         }
     }
 

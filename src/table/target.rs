@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
-use super::{HealthCheck, KeyPool, Parameters, TargetRetry, Timeouts};
+use super::{Endpoints, HealthCheck, KeyPool, Parameters, TargetRetry, Timeouts};
 use crate::balance::affinity::Mark;
 use crate::protocol::model::{Corrections, ModelFacts};
 use crate::protocol::neutral::Compatibility;
@@ -61,6 +61,9 @@ pub struct Upstream {
     pub transport: &'static Transport,
     /// Where requests go.
     pub base_url: BaseUrl,
+    /// Who serves it, where it is a Service whose endpoints are known: they are asked in place of the
+    /// host of `base_url`.
+    pub endpoints: Option<Endpoints>,
     /// What the query of every request holds, such as `api-version=2024-10-21`.
     pub query: Option<Arc<str>>,
     /// The model to ask for, as the vendor spells it; `None` asks for the name that the client used.
@@ -106,12 +109,13 @@ impl Upstream {
         }
     }
 
-    /// Until when it, or every key of its, was asked to be left alone; `None` if it may be asked.
+    /// Until when it, every key of its or every endpoint, was asked to be left alone; `None` if it may be asked.
     pub fn resting_until(&self, now: Instant) -> Option<Instant> {
         let keys = self.keys.as_ref();
         self.state
             .resting_until(now)
             .or_else(|| keys.and_then(|keys| keys.rested_at(self.limited_model(), now)))
+            .or_else(|| self.endpoints.as_ref()?.resting_until(now))
     }
 
     /// How long the first output of a stream may take, of a model that was asked to reason or not:

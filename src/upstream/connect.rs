@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::AddressPolicy;
+use super::{AddressPolicy, Destination};
 use crate::table::BaseUrl;
 
 /// A silent peer is probed after this long: shorter than the idle limits of common load balancers
@@ -115,16 +115,20 @@ impl Connector {
 
     pub(super) async fn connect(
         &self,
-        base: &BaseUrl,
+        to: Destination<'_>,
         limit: Duration,
     ) -> Result<Connected, ConnectError> {
-        timeout(limit, self.connect_unbounded(base))
+        timeout(limit, self.connect_unbounded(to))
             .await
             .unwrap_or(Err(ConnectError::Timeout(limit)))
     }
 
-    async fn connect_unbounded(&self, base: &BaseUrl) -> Result<Connected, ConnectError> {
-        let addresses = self.resolve(base).await?;
+    async fn connect_unbounded(&self, to: Destination<'_>) -> Result<Connected, ConnectError> {
+        let base = to.base;
+        let addresses = match to.endpoint {
+            Some(endpoint) => vec![endpoint],
+            None => self.resolve(base).await?,
+        };
         let stream = connect_any(&addresses).await.map_err(ConnectError::Tcp)?;
         configure_socket(&stream).map_err(ConnectError::Tcp)?;
         if !base.is_https() {

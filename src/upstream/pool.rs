@@ -6,6 +6,7 @@ mod lease;
 mod tests;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,8 +15,8 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
+use super::Destination;
 use super::connect::{ConnectError, Connected, Connector};
-use crate::table::BaseUrl;
 use connection::{Http1, OpenGuard, Shared};
 pub(super) use lease::Lease;
 
@@ -67,6 +68,8 @@ pub(super) struct Pool {
 struct Origin {
     https: bool,
     authority: http::uri::Authority,
+    /// Which server behind that name, where that is known.
+    endpoint: Option<SocketAddr>,
 }
 
 #[derive(Debug, Default)]
@@ -147,15 +150,15 @@ impl Pool {
     /// An idle connection if there is one, else a fresh one.
     pub(super) async fn lease(
         &self,
-        base: &BaseUrl,
+        to: Destination<'_>,
         limit: Duration,
     ) -> Result<Lease, ConnectError> {
-        let origin = self.origin(base);
+        let origin = self.origin(to);
         if let Some(lease) = self.idle(&origin).await {
             return Ok(lease);
         }
         // Boxed: connecting takes far more room than all the rest of a request, and is rare.
-        Box::pin(self.connect_or_share(origin, None, base, limit)).await
+        Box::pin(self.connect_or_share(origin, None, to, limit)).await
     }
 
     /// A connection on which `lost`, whose exchange failed, did not run: never an idle HTTP/1.1 one,
@@ -163,15 +166,15 @@ impl Pool {
     pub(super) async fn another(
         &self,
         lost: Lease,
-        base: &BaseUrl,
+        to: Destination<'_>,
         limit: Duration,
     ) -> Result<Lease, ConnectError> {
-        let origin = self.origin(base);
-        Box::pin(self.connect_or_share(origin, lost.shared(), base, limit)).await
+        let origin = self.origin(to);
+        Box::pin(self.connect_or_share(origin, lost.shared(), to, limit)).await
     }
 
-    fn origin(&self, base: &BaseUrl) -> Arc<OriginPool> {
-        let key = Origin { https: base.is_https(), authority: base.authority().clone() };
+    fn origin(&self, Destination { base, endpoint }: Destination<'_>) -> Arc<OriginPool> {
+        let key = Origin { https: base.is_https(), authority: base.authority().clone(), endpoint };
         Arc::clone(self.origins.lock().entry(key).or_default())
     }
 
@@ -201,11 +204,11 @@ impl Pool {
         &self,
         origin: Arc<OriginPool>,
         but: Option<&Shared>,
-        base: &BaseUrl,
+        to: Destination<'_>,
         limit: Duration,
     ) -> Result<Lease, ConnectError> {
-        if !base.is_https() || origin.unshared.load(Ordering::Relaxed) {
-            return self.connect(origin, base, limit).await;
+        if !to.base.is_https() || origin.unshared.load(Ordering::Relaxed) {
+            return self.connect(origin, to, limit).await;
         }
         let since = Instant::now();
         let Ok(mut failed) = timeout(limit, origin.connecting.lock()).await else {
@@ -219,9 +222,9 @@ impl Pool {
         // another, the last of a burst would come too late.
         if origin.unshared.load(Ordering::Relaxed) || failed.is_some_and(|at| at >= since) {
             drop(failed);
-            return self.connect(origin, base, left).await;
+            return self.connect(origin, to, left).await;
         }
-        let made = self.connect(Arc::clone(&origin), base, left).await;
+        let made = self.connect(Arc::clone(&origin), to, left).await;
         if made.is_err() {
             *failed = Some(Instant::now());
         }
@@ -231,14 +234,14 @@ impl Pool {
     async fn connect(
         &self,
         origin: Arc<OriginPool>,
-        base: &BaseUrl,
+        to: Destination<'_>,
         limit: Duration,
     ) -> Result<Lease, ConnectError> {
         let (open, before) = OpenGuard::enter(&origin.open);
         if before >= self.limits.per_origin {
             return Err(ConnectError::Exhausted(self.limits.per_origin));
         }
-        let connection = match self.connector.connect(base, limit).await? {
+        let connection = match self.connector.connect(to, limit).await? {
             Connected::Plain(stream) => Http1::start(TokioIo::new(stream), open).await?,
             Connected::Http1(stream) => {
                 origin.unshared.store(true, Ordering::Relaxed);

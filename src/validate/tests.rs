@@ -225,3 +225,18 @@ fn json_has_the_shape_that_help_tells() {
         })
     );
 }
+
+#[test]
+fn who_serves_a_service_is_left_to_the_cluster() {
+    let own = "{name: own, provider: vllm, service: {name: vllm, port: http}";
+    let route = |rest: &str| {
+        let other = "{name: one, provider: openai, credentialRef: {name: keys}}";
+        ROUTE.replace(other, &format!("{own}{rest}}}"))
+    };
+    assert!(findings(&validate(&["--deny-warnings"], &route(""))).is_empty());
+    let with_key = format!("{}---\n{STORE}", route(", credentialRef: {name: keys}"));
+    let found = findings(&validate(&[], &with_key));
+    assert!(found.iter().any(|one| one.contains("`service/ai/vllm`: list it")), "{found:?}");
+    let found = findings(&validate(&["--rules", "files"], &route("")));
+    assert!(found.iter().any(|one| one.contains("must be the port's number")), "{found:?}");
+}

@@ -7,6 +7,7 @@
 
 mod admission;
 mod crd_install;
+mod discovery;
 mod examples;
 mod faults;
 mod health;

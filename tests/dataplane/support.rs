@@ -81,6 +81,8 @@ pub struct Options {
     pub max_connections: usize,
     pub drain_timeout: Duration,
     pub anonymous: bool,
+    /// Whether resources come from tenants of a cluster, who may reach loopback all the same.
+    pub in_cluster: bool,
     /// How the gateway connects to its upstreams.
     pub connector: Connector,
     /// Whether it fetches what clients name by URL, and how it connects for that.
@@ -100,6 +102,7 @@ impl Default for Options {
             max_connections: 1024,
             drain_timeout: Duration::from_secs(5),
             anonymous: false,
+            in_cluster: false,
             connector: connector(AddressPolicy::Any),
             fetches: false,
             fetcher: connector(AddressPolicy::Any),
@@ -189,12 +192,12 @@ impl Rig {
         let checker = Checker::new(&pilothouse::api::crds(&strategies)).unwrap();
         let tenancy = Tenancy {
             gateway_name: "default".into(),
-            operator_owned: true,
+            operator_owned: !options.in_cluster,
             shared_namespaces: Vec::new(),
             anonymous: options.anonymous,
             anonymous_namespace: None,
             ambient_namespace: None,
-            private_upstreams: true,
+            private_upstreams: vec!["127.0.0.0/8".parse().unwrap()],
         };
         let rig = Self {
             address,
@@ -371,8 +374,7 @@ impl Rig {
     /// The access log's lines once there are `count` of them.
     pub async fn log_lines(&self, count: usize) -> Vec<Value> {
         let lines = || {
-            let text = self.log.0.lock().clone();
-            String::from_utf8(text)
+            String::from_utf8(self.log.0.lock().clone())
                 .unwrap()
                 .lines()
                 .map(|line| serde_json::from_str(line).unwrap())

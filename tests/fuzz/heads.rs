@@ -86,7 +86,7 @@ fn table() -> RouteTable {
         anonymous: true,
         anonymous_namespace: None,
         ambient_namespace: None,
-        private_upstreams: true,
+        private_upstreams: Vec::new(),
     };
     compile(&admitted.snapshot, &tenancy, &LastGood::default(), &StateStore::new()).table
 }

@@ -55,6 +55,6 @@ fn tenancy(operator_owned: bool) -> Tenancy {
         anonymous: true,
         anonymous_namespace: Some("ai".into()),
         ambient_namespace: Some("ai".into()),
-        private_upstreams: false,
+        private_upstreams: Vec::new(),
     }
 }

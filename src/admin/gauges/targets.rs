@@ -55,7 +55,7 @@ fn register_targets(
             states.with_label_values(&[labels[0], labels[1], state]).set(is);
         }
         let Some(upstream) = target.upstream() else { continue };
-        let breaker = match upstream.state.breaker.status(&upstream.breaker, now).phase() {
+        let breaker = match upstream.breaker_status(now).phase() {
             Phase::Closed => 0.0,
             Phase::HalfOpen => 1.0,
             Phase::Open => 2.0,

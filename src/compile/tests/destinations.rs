@@ -72,14 +72,18 @@ fn plain_http_and_local_addresses_need_the_operator() {
     let hosts = &["vllm.ai.svc:8000", "10.0.0.1", "localhost"];
     for url in ["http://vllm.ai.svc:8000/v1", "https://10.0.0.1/v1", "https://localhost/v1"] {
         assert_eq!(fault(Some(url), hosts, nothing), "AddressNotPermitted", "{url}");
-        let private = |world: &mut World| world.tenancy.private_upstreams = true;
+        let private = |world: &mut World| {
+            world.tenancy.private_upstreams = vec!["10.0.0.0/8".parse().unwrap()];
+        };
         assert_eq!(fault(Some(url), hosts, private), "", "{url}");
     }
 }
 
 #[test]
 fn plain_http_never_takes_a_key_that_is_not_meant_for_it() {
-    let private = |world: &mut World| world.tenancy.private_upstreams = true;
+    let private = |world: &mut World| {
+        world.tenancy.private_upstreams = vec!["10.0.0.0/8".parse().unwrap()];
+    };
     assert_eq!(fault(Some("http://api.openai.com/v1"), &[], private), "DestinationNotAllowed");
 }
 
@@ -99,7 +103,8 @@ fn the_finding_says_which_host_to_list() {
 /// A host without a port means https, so that listing what the message says must be enough.
 #[test]
 fn what_the_finding_says_to_list_is_enough() {
-    let private = |world: &mut World| world.tenancy.private_upstreams = true;
+    let private =
+        |world: &mut World| world.tenancy.private_upstreams = vec!["10.0.0.0/8".parse().unwrap()];
     let mut world = World::new();
     private(&mut world);
     world.secret("a/keys", "key", "sk-test");

@@ -174,7 +174,7 @@ proptest! {
     #[test]
     fn references_are_those_of_compile(stores in objects(a_store()), callers in objects(a_consumer())) {
         let mut world = world(&Vec::new(), &stores, &callers);
-        let alone = references(&world.snapshot, &world.tenancy);
+        let alone = references(&world.snapshot, &world.tenancy, &world.last_good);
         prop_assert_eq!(alone, world.compile().0.references);
     }
 

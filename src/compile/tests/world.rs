@@ -34,7 +34,7 @@ impl World {
                 anonymous: false,
                 anonymous_namespace: None,
                 ambient_namespace: None,
-                private_upstreams: false,
+                private_upstreams: Vec::new(),
             },
             last_good: LastGood::default(),
             state: StateStore::new(),

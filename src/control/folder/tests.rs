@@ -22,7 +22,7 @@ fn serve(path: &Path) -> (ControlHandle, DropGuard) {
             anonymous: true,
             anonymous_namespace: None,
             ambient_namespace: None,
-            private_upstreams: true,
+            private_upstreams: Vec::new(),
         },
         ambient: AmbientConfig::default(),
     };

@@ -68,7 +68,7 @@ fn a_status_write_is_seen_all_the_same() {
 fn a_rotated_secret_is_a_change_and_a_repeated_one_is_not() {
     let inventory = Inventory::default();
     let name = ObjectName::new("a", "keys");
-    let wanted = References { secrets: BTreeSet::from([name.clone()]), ambient: BTreeSet::new() };
+    let wanted = References { secrets: BTreeSet::from([name.clone()]), ..References::default() };
     assert_eq!(inventory.unread(&wanted).secrets, wanted.secrets);
     inventory.set_secret(&name, present("one"));
     assert!(inventory.unread(&wanted).secrets.is_empty());

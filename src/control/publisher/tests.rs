@@ -42,7 +42,7 @@ fn tenancy() -> Tenancy {
         anonymous: false,
         anonymous_namespace: None,
         ambient_namespace: None,
-        private_upstreams: false,
+        private_upstreams: Vec::new(),
     }
 }
 

@@ -3,8 +3,9 @@ use kube::core::Status;
 use kube::runtime::watcher;
 use parking_lot::Mutex;
 use serde_json::json;
+use tokio::sync::watch;
 
-use super::super::fake_api;
+use super::super::{fake_api, referenced};
 use super::*;
 use crate::table::SecretText;
 
@@ -37,19 +38,6 @@ fn refusal(code: u16) -> Watched<KeptSecret> {
     Watched::Failed(watcher::Error::InitialListFailed(kube::Error::Api(Box::new(status))))
 }
 
-#[test]
-fn watches_follow_the_references() {
-    let wanted = |names: &[&str]| -> BTreeSet<ObjectName> {
-        names.iter().map(|name| ObjectName::new("ai", *name)).collect()
-    };
-    let running: BTreeMap<_, _> =
-        wanted(&["a", "b"]).into_iter().map(|name| (name, "running")).collect();
-    let change = diff(&running, &wanted(&["b", "c"]));
-    assert_eq!(change.start, [ObjectName::new("ai", "c")]);
-    assert_eq!(change.stop, [ObjectName::new("ai", "a")]);
-    assert_eq!(diff(&running, &wanted(&["a", "b"])), Change::default());
-}
-
 #[tokio::test]
 async fn only_what_is_referred_to_is_asked_for() {
     let asked_for = Arc::new(Mutex::new(Vec::new()));
@@ -67,7 +55,8 @@ async fn only_what_is_referred_to_is_asked_for() {
         Arc::new(References { secrets, ..References::default() })
     };
     let (wanted, wants) = watch::channel(references(&["a"]));
-    let task = tokio::spawn(run(client, inventory.clone(), wants));
+    let task =
+        tokio::spawn(referenced::run(Secrets { client, inventory: inventory.clone() }, wants));
     let read = async |name: &str| {
         while !inventory.has_secret(&ObjectName::new("ai", name)) {
             inventory.changed().await;

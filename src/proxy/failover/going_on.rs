@@ -103,6 +103,12 @@ impl Failover {
         // A fallback route may have a target of the same name.
         let last = self.context.trail.with(|steps| steps.last.clone());
         let broke = last.and_then(|asked| {
+            let endpoints = asked.target.upstream().and_then(|one| one.endpoints.as_ref());
+            if endpoints.is_some_and(|endpoints| endpoints.members.len() > 1) {
+                // One server broke off, and the others of its target are as good as any.
+                stage.shun(asked.endpoint);
+                return None;
+            }
             let mut targets = resolved.route.targets.iter();
             targets.position(|target| Arc::ptr_eq(target, &asked.target))
         });

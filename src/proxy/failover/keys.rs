@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::proxy::attempt::{Answer, Attempt, Failure};
+use crate::proxy::berth::Berth;
 use crate::proxy::classify::Class;
 use crate::table::{Key, Upstream};
 
@@ -56,7 +57,7 @@ pub(super) async fn ask(attempt: Attempt<'_>) -> Result<Answer, Failure> {
                         continue;
                     }
                 }
-                rest(upstream, key.as_deref(), &failed);
+                rest(upstream, attempt.berth, key.as_deref(), &failed);
                 let key_is_at_fault = matches!(
                     failed.class,
                     Class::Throttled | Class::CredentialFault | Class::Unproven
@@ -71,18 +72,29 @@ pub(super) async fn ask(attempt: Attempt<'_>) -> Result<Answer, Failure> {
     }
 }
 
-/// Leaves a key alone that was throttled or refused; without keys, the target.
-pub(in crate::proxy) fn rest(upstream: &Upstream, key: Option<&Key>, failure: &Failure) {
+/// Leaves a key alone that was throttled or refused; without keys, the target or the endpoint.
+pub(in crate::proxy) fn rest(
+    upstream: &Upstream,
+    berth: Option<&Berth>,
+    key: Option<&Key>,
+    failure: &Failure,
+) {
     let now = Instant::now();
     let asked = now + failure.retry_after.unwrap_or(UNTOLD_REST);
+    let rest = |until| match berth {
+        Some(berth) => berth.rest(until),
+        None => upstream.state.rest(until),
+    };
     match (failure.class, key) {
+        // One server of several says that it has enough to do, whatever key it is asked with.
+        (Class::Throttled, _) if berth.is_some() => rest(asked),
         (Class::Throttled, Some(key)) => {
             key.state.throttle(upstream.limited_model(), asked, now);
         }
-        (Class::Throttled, None) => upstream.state.rest(asked),
+        (Class::Throttled, None) => rest(asked),
         // Without a word it is over at any moment: one try after the usual back-off finds out.
         (Class::Overloaded, _) => {
-            upstream.state.rest(now + failure.retry_after.unwrap_or(upstream.retry.backoff));
+            rest(now + failure.retry_after.unwrap_or(upstream.retry.backoff));
         }
         (Class::CredentialFault, Some(key)) => {
             key.state.fault(FAULT_REST, LONGEST_FAULT_REST, now);
@@ -90,10 +102,11 @@ pub(in crate::proxy) fn rest(upstream: &Upstream, key: Option<&Key>, failure: &F
         (Class::Unproven, Some(key)) => {
             key.state.fault(UNTOLD_REST, FAULT_REST, now);
         }
-        (Class::CredentialFault, None) => upstream.state.rest(now + FAULT_REST),
+        (Class::CredentialFault, None) => rest(now + FAULT_REST),
         _ => {}
     }
     if failure.class == Class::Throttled
+        && berth.is_none()
         && let Some(until) = upstream.resting_until(now)
     {
         upstream.state.recovery.begin_after_pause(until, now);

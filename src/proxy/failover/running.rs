@@ -15,6 +15,7 @@ use super::keys;
 use super::patience::Company;
 use crate::protocol::continuation::{Mode, next_mode};
 use crate::proxy::attempt::{Answer, Attempt, Failure, Limits};
+use crate::proxy::berth::Berth;
 use crate::proxy::classify::Class;
 use crate::proxy::context::Context;
 use crate::proxy::guard::AttemptGuard;
@@ -109,6 +110,7 @@ pub(super) struct Errand {
     pub context: Arc<Context>,
     pub resolved: Arc<Resolved>,
     pub target: Arc<Target>,
+    pub berth: Option<Arc<Berth>>,
     pub prepared: Prepared,
     pub limits: Limits,
     pub going_on: Option<(Broken, Mode)>,
@@ -175,13 +177,14 @@ impl Running {
 }
 
 async fn run(errand: Errand, alive: Arc<AtomicBool>) -> Result<Answer, Failure> {
-    let Errand { context, resolved, target, prepared, limits, going_on } = errand;
+    let Errand { context, resolved, target, berth, prepared, limits, going_on } = errand;
     let Some(upstream) = target.upstream() else { return Err(Failure::not_offered()) };
     let (context, resolved, alive) = (&*context, &*resolved, &*alive);
     let going_on = going_on.as_ref().map(|(broken, mode)| (broken, *mode));
     let attempt = Attempt {
         context,
         upstream,
+        berth: berth.as_deref(),
         key: None,
         resolved,
         prepared: &prepared,

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::proxy::choose::{Chosen, Spared, Wish, can_serve};
 use crate::proxy::resolve::Resolved;
+use crate::state::EndpointState;
 use crate::table::Target;
 
 /// One route on the way of a request.
@@ -15,23 +16,34 @@ pub(super) struct Stage {
     tries: Vec<(usize, u32)>,
     /// Targets that are not asked again.
     pub done: Vec<usize>,
+    /// Endpoints at which the request has failed.
+    shunned: Vec<Arc<EndpointState>>,
 }
 
 impl Stage {
     pub fn new(resolved: Arc<Resolved>) -> Self {
-        Self { resolved, tries: Vec::new(), done: Vec::new() }
+        Self { resolved, tries: Vec::new(), done: Vec::new(), shunned: Vec::new() }
     }
 
     /// The target to ask next, leaving out those that are being asked: the one that the caller picked,
     /// or the route's choice.
     pub fn next(&self, running: &[usize]) -> Option<Chosen> {
         let out = [&*self.done, running].concat();
-        Wish::of(&self.resolved).next(&out, Instant::now())
+        self.wish().next(&out, Instant::now())
     }
 
     /// The same target once more, if it may still be asked.
     pub fn again(&self, index: usize) -> Option<Chosen> {
-        Wish::of(&self.resolved).at(index, Instant::now())
+        self.wish().at(index, Instant::now())
+    }
+
+    fn wish(&self) -> Wish<'_> {
+        Wish { shunned: &self.shunned, ..Wish::of(&self.resolved) }
+    }
+
+    /// Notes an endpoint at which the request has failed: another one is asked first.
+    pub fn shun(&mut self, endpoint: Option<Arc<EndpointState>>) {
+        self.shunned.extend(endpoint);
     }
 
     /// Notes a try.

@@ -37,7 +37,7 @@ pub(in crate::control::replicas) fn compiled(state: &StateStore) -> Compiled {
         anonymous: false,
         anonymous_namespace: None,
         ambient_namespace: None,
-        private_upstreams: true,
+        private_upstreams: vec!["127.0.0.0/8".parse().unwrap()],
     };
     compile::compile(&snapshot, &tenancy, &LastGood::default(), state)
 }
