@@ -109,7 +109,7 @@ fn user(route: &Route, target: &Target, upstream: &Upstream, clock: Clock) -> Va
     let standing = upstream.standing(clock.now);
     let (since, reason) = match standing {
         Standing::Open { .. } | Standing::HalfOpen => (breaker.since, Some("CircuitBreaker")),
-        Standing::Resting { .. } if state.resting_until(clock.now).is_some() => {
+        Standing::Resting { .. } if upstream.throttled_until(clock.now).is_some() => {
             (None, Some("Throttled"))
         }
         Standing::Resting { .. } => (None, Some("KeysResting")),

@@ -110,7 +110,7 @@ impl Reading {
         if !patient && self.inventory.set_secret(&self.name, SecretData::Absent) {
             tracing::warn!(
                 secret = %self.name,
-                "may not read the Secret; allow `get`, `list` and `watch` on it by name"
+                "may not read the Secret; allow `list` and `watch` on it by name"
             );
         }
     }

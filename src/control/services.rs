@@ -128,8 +128,9 @@ impl Watches {
                 .await;
             };
             tokio::select! {
-                () = watching => return,
+                biased;
                 changed = selected.changed() => if changed.is_err() { return },
+                () = watching => return,
             }
         }
     }

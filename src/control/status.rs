@@ -200,7 +200,9 @@ impl StatusWriter {
         let Some(stored) = self.inventory.object(report.object.kind, &report.object.name) else {
             return Due::No;
         };
-        if stored.raw.uid != report.uid {
+        // What others say has not been heard yet: a new leader's own memory would undo what the last one
+        // told of all.
+        if stored.raw.uid != report.uid || view.is_unread() {
             return Due::No;
         }
         let current = &*stored.status;

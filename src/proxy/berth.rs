@@ -141,7 +141,10 @@ impl Berth {
         let mut held = self.held.lock();
         let state = &endpoints.members[held.at].state;
         if blame {
-            state.rest(now + UNREACHABLE_REST);
+            // Whoever made a request wait would make the next one wait as long.
+            let waited = matches!(error, ConnectError::Timeout(_));
+            let rest = if waited { upstream.timeouts.connect } else { UNREACHABLE_REST };
+            state.rest(now + rest.max(UNREACHABLE_REST));
         }
         let mut left = std::mem::take(&mut held.left);
         left.push(held.at);
@@ -151,7 +154,13 @@ impl Berth {
             return false;
         };
         if blame {
-            state.breaker.settle(held.permit.take(), Signal::Failure, &upstream.breaker, now);
+            let permit = held.permit.take();
+            let change = state.breaker.settle(permit, Signal::Failure, &upstream.breaker, now);
+            if let Some(Transition { from, to }) = change {
+                let (endpoint, target) = (&*endpoints.members[held.at].name, &*self.target.name);
+                let (from, to) = (from.as_str(), to.as_str());
+                tracing::warn!(target, endpoint, from, to, "a circuit breaker changed");
+            }
         }
         tracing::debug!(target_name = %self.target.name, ?from, %error, "an endpoint was left for another");
         *held = Held { left, ..next };

@@ -150,7 +150,9 @@ impl Failover {
                 continue;
             }
             match wake(&mut running, repeat.as_ref()).await {
-                Woken::Answered(answer, one) => {
+                Woken::Answered(answer, mut one) => {
+                    // Another endpoint than was chosen, where that could not be connected to.
+                    one.asked.endpoint = one.guard.endpoint();
                     for other in running {
                         let name = &other.asked.target.name;
                         self.context.trail.failed(name, "had not begun when another answered");
@@ -305,8 +307,8 @@ impl Failover {
             return;
         }
         let here = self.stages.len() - 1;
-        let busy = running.iter().filter(|one| one.stage == here).map(|one| one.index);
-        let chosen = match self.stage().next(&busy.collect::<Vec<_>>()) {
+        let busy = self.stages[here].busy(running.iter().filter(|one| one.stage == here));
+        let chosen = match self.stage().next(&busy) {
             // A route to fall back on is for those who were kept waiting.
             None if late && self.next_route() => self.stage().next(&[]),
             chosen => chosen,

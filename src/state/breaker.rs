@@ -153,7 +153,9 @@ impl Breaker {
             BreakerStatus::Closed => Admission::Closed,
             BreakerStatus::Open { until } => Admission::Refused { until: Some(until) },
             BreakerStatus::HalfOpen => match memory.begin_probe(now) {
-                Some(id) => Admission::Probe(ProbePermit { breaker: Arc::clone(self), id }),
+                Some(id) => {
+                    Admission::Probe(ProbePermit { breaker: Arc::clone(self), id, begun: now })
+                }
                 None => Admission::Refused { until: None },
             },
         }
@@ -243,6 +245,7 @@ impl Breaker {
 pub struct ProbePermit {
     breaker: Arc<Breaker>,
     id: u64,
+    begun: Instant,
 }
 
 impl ProbePermit {
@@ -255,7 +258,7 @@ impl ProbePermit {
     ) -> Option<Transition> {
         // The slot is free before the permit is dropped, which then finds nothing to do.
         self.breaker.change(policy, now, |memory| {
-            if memory.end_probe(self.id, Some(signal)) {
+            if memory.end_probe(self.id, self.begun, Some(signal)) {
                 memory.record_probe(signal, policy, now);
             } else {
                 memory.record(signal, policy, now);
@@ -266,7 +269,7 @@ impl ProbePermit {
 
 impl Drop for ProbePermit {
     fn drop(&mut self) {
-        self.breaker.memory.lock().end_probe(self.id, None);
+        self.breaker.memory.lock().end_probe(self.id, self.begun, None);
     }
 }
 

@@ -2,10 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::balance::affinity::Mark;
 use crate::state::{BreakerPolicy, BreakerStatus, EndpointState, Full, Limit};
+
+/// When it is worth looking again for room at an endpoint. Other targets have requests at the same
+/// servers, and rests end: neither rings a bell here.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The ready endpoints of a Service; never none.
 #[derive(Debug)]
@@ -65,7 +69,7 @@ impl Endpoints {
         if limit.is_none() || self.members.iter().any(has_room) {
             return Ok(());
         }
-        Err(Full::of(Limit::PerEndpoint))
+        Err(Full { limit: Limit::PerEndpoint, until: Some(now + LOOK_AGAIN) })
     }
 
     /// When the first of them may be asked again, if that is a matter of time alone.
@@ -163,7 +167,7 @@ mod tests {
         assert!(all.check_room(Some(1), &policy, now).is_ok());
         all.members[1].state.rest(now + Duration::from_secs(1));
         let full = all.check_room(Some(1), &policy, now).expect_err("the other rests");
-        assert_eq!((full.limit, full.until), (Limit::PerEndpoint, None));
+        assert_eq!((full.limit, full.until), (Limit::PerEndpoint, Some(now + LOOK_AGAIN)));
         assert!(all.check_room(None, &policy, now).is_ok());
     }
 }

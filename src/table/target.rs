@@ -109,13 +109,24 @@ impl Upstream {
         }
     }
 
+    /// Whether there is another server to ask than the one that was asked.
+    pub fn has_siblings(&self) -> bool {
+        self.endpoints.as_ref().is_some_and(|endpoints| endpoints.members.len() > 1)
+    }
+
+    /// Until when it or every endpoint was asked to be left alone, whatever it is asked with.
+    pub fn throttled_until(&self, now: Instant) -> Option<Instant> {
+        let endpoints = self.endpoints.as_ref();
+        self.state
+            .resting_until(now)
+            .or_else(|| endpoints.and_then(|endpoints| endpoints.resting_until(now)))
+    }
+
     /// Until when it, every key of its or every endpoint, was asked to be left alone; `None` if it may be asked.
     pub fn resting_until(&self, now: Instant) -> Option<Instant> {
         let keys = self.keys.as_ref();
-        self.state
-            .resting_until(now)
+        self.throttled_until(now)
             .or_else(|| keys.and_then(|keys| keys.rested_at(self.limited_model(), now)))
-            .or_else(|| self.endpoints.as_ref()?.resting_until(now))
     }
 
     /// How long the first output of a stream may take, of a model that was asked to reason or not:

@@ -17,9 +17,9 @@ fn cluster_rules() -> Vec<PolicyRule> {
     let ours = ["modelroutes", "credentialstores", "consumers"];
     let statuses = ours.map(|resource| format!("{resource}/status"));
     vec![
-        rule("pilothouse.dev", &ours, &["get", "list", "watch"]),
+        rule("pilothouse.dev", &ours, &["list", "watch"]),
         rule("pilothouse.dev", &statuses.each_ref().map(String::as_str), &["patch"]),
-        rule("", &["namespaces"], &["get", "list", "watch"]),
+        rule("", &["namespaces"], &["list", "watch"]),
         rule("events.k8s.io", &["events"], &["create", "patch"]),
     ]
 }
@@ -32,7 +32,7 @@ fn release_rules() -> Vec<PolicyRule> {
 
 /// Reading the Secrets of these names.
 fn secrets_rule(names: &[&str]) -> PolicyRule {
-    let verbs = ["get", "list", "watch"];
+    let verbs = ["list", "watch"];
     PolicyRule {
         resource_names: Some(names.iter().map(|&name| name.to_owned()).collect()),
         ..rule("", &["secrets"], &verbs)

@@ -229,10 +229,31 @@ async fn an_endpoint_that_throttles_rests_alone() {
     let rig = rig().await;
     publish(&rig, &route("", &[], ""), &[("1", &a), ("2", &b)]);
     a.set_fault(fault("status=429;retry-after=60"));
+    // Of equals either is asked first.
+    while a.count() == 0 {
+        assert_eq!(server(&rig.chat("chat").await), "b");
+    }
     for _ in 0..10 {
         assert_eq!(server(&rig.chat("chat").await), "b");
     }
     assert_eq!(a.count(), 1);
+}
+
+#[tokio::test]
+async fn a_silent_endpoint_is_left_for_another_of_its_target() {
+    let (a, b) = tokio::join!(simulator("a"), simulator("b"));
+    let rig = rig().await;
+    let limits = "  timeouts: {firstToken: 500ms, response: 500ms}\n";
+    publish(&rig, &route("", &[], limits), &[("1", &a), ("2", &b)]);
+    a.set_fault(fault("silent"));
+    // Of equals either is asked first.
+    while a.count() == 0 {
+        assert_eq!(server(&rig.chat("chat").await), "b");
+    }
+    while a.count() == 1 {
+        let answer = rig.chat_stream("chat").await;
+        assert!(answer.text().contains("[DONE]"), "{answer:?}");
+    }
 }
 
 #[tokio::test]
@@ -242,12 +263,12 @@ async fn a_stream_that_breaks_off_goes_on_at_another_endpoint() {
     publish(&rig, &route("", &[], ""), &[("1", &a)]);
     a.set_fault(fault("cut=16"));
     publish(&rig, &route("", &[], ""), &[("1", &a), ("2", &b)]);
-    for _ in 0..6 {
+    // Of equals either is asked first.
+    while a.count() == 0 {
         let answer = rig.chat_stream("chat").await;
         let text = answer.text();
         assert!(text.contains("[DONE]") && !text.contains("\"error\""), "{text}");
     }
-    assert!(a.count() > 0, "it was asked");
 }
 
 /// A chat whose instructions are long, and whose question differs.
@@ -273,10 +294,11 @@ async fn prompts_that_begin_alike_go_to_the_same_endpoint_unless_a_session_says_
         server(&rig.send(Method::POST, Api::Chat.path(), &headers, body).await)
     };
     let mut homes = BTreeSet::new();
-    for topic in 0..12 {
+    // Where a topic goes depends on the servers' ports: forty miss one of three in 3 of 10 million runs.
+    for topic in 0..40 {
         let instructions = format!("You know all of topic {topic}. ");
         let home = post(ask(&instructions, "What is it?"), "").await;
-        for question in ["Why is it?", "When was it?", "Who says so?"] {
+        for question in ["Why is it?", "Who says so?"] {
             assert_eq!(post(ask(&instructions, question), "").await, home);
         }
         homes.insert(home);
@@ -285,7 +307,7 @@ async fn prompts_that_begin_alike_go_to_the_same_endpoint_unless_a_session_says_
 
     let body = || ask("You know everything. ", "What is it?");
     let mut by_session = BTreeSet::new();
-    for session in 0..20 {
+    for session in 0..40 {
         by_session.insert(post(body(), &format!("session-{session}")).await);
     }
     assert_eq!(by_session.len(), 3, "sessions count first");

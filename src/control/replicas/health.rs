@@ -147,9 +147,7 @@ fn target_note(upstream: &Upstream, now: Instant) -> Option<TargetNote> {
             let permanent = account.permanent_failures > 0;
             return Some(if permanent { TargetNote::Permanent } else { TargetNote::Breaker });
         }
-        Standing::Resting { until }
-            if lasts(until) && upstream.state.resting_until(now).is_some() =>
-        {
+        Standing::Resting { until } if lasts(until) && upstream.throttled_until(now).is_some() => {
             return Some(TargetNote::Throttled);
         }
         Standing::Unhealthy => return Some(TargetNote::Checks),

@@ -119,6 +119,11 @@ impl View {
         Serving::Waiting { serve: of - for_replicas.len(), of, for_replicas, certain }
     }
 
+    /// Whether it is not known yet what other replicas say.
+    pub(in crate::control) fn is_unread(&self) -> bool {
+        matches!(self.others, Others::Unread)
+    }
+
     /// How a target of a route fares.
     pub(in crate::control) fn target(&self, route: &ObjectName, name: &str) -> Opinion<TargetNote> {
         let found = self.table.routes.binary_search_by(|one| one.name.cmp(route));

@@ -65,8 +65,17 @@ impl<T> Collected<T> {
                 self.known = Some(std::mem::take(&mut self.coming));
                 (self.refused, self.forbidden) = (None, false);
             }
-            Watched::Applied(object) => put(self.known.get_or_insert_default(), object, keep),
-            Watched::Deleted(object) => put(self.known.get_or_insert_default(), object, |_| None),
+            // Before the first list it is the last words of a watch that was given up.
+            Watched::Applied(object) => {
+                if let Some(known) = &mut self.known {
+                    put(known, object, keep);
+                }
+            }
+            Watched::Deleted(object) => {
+                if let Some(known) = &mut self.known {
+                    put(known, object, |_| None);
+                }
+            }
             Watched::Failed(error) => {
                 if status_code(&error) == Some(403) {
                     let since = *self.refused.get_or_insert(now);

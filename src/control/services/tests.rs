@@ -101,10 +101,23 @@ fn nothing_is_told_before_everything_is_known() {
 }
 
 #[test]
+fn the_last_words_of_a_watch_that_was_given_up_are_no_list() {
+    let inventory = Arc::new(Inventory::default());
+    let mut reading = Reading::new(&name(), &inventory);
+    reading.saw_service(Watched::Listed(read(service_json(&json!({"app": "vllm"})))));
+    reading.saw_service(Watched::ListEnd);
+    reading.saw_slices(Watched::ListEnd);
+    let running = json!({"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}]});
+    reading.saw_pods(Watched::Applied(read(pod_json(&running, &json!({})))));
+    assert_eq!(held(&inventory), None, "which pods there are is not known");
+}
+
+#[test]
 fn slices_that_go_take_their_endpoints_along() {
     let inventory = Arc::new(Inventory::default());
     let mut reading = Reading::new(&name(), &inventory);
-    reading.saw_service(Watched::Applied(read(service_json(&json!(null)))));
+    reading.saw_service(Watched::Listed(read(service_json(&json!(null)))));
+    reading.saw_service(Watched::ListEnd);
     for (slice, address) in [("s1", "10.0.0.1"), ("s2", "10.0.0.2")] {
         reading.saw_slices(Watched::Listed(read(slice_json(slice, address))));
     }
@@ -129,7 +142,8 @@ fn slices_that_go_take_their_endpoints_along() {
 fn what_may_not_be_read_is_told_and_what_was_read_is_kept_for_a_while() {
     let inventory = Arc::new(Inventory::default());
     let mut reading = Reading::new(&name(), &inventory);
-    reading.saw_service(Watched::Applied(read(service_json(&json!({"app": "vllm"})))));
+    reading.saw_service(Watched::Listed(read(service_json(&json!({"app": "vllm"})))));
+    reading.saw_service(Watched::ListEnd);
     reading.saw_slices(refusal());
     assert_eq!(held(&inventory), Some(ServiceData::Forbidden("endpointslices")));
     reading.saw_slices(Watched::ListEnd);

@@ -55,7 +55,7 @@ pub(super) fn conclude(status: &mut Value) {
     for (list, column) in [("targets", "usableTargets"), ("keys", "usableKeys")] {
         let Some(items) = status[list].as_array() else { continue };
         let usable = items.iter().filter(|item| is_usable(item)).count();
-        let rests = !items.is_empty() && items.iter().all(|item| item["state"] == "Resting");
+        let rests = !items.is_empty() && items.iter().all(is_refused);
         status[column] = format!("{usable}/{}", items.len()).into();
         if rests {
             all_keys_rest(status);
@@ -67,14 +67,19 @@ fn is_usable(item: &Value) -> bool {
     item["state"].as_str().is_some_and(|state| !UNUSABLE.contains(&state))
 }
 
-/// A store whose every key rests can be read and not used.
+/// A key that is throttled is one for a moment, and for one model of many.
+fn is_refused(item: &Value) -> bool {
+    item["state"] == "Resting" && item["reason"] != Reason::Throttled.as_str()
+}
+
+/// A store whose every key was refused can be read and not used.
 fn all_keys_rest(status: &mut Value) {
     let conditions = status["conditions"].as_array_mut().into_iter().flatten();
     for condition in conditions.filter(|one| one["type"] == ConditionType::Ready.as_str()) {
         condition["status"] = "False".into();
         condition["reason"] = Reason::KeysResting.as_str().into();
         condition["message"] =
-            "the provider has throttled or refused every key; `status.keys` says which".into();
+            "the provider has refused every key; `status.keys` says since when".into();
     }
 }
 
@@ -177,7 +182,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_store_whose_every_key_rests_is_not_ready() {
+    fn a_store_whose_every_key_was_refused_is_not_ready() {
         let ready = |states: &[&str]| {
             let keys: Vec<_> = states.iter().map(|state| json!({"state": state})).collect();
             let mut status =
@@ -187,6 +192,12 @@ pub(super) mod tests {
         };
         assert_eq!(ready(&["Resting", "Resting"]), (false, "0/2".into()));
         assert_eq!(ready(&["Resting", "Degraded", "Unresolved"]), (true, "1/3".into()));
+        let mut throttled = json!({
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "keys": [{"state": "Resting", "reason": "Throttled"}],
+        });
+        conclude(&mut throttled);
+        assert_eq!(throttled["conditions"][0]["status"], "True", "for a moment only");
     }
 
     #[test]

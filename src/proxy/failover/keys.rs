@@ -58,6 +58,10 @@ pub(super) async fn ask(attempt: Attempt<'_>) -> Result<Answer, Failure> {
                     }
                 }
                 rest(upstream, attempt.berth, key.as_deref(), &failed);
+                // It is the server that has enough to do, whatever key it is asked with.
+                if failed.class == Class::Throttled && attempt.berth.is_some() {
+                    return Err(failed);
+                }
                 let key_is_at_fault = matches!(
                     failed.class,
                     Class::Throttled | Class::CredentialFault | Class::Unproven

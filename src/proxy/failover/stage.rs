@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::running::Running;
 use crate::proxy::choose::{Chosen, Spared, Wish, can_serve};
 use crate::proxy::resolve::Resolved;
 use crate::state::EndpointState;
-use crate::table::Target;
+use crate::table::{Target, Upstream};
 
 /// One route on the way of a request.
 #[derive(Debug)]
@@ -41,9 +42,28 @@ impl Stage {
         Wish { shunned: &self.shunned, ..Wish::of(&self.resolved) }
     }
 
+    /// The targets that are being asked and have nobody else to ask. Of those with several servers another
+    /// one is asked, as often as a target may be.
+    pub fn busy<'r>(&mut self, running: impl Iterator<Item = &'r Running>) -> Vec<usize> {
+        let mut busy = Vec::new();
+        for one in running {
+            let upstream = one.asked.target.upstream();
+            let may_more = |upstream: &Upstream| {
+                upstream.has_siblings() && self.tries(one.index) < upstream.retry.per_target
+            };
+            if upstream.is_some_and(may_more) {
+                self.shun(one.guard.endpoint());
+            } else {
+                busy.push(one.index);
+            }
+        }
+        busy
+    }
+
     /// Notes an endpoint at which the request has failed: another one is asked first.
     pub fn shun(&mut self, endpoint: Option<Arc<EndpointState>>) {
-        self.shunned.extend(endpoint);
+        let is_known = |one: &Arc<EndpointState>| self.shunned.iter().any(|s| Arc::ptr_eq(s, one));
+        self.shunned.extend(endpoint.filter(|one| !is_known(one)));
     }
 
     /// Notes a try.

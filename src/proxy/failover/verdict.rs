@@ -54,6 +54,8 @@ pub(super) fn verdict(
         // Its breaker may have had enough.
         Class::Failure if Wish::of(resolved).check(index, Instant::now()).is_err() => Verdict::Next,
         Class::Failure => after_backoff(upstream, tries),
+        // Another of its servers may be well.
+        Class::TimedOut if upstream.has_siblings() => after_backoff(upstream, tries),
         Class::Throttled | Class::Overloaded => after_rest_of(upstream),
         // One that was silent until its limit passed has had its time; the others do not get better
         // by being asked again.

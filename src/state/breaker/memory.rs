@@ -13,9 +13,9 @@ const LONGEST_REST: Duration = Duration::from_secs(365 * 24 * 3600);
 const JITTER: std::ops::RangeInclusive<i32> = -200..=200;
 
 /// How long a probe keeps others out. One that hangs would do so for as long as a plain reply may take,
-/// which is minutes, and a target that has come back would have to wait for it: by default the first
-/// probe comes after some 15 s, and with this a second one within 30 s.
-const PROBE_PATIENCE: Duration = Duration::from_secs(12);
+/// which is minutes, and a target that has come back would have to wait for it: it shall be in use
+/// again within 30 s. Not less, because each probe into a hole is somebody's request.
+const PROBE_PATIENCE: Duration = Duration::from_secs(25);
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -118,11 +118,14 @@ impl Memory {
         Some(self.probes_begun)
     }
 
-    /// Frees the slot if that probe holds it. Whether such an outcome of it is that of a probe: of one
-    /// beside which another was let in, because it hung, only the success is.
-    pub(super) fn end_probe(&mut self, id: u64, signal: Option<Signal>) -> bool {
+    /// Frees the slot if that probe holds it. Whether such an outcome of it is that of a probe. If
+    /// another was let in beside it, because it hung, a failure is news only if nothing has failed since
+    /// it began: several that hang together make for one rest.
+    pub(super) fn end_probe(&mut self, id: u64, begun: Instant, signal: Option<Signal>) -> bool {
         let is_newest = self.probe.take_if(|(probe, _)| *probe == id).is_some();
-        is_newest || (id > self.probes_forgotten && signal == Some(Signal::Success))
+        let last = self.last_failure.map(|failure| failure.at).max(self.last_permanent);
+        let is_news = signal == Some(Signal::Success) || last.is_none_or(|last| last < begun);
+        is_newest || (id > self.probes_forgotten && is_news)
     }
 
     /// Forgets everything that could be held against the target. How many probes there were stays

@@ -229,10 +229,10 @@ fn a_probe_that_hangs_keeps_others_out_for_a_while_only() {
     let hanging = probe(&breaker, rested);
     let early = rested + Duration::from_secs(5);
     assert!(matches!(breaker.admit(&policy, early), Admission::Refused { until: None }));
-    let late = rested + Duration::from_secs(12);
+    let late = rested + Duration::from_secs(25);
     let second = probe(&breaker, late);
     assert!(matches!(breaker.admit(&policy, late), Admission::Refused { until: None }));
-    // What takes minutes to fail tells of the past; what answers, answers.
+    // Both are probes.
     let failed = second.record(Signal::Failure, &policy, late);
     assert_eq!(failed, Some(moved(Phase::HalfOpen, Phase::Open)));
     let answered = hanging.record(Signal::Success, &policy, late);
@@ -241,8 +241,13 @@ fn a_probe_that_hangs_keeps_others_out_for_a_while_only() {
     fail(&breaker, 5, now);
     let hanging = probe(&breaker, rested);
     let second = probe(&breaker, late);
-    assert_eq!(hanging.record(Signal::Failure, &policy, late), None);
-    let answered = second.record(Signal::Success, &policy, late);
+    let failed = hanging.record(Signal::Failure, &policy, late);
+    assert_eq!(failed, Some(moved(Phase::HalfOpen, Phase::Open)));
+    // It began before that, so that its failure is none of a time after it.
+    let later = late + 2 * policy.reset_timeout;
+    let third = probe(&breaker, later);
+    assert_eq!(second.record(Signal::Failure, &policy, later), None);
+    let answered = third.record(Signal::Success, &policy, later);
     assert_eq!(answered, Some(moved(Phase::HalfOpen, Phase::Closed)));
 }
 

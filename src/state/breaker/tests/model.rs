@@ -18,7 +18,7 @@ struct Model {
     /// The last probe that is out, and when it began.
     probe: Option<(usize, Duration)>,
     /// All probes since everything was forgotten.
-    probes: Vec<usize>,
+    probes: Vec<(usize, Duration)>,
     /// The rest after `failed` was ended, and whether that was done once already.
     rest_ended: bool,
     hastened: bool,
@@ -85,7 +85,7 @@ impl Model {
 
     /// Whether a probe keeps others out.
     fn is_probing(&self) -> bool {
-        self.probe.is_some_and(|(_, begun)| self.now.saturating_sub(begun) < 12 * SECOND)
+        self.probe.is_some_and(|(_, begun)| self.now.saturating_sub(begun) < 25 * SECOND)
     }
 
     fn count(&mut self, failed: bool) {
@@ -98,8 +98,10 @@ impl Model {
         if newest {
             self.probe = None;
         }
-        let known = by.is_some_and(|by| self.probes.contains(&by));
-        let probing = newest || known && signal == Signal::Success;
+        let known = self.probes.iter().find(|(probe, _)| Some(*probe) == by);
+        let failed = self.failed.map(|(at, _)| at).max(self.permanent.last().copied());
+        let is_news = |begun| signal == Signal::Success || failed.is_none_or(|last| last < begun);
+        let probing = newest || known.is_some_and(|(_, begun)| is_news(*begun));
         let permanent = signal == Signal::Permanent && !policy.permanent_base_timeout.is_zero();
         if probing && signal == Signal::Success {
             *self = Self { now: self.now, ..Self::default() };
@@ -233,7 +235,7 @@ proptest! {
                             prop_assert!(!model.is_probing(), "two probes at once");
                             begun += 1;
                             model.probe = Some((begun, model.now));
-                            model.probes.push(begun);
+                            model.probes.push((begun, model.now));
                             permits.push((begun, permit));
                         }
                         (got, expected) => prop_assert!(false, "{got:?} for {expected:?}"),
