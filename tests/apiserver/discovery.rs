@@ -8,7 +8,6 @@ use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::rbac::v1::PolicyRule;
@@ -156,15 +155,11 @@ async fn a_pod_is_asked_while_it_is_ready_by_a_gateway_of_the_least_rights() {
     let gateway = modest_gateway(&tenant, &rights).await;
     tenant.admit_caller().await;
     tenant.apply(route("chat", &[target()])).await;
-    let refusal = gateway.refuses(KEY, "chat", StatusCode::SERVICE_UNAVAILABLE).await;
-    assert!(refusal.text().contains("there is no Service"), "{}", refusal.text());
+    gateway.has_no_target(KEY, "chat", "there is no Service").await;
 
     service(&tenant).await;
     pod(&tenant, "pool-0", json!({"app": "pool"}), address).await;
-    eventually("no ready endpoint", async || {
-        gateway.chat(KEY, "chat").await.text().contains("no endpoint of Service")
-    })
-    .await;
+    gateway.has_no_target(KEY, "chat", "no endpoint of Service").await;
     slice(&tenant, "pool-a", server.addr(), ready()).await;
     gateway.serves(KEY, "chat", "pool").await;
     assert_eq!(endpoints(&gateway).await, [server.addr().to_string()]);
@@ -224,8 +219,7 @@ async fn endpoints_come_and_go_with_their_slices_and_leave_no_ghosts() {
     assert!(answer.text().contains("Served by two."), "{}", answer.text());
 
     tenant.api::<Service>().delete("pool", &DeleteParams::default()).await.expect("it was there");
-    let refusal = gateway.refuses(KEY, "chat", StatusCode::SERVICE_UNAVAILABLE).await;
-    assert!(refusal.text().contains("there is no Service"), "{}", refusal.text());
+    gateway.has_no_target(KEY, "chat", "there is no Service").await;
     unresolved(&tenant, "ServiceNotFound").await;
 }
 
@@ -243,12 +237,8 @@ async fn an_address_in_a_slice_is_not_believed_without_a_pod_that_has_it() {
     slice(&tenant, "written-by-hand", victim.addr(), ready()).await;
     tenant.apply(route("chat", &[target()])).await;
 
-    let refusal = gateway.refuses(KEY, "chat", StatusCode::SERVICE_UNAVAILABLE).await;
-    eventually("the address to be refused", async || {
-        let text = gateway.chat(KEY, "chat").await;
-        text.text().contains("do not belong to pods that the Service selects")
-    })
-    .await;
+    let why = "do not belong to pods that the Service selects";
+    let refusal = gateway.has_no_target(KEY, "chat", why).await;
     assert!(refusal.text().contains("Service `"), "{}", refusal.text());
     assert_eq!(victim.count(), 0);
     unresolved(&tenant, "AddressNotPermitted").await;
@@ -267,10 +257,7 @@ async fn a_role_that_lacks_pods_is_named_and_the_operators_word_does_instead() {
     tenant.apply(route("chat", &[target()])).await;
     let rights = [("", "services"), ("discovery.k8s.io", "endpointslices")];
     let gateway = modest_gateway(&tenant, &rights).await;
-    eventually("the missing right to be named", async || {
-        gateway.chat(KEY, "chat").await.text().contains("role does not let it read pods")
-    })
-    .await;
+    gateway.has_no_target(KEY, "chat", "role does not let it read pods").await;
 
     let flags = vec![format!("--allow-upstream-cidr={address}/32")];
     let trusting = Gateway::start_with(&tenant, Options { token: None, flags }).await;

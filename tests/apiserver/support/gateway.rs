@@ -114,6 +114,18 @@ impl Gateway {
         })
         .await
     }
+
+    /// Waits until a request for `model` is turned away for want of a target, in these words: what a
+    /// gateway has not read yet is another reason, and passes.
+    pub(crate) async fn has_no_target(&self, key: &str, model: &str, why: &str) -> Answer {
+        let what = format!("`{model}` to have no target, because \"{why}\"");
+        eventually_some(&what, async || {
+            let answer = self.chat(key, model).await;
+            let unavailable = answer.status == StatusCode::SERVICE_UNAVAILABLE;
+            (unavailable && answer.text().contains(why)).then_some(answer)
+        })
+        .await
+    }
 }
 
 /// The ports, once the log says them.
