@@ -168,15 +168,13 @@ fn compile_routes(
     by_age.sort_by(|a, b| names::by_age(read[*a].raw, read[*b].raw, input.tenancy));
     let ownership = Ownership::settle(by_age.into_iter().map(|index| {
         let accepted = &read[index];
-        (index, accepted.raw, accepted.patterns.as_slice())
+        (index, accepted.raw, &*accepted.patterns)
     }));
     // They come sorted.
     let exists = |name: &ObjectName| read.binary_search_by(|one| one.raw.name.cmp(name)).is_ok();
     let mut routes = Vec::with_capacity(read.len());
     for (index, (accepted, mut notes)) in read.iter().zip(notes).enumerate() {
-        if let Ok(served) = &accepted.served {
-            output.last_good.remember_route(accepted.raw, served.generation, served.spec.clone());
-        }
+        output.last_good.remember_route(accepted);
         let owners = ownership.owners(accepted.raw, &accepted.patterns);
         let models = owners.map(|(pattern, owner)| {
             let owner = owner.unwrap_or(index);

@@ -130,6 +130,10 @@ impl Notes {
             .any(|found| found.condition == condition && found.severity == Severity::Error)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.findings.is_empty()
+    }
+
     pub(super) fn into_findings(self) -> Vec<Finding> {
         self.findings
     }

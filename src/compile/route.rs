@@ -26,15 +26,18 @@ pub(super) struct Accepted<'s> {
     pub(super) raw: &'s Raw,
     /// What is served of it; or, where nothing of it ever made sense, what is wrong with it.
     pub(super) served: Result<Served, Fault>,
-    pub(super) patterns: Vec<ModelPattern>,
+    pub(super) patterns: Arc<[ModelPattern]>,
     admission: Admission,
+    /// Nothing is to be said of the spec, so that nothing is lost by not reading it again.
+    pub(super) is_faultless: bool,
 }
 
 /// A spec that can be served: the newest, or the last good one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Served {
     pub(super) spec: Arc<ModelRouteSpec>,
     pub(super) generation: i64,
+    patterns: Arc<[ModelPattern]>,
     strategy: &'static dyn Strategy,
 }
 
@@ -43,11 +46,9 @@ pub(super) struct Served {
 /// Without a last good one the route keeps its names and answers nothing: a broken edit must not
 /// hand a name to another route because a replica was restarted.
 pub(super) fn accept<'s>(raw: &'s Raw, notes: &mut Notes, input: Input<'_>) -> Accepted<'s> {
-    for fault in decode::unknown_fields(Kind::ModelRoute, raw) {
-        // In a grant it is an error, which is told below.
-        if !fault.path.starts_with("spec.allowedNamespaces.") {
-            notes.warning(ConditionType::Accepted, fault);
-        }
+    let read = input.last_good.faultless(raw);
+    if read.is_none() {
+        note_unknown_fields(raw, notes);
     }
     let own = &raw.name.namespace;
     let admission = decode::grant(Kind::ModelRoute, raw).and_then(|grant| {
@@ -57,33 +58,39 @@ pub(super) fn accept<'s>(raw: &'s Raw, notes: &mut Notes, input: Input<'_>) -> A
         Ok(admission) => (admission, None),
         Err(fault) => (grant::nobody(), Some(fault)),
     };
-    let spec = match grant_fault {
-        None => decode::spec(raw),
-        Some(fault) => Err(fault),
+    let served = match (grant_fault, read) {
+        (Some(fault), _) => Err(fault),
+        (None, Some(read)) => Ok(read.clone()),
+        (None, None) => decode::spec(raw).and_then(|spec| check(raw, spec)),
     };
-    let fault = match spec.and_then(|spec| check(raw, spec)) {
-        Ok((spec, patterns, strategy)) => {
-            let served = Served { spec: Arc::new(spec), generation: raw.generation, strategy };
-            return Accepted { raw, served: Ok(served), patterns, admission };
+    let (served, patterns) = match served {
+        Ok(served) => {
+            let (patterns, is_faultless) = (served.patterns.clone(), notes.is_empty());
+            return Accepted { raw, served: Ok(served), patterns, admission, is_faultless };
         }
-        Err(fault) => fault,
+        Err(fault) => {
+            notes.error(ConditionType::Accepted, fault.clone());
+            match stand_in(raw, notes, input.last_good) {
+                Some(served) => (Ok(served.clone()), served.patterns.clone()),
+                None => (Err(fault), names::stated(raw).into()),
+            }
+        }
     };
-    notes.error(ConditionType::Accepted, fault.clone());
-    let Some((served, patterns)) = stand_in(raw, notes, input.last_good) else {
-        return Accepted { raw, served: Err(fault), patterns: names::stated(raw), admission };
-    };
-    Accepted { raw, served: Ok(served), patterns, admission }
+    Accepted { raw, served, patterns, admission, is_faultless: false }
+}
+
+fn note_unknown_fields(raw: &Raw, notes: &mut Notes) {
+    for fault in decode::unknown_fields(Kind::ModelRoute, raw) {
+        // In a grant it is an error, which is told for the grant.
+        if !fault.path.starts_with("spec.allowedNamespaces.") {
+            notes.warning(ConditionType::Accepted, fault);
+        }
+    }
 }
 
 /// The last good version of a route that cannot be served as it is.
-fn stand_in(
-    raw: &Raw,
-    notes: &mut Notes,
-    last_good: &LastGood,
-) -> Option<(Served, Vec<ModelPattern>)> {
+fn stand_in<'g>(raw: &Raw, notes: &mut Notes, last_good: &'g LastGood) -> Option<&'g Served> {
     let good = last_good.route(raw)?;
-    // A spec that made sense makes sense still: what is checked here depends on nothing else.
-    let (spec, patterns, strategy) = check(raw, ModelRouteSpec::clone(&good.spec)).ok()?;
     let version = match good.generation {
         0 => "the version before it".to_owned(),
         generation => format!("generation {generation}"),
@@ -92,14 +99,12 @@ fn stand_in(
         "cannot be served as it is, so {version} is served until it is mended; a restart loses that"
     );
     notes.error(ConditionType::Programmed, Fault::new(Reason::StaleGeneration, "spec", message));
-    Some((Served { spec: Arc::new(spec), generation: good.generation, strategy }, patterns))
+    Some(good)
 }
 
-type Checked = (ModelRouteSpec, Vec<ModelPattern>, &'static dyn Strategy);
-
-/// What makes a spec unfit as a whole, and not just one target of it.
-fn check(raw: &Raw, spec: ModelRouteSpec) -> Result<Checked, Fault> {
-    let patterns = names::of_route(raw, &spec)?;
+/// Refuses what makes a spec unfit as a whole, and not just one target of it.
+fn check(raw: &Raw, spec: ModelRouteSpec) -> Result<Served, Fault> {
+    let patterns = names::of_route(raw, &spec)?.into();
     if spec.targets.is_empty() {
         let message = "must hold at least one target";
         return Err(Fault::new(Reason::Invalid, "spec.targets", message));
@@ -124,7 +129,7 @@ fn check(raw: &Raw, spec: ModelRouteSpec) -> Result<Checked, Fault> {
     policy::check(&spec)?;
     let strategy = balancing::strategy(&spec)?;
     balancing::check(&spec)?;
-    Ok((spec, patterns, strategy))
+    Ok(Served { spec: Arc::new(spec), generation: raw.generation, patterns, strategy })
 }
 
 /// Compiles a route, whose names are settled already.
@@ -165,7 +170,7 @@ fn targets(
 }
 
 fn route(accepted: &Accepted<'_>, targets: Vec<Arc<Target>>) -> Route {
-    let Accepted { raw, served, patterns, admission } = accepted;
+    let Accepted { raw, served, patterns, admission, .. } = accepted;
     let (spec, generation, strategy, unreadable) = match served {
         Ok(served) => (Some(&*served.spec), served.generation, served.strategy, None),
         Err(Fault { path, message, .. }) => {

@@ -89,7 +89,7 @@ pub struct Route {
     /// When the object was made, in seconds since 1970; 0 for objects from files.
     pub created: i64,
     /// The names that the spec states, whether owned or lost to an older route.
-    pub models: Vec<ModelPattern>,
+    pub models: Arc<[ModelPattern]>,
     /// Who is answered.
     pub admission: Admission,
     /// Whether `x-backend` may pick a target.

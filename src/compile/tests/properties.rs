@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{World, route};
-use crate::api::Kind;
+use crate::api::{Kind, Reason};
 use crate::compile::{Compiled, References, references};
 use crate::table::ModelPattern;
 
@@ -164,6 +165,21 @@ proptest! {
     }
 
     #[test]
+    fn a_route_that_is_not_read_again_is_compiled_as_if_it_were(
+        routes in objects(a_route()), stores in objects(a_store()),
+    ) {
+        let mut known = world(&routes, &stores, &Vec::new());
+        known.compile();
+        let mut anew = world(&routes, &stores, &Vec::new());
+        for world in [&mut known, &mut anew] {
+            world.labels("a", &[("tier", "lead")]);
+            world.labels("c", &[("tier", "gold")]);
+            world.no_secret("b/keys");
+        }
+        prop_assert_eq!(digest(&known.compile().0), digest(&anew.compile().0));
+    }
+
+    #[test]
     fn routes_are_sorted_as_lookups_need_them(routes in objects(a_route())) {
         let compiled = world(&routes, &Vec::new(), &Vec::new()).compile().0;
         prop_assert!(compiled.table.routes.is_sorted_by(|a, b| a.name < b.name));
@@ -251,6 +267,26 @@ fn five_thousand_routes_in_one_namespace_are_compiled() {
     assert_eq!(outcome.0.table.routes.len(), 5_000);
     assert_eq!(outcome.asks("a", "model-4999").as_deref(), Some("a/r4999"));
     assert_eq!(outcome.errors(), Vec::<String>::new());
+}
+
+#[test]
+fn a_route_that_has_not_changed_is_not_read_again() {
+    let mut world = World::new();
+    world.route("a/same", route(&["gpt"]));
+    world.route("a/odd", json!({"targets": route(&[])["targets"], "unheardOf": true}));
+    let read = |world: &World, index: usize| {
+        let raw = &world.snapshot.routes[index];
+        world.last_good.route(raw).expect("it makes sense").spec.clone()
+    };
+    world.compile();
+    let (same, odd) = (read(&world, 0), read(&world, 1));
+    let outcome = world.compile();
+    assert!(Arc::ptr_eq(&same, &read(&world, 0)));
+    assert!(!Arc::ptr_eq(&odd, &read(&world, 1)), "what is wrong with it is found by reading");
+    outcome.tells("a/odd", "spec.unheardOf", Reason::UnknownField, "spelling");
+
+    world.route("a/same", route(&["gpt", "other"]));
+    assert_eq!(world.compile().asks("a", "other").as_deref(), Some("a/same"));
 }
 
 #[test]
