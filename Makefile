@@ -111,6 +111,10 @@ faults: ## What callers get while a provider fails: a table, by OpenAI's SDK and
 bench: ## Measure the gateway, as the image has it, beside a bare proxy (ARGS='...')
 	cargo bench $(CARGO_FLAGS) --features jemalloc --bench gateway -- $(ARGS)
 
+.PHONY: scale
+scale: ## Thousands of routes in a cluster of processes: time to traffic, start, memory (ARGS='1 1000'; root)
+	@e2e/scale/run $(ARGS)
+
 ##@ Check
 
 .PHONY: fmt

@@ -40,6 +40,8 @@ mod compressed;
 mod connections;
 #[path = "dataplane/counting.rs"]
 mod counting;
+#[path = "dataplane/dashboards.rs"]
+mod dashboards;
 #[path = "dataplane/drain.rs"]
 mod drain;
 #[path = "dataplane/embeddings.rs"]

@@ -8,6 +8,7 @@ from snapshot import everything
 
 OPTIONS = [
     "autoscaling.enabled=true",
+    "dashboards.enabled=true",
     "networkPolicy.enabled=true",
     "networkPolicy.restrictEgress=true",
     "ingress.enabled=true",
