@@ -69,6 +69,9 @@ use exchange::Exchange;
 use failover::{Failover, Unanswered};
 use resolve::Taken;
 
+/// A gateway reads its resources in about a second; longer waits are an API server's.
+const RETRY_WHEN_READY: Duration = Duration::from_secs(1);
+
 /// What all requests share.
 #[derive(Debug)]
 pub struct Gateway {
@@ -204,6 +207,12 @@ async fn after(time: Option<Duration>) {
     }
 }
 
+fn not_ready() -> ProxyError {
+    let message = "the gateway has just been started and has not read its routes yet; its `/readyz` \
+                   says what it waits for";
+    ProxyError::new(Reason::NotReady, message).retry_after(Some(RETRY_WHEN_READY))
+}
+
 fn shutting_down() -> ProxyError {
     let message = "the gateway is shutting down and cannot wait for the answer";
     ProxyError::new(Reason::ShuttingDown, message)
@@ -250,6 +259,10 @@ fn identify<B>(
     table: &RouteTable,
     request: &Request<B>,
 ) -> Result<Arc<Caller>, ProxyError> {
+    // A gateway that knows nobody yet must not tell callers that their keys are wrong.
+    if table.generation == 0 {
+        return Err(not_ready());
+    }
     let caller = identify::identify(table, request)?;
     exchange.caller = Some(Arc::clone(&caller));
     Ok(caller)

@@ -30,6 +30,9 @@ pub async fn connect() -> Result<Client, ConnectError> {
     let mut config = Config::infer().await?;
     config.connect_timeout = Some(CONNECT_LIMIT);
     config.read_timeout = Some(READ_LIMIT);
+    // kube would try again by itself, unseen and after waits that grow to minutes. Whoever asks here
+    // has a back-off of its own and says what it waits for.
+    config.default_retry = false;
     Ok(Client::try_from(config)?)
 }
 

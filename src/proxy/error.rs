@@ -44,6 +44,8 @@ pub enum Reason {
     Overloaded,
     /// The targets were too slow.
     ProviderTimeout,
+    /// The gateway has not read its resources yet.
+    NotReady,
     /// The gateway is shutting down.
     ShuttingDown,
     /// A fault of the gateway.
@@ -72,6 +74,7 @@ impl Reason {
             Self::NoTargetAvailable => "no_target_available",
             Self::Overloaded => "overloaded",
             Self::ProviderTimeout => "provider_timeout",
+            Self::NotReady => "not_ready",
             Self::ShuttingDown => "shutting_down",
             Self::Internal => "internal_error",
         }
@@ -93,7 +96,7 @@ impl Reason {
             Self::Cancelled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             Self::Throttled => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderFailed | Self::ProviderCredential => StatusCode::BAD_GATEWAY,
-            Self::NoTargetAvailable | Self::Overloaded | Self::ShuttingDown => {
+            Self::NoTargetAvailable | Self::Overloaded | Self::NotReady | Self::ShuttingDown => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::ProviderTimeout => StatusCode::GATEWAY_TIMEOUT,

@@ -8,6 +8,7 @@ pub(crate) mod crds;
 pub(crate) mod gateway;
 mod keys;
 pub(crate) mod loose;
+pub(crate) mod middlebox;
 pub(crate) mod objects;
 mod process;
 pub(crate) mod rights;

@@ -88,7 +88,11 @@ fn table() -> RouteTable {
         ambient_namespace: None,
         private_upstreams: Vec::new(),
     };
-    compile(&admitted.snapshot, &tenancy, &LastGood::default(), &StateStore::new()).table
+    let state = StateStore::new();
+    let mut table = compile(&admitted.snapshot, &tenancy, &LastGood::default(), &state).table;
+    // One that was never published answers nobody.
+    table.generation = 1;
+    table
 }
 
 /// Sends a request written as `METHOD TARGET`, lines of headers, an empty line and a body.

@@ -25,6 +25,9 @@ const UNREACHABLE_MAX: Duration = Duration::from_secs(2);
 /// The longest wait while the API server answers with an error: it may be overloaded, and a few
 /// hundred watches of a few replicas must not hold it down.
 const REFUSED_MAX: Duration = Duration::from_secs(10);
+/// What an API server that throttles asks for in `Retry-After`, which kube does not pass on: one second
+/// (priority and fairness, `429 Too Many Requests`).
+const THROTTLED_MIN: Duration = Duration::from_secs(1);
 /// A list page that takes longer hangs: the API server's own limit for a list is 60 s.
 const LIST_LIMIT: Duration = Duration::from_secs(70);
 /// After so many refusals in a row the watch starts again with a list. An API
@@ -162,7 +165,8 @@ impl Trouble {
         self.alike += 1;
         let longest = if status.is_some() { REFUSED_MAX } else { UNREACHABLE_MAX };
         // Between half and all of it, so that the watches of many replicas do not return in step.
-        doubled.min(longest).mul_f64(0.5 + fastrand::f64() / 2.0)
+        let wait = doubled.min(longest).mul_f64(0.5 + fastrand::f64() / 2.0);
+        if status == Some(429) { wait.max(THROTTLED_MIN) } else { wait }
     }
 
     /// Whether the last failure says something that the one before it did not: an API server that
@@ -263,6 +267,14 @@ mod tests {
         assert!(away.iter().all(|wait| *wait <= UNREACHABLE_MAX));
         assert!(trouble.failed(start, Some(503)) <= BACKOFF_BASE);
         assert_eq!(trouble.failures, 13, "it is still one row");
+    }
+
+    #[test]
+    fn who_throttles_is_left_alone_for_as_long_as_it_asks() {
+        let start = Instant::now();
+        let mut trouble = Trouble::default();
+        let waits: Vec<_> = (0..12).map(|_| trouble.failed(start, Some(429))).collect();
+        assert!(waits.iter().all(|wait| (THROTTLED_MIN..=REFUSED_MAX).contains(wait)), "{waits:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::caller::{Answer, ask, chat};
+use super::middlebox::Middlebox;
 use super::process::Process;
 use super::{Tenant, eventually, eventually_some};
 
@@ -43,12 +44,21 @@ impl Gateway {
 
     /// Starts one and waits only until its ports are open.
     pub(crate) async fn spawn(tenant: &Tenant<'_>, options: Options) -> Self {
+        let kubeconfig = match &options.token {
+            Some(token) => tenant.cluster.kubeconfig_with(token),
+            None => tenant.cluster.admin_kubeconfig(),
+        };
+        Self::spawn_with(tenant, &kubeconfig, options.flags).await
+    }
+
+    /// The same where something stands between it and the API server.
+    pub(crate) async fn spawn_behind(tenant: &Tenant<'_>, middlebox: &Middlebox) -> Self {
+        Self::spawn_with(tenant, &middlebox.kubeconfig(tenant.cluster), Vec::new()).await
+    }
+
+    async fn spawn_with(tenant: &Tenant<'_>, kubeconfig: &Value, further: Vec<String>) -> Self {
         let cluster = tenant.cluster;
         let replica = format!("{}-{:04x}", tenant.name, fastrand::u16(..));
-        let kubeconfig = match &options.token {
-            Some(token) => cluster.kubeconfig_with(token),
-            None => cluster.admin_kubeconfig(),
-        };
         let kubeconfig_file = cluster.path(&format!("{replica}.kubeconfig"));
         std::fs::write(&kubeconfig_file, kubeconfig.to_string()).expect("a file can be written");
 
@@ -64,7 +74,7 @@ impl Gateway {
         .into();
         flags.push(format!("--gateway-name={}", tenant.name));
         flags.push(format!("--namespace={}", tenant.namespace));
-        flags.extend(options.flags);
+        flags.extend(further);
         let environment =
             [("KUBECONFIG", kubeconfig_file.display().to_string()), ("HOSTNAME", replica.clone())];
         let program = Path::new(env!("CARGO_BIN_EXE_pilothouse"));
