@@ -151,13 +151,11 @@ fn compiled(args: &ValidateArgs, mut snapshot: Snapshot, known: &Known) -> Vec<F
 
 fn tenancy(args: &ValidateArgs) -> Tenancy {
     Tenancy {
-        gateway_name: args.gateway_name.as_str().into(),
         operator_owned: args.rules == Rules::Files,
         shared_namespaces: args.shared_namespace.iter().map(|name| name.as_str().into()).collect(),
-        anonymous: false,
-        anonymous_namespace: None,
         ambient_namespace: args.ambient_credentials_namespace.as_deref().map(Into::into),
         private_upstreams: if args.allow_private_upstreams { everywhere() } else { Vec::new() },
+        ..Tenancy::new(args.gateway_name.as_str())
     }
 }
 

@@ -98,6 +98,19 @@ pub struct Tenancy {
 }
 
 impl Tenancy {
+    /// Of a gateway whose operator has shared nothing and allowed nothing.
+    pub fn new(gateway_name: impl Into<Arc<str>>) -> Self {
+        Self {
+            gateway_name: gateway_name.into(),
+            operator_owned: false,
+            shared_namespaces: Vec::new(),
+            anonymous: false,
+            anonymous_namespace: None,
+            ambient_namespace: None,
+            private_upstreams: Vec::new(),
+        }
+    }
+
     /// Whether stores of that namespace may use what the gateway has of its own.
     pub(super) fn permits_ambient(&self, namespace: &Arc<str>) -> bool {
         self.operator_owned || self.ambient_namespace.as_ref() == Some(namespace)

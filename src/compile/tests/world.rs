@@ -28,13 +28,8 @@ impl World {
         Self {
             snapshot: Snapshot::default(),
             tenancy: Tenancy {
-                gateway_name: "default".into(),
-                operator_owned: false,
                 shared_namespaces: vec!["shared".into()],
-                anonymous: false,
-                anonymous_namespace: None,
-                ambient_namespace: None,
-                private_upstreams: Vec::new(),
+                ..Tenancy::new("default")
             },
             last_good: LastGood::default(),
             state: StateStore::new(),

@@ -15,15 +15,7 @@ fn serve(path: &Path) -> (ControlHandle, DropGuard) {
     let checker = Checker::new(&api::crds(&["Weighted"])).unwrap();
     let config = ControlConfig {
         source: Source::Folder { paths: vec![path.to_owned()], admission: Admission::new(checker) },
-        tenancy: Tenancy {
-            gateway_name: "default".into(),
-            operator_owned: true,
-            shared_namespaces: Vec::new(),
-            anonymous: true,
-            anonymous_namespace: None,
-            ambient_namespace: None,
-            private_upstreams: Vec::new(),
-        },
+        tenancy: Tenancy { operator_owned: true, anonymous: true, ..Tenancy::new("default") },
         ambient: AmbientConfig::default(),
     };
     let stop = CancellationToken::new();

@@ -23,7 +23,7 @@ fn bench() -> Bench {
     let (sender, report) = watch::channel(Arc::new(Report::default()));
     let publisher = Publisher {
         inventory: inventory.clone(),
-        tenancy: Arc::new(tenancy()),
+        tenancy: Arc::new(Tenancy::new("default")),
         cell: cell.clone(),
         state: Arc::new(StateStore::new()),
         wanted,
@@ -32,18 +32,6 @@ fn bench() -> Bench {
     let stop = CancellationToken::new();
     tokio::spawn(publisher.run(stop.clone()));
     Bench { inventory, cell, report, wanted: wants, _stop: stop.drop_guard() }
-}
-
-fn tenancy() -> Tenancy {
-    Tenancy {
-        gateway_name: "default".into(),
-        operator_owned: false,
-        shared_namespaces: Vec::new(),
-        anonymous: false,
-        anonymous_namespace: None,
-        ambient_namespace: None,
-        private_upstreams: Vec::new(),
-    }
 }
 
 /// A CredentialStore whose only key is in the Secret `secret`.

@@ -30,15 +30,7 @@ pub(in crate::control::replicas) fn compiled(state: &StateStore) -> Compiled {
         secrets: [(ObjectName::new("ai", "secret"), secret)].into(),
         ..Snapshot::default()
     };
-    let tenancy = Tenancy {
-        gateway_name: "default".into(),
-        operator_owned: true,
-        shared_namespaces: Vec::new(),
-        anonymous: false,
-        anonymous_namespace: None,
-        ambient_namespace: None,
-        private_upstreams: vec!["127.0.0.0/8".parse().unwrap()],
-    };
+    let tenancy = Tenancy { operator_owned: true, ..Tenancy::new("default") };
     compile::compile(&snapshot, &tenancy, &LastGood::default(), state)
 }
 
