@@ -49,6 +49,7 @@ pub use last_good::LastGood;
 pub use report::{ConditionReport, Details, ObjectReport, PartReport};
 pub use snapshot::*;
 
+use self::consumer::{Callers, Claimant};
 use self::credential::Stores;
 use self::finding::{Fault, Notes};
 use self::names::Ownership;
@@ -192,9 +193,14 @@ fn compile_consumers(input: Input<'_>, output: &mut Output) -> HashMap<KeyDigest
     let objects = decode::ours(Kind::Consumer, &input.snapshot.consumers, input.tenancy);
     let mut objects: Vec<_> = objects.into_values().collect();
     objects.sort_by(|(a, _), (b, _)| names::by_age(a, b, input.tenancy));
-    let mut callers = consumer::Callers::default();
-    for (raw, mut notes) in objects {
-        let report = callers.add(raw, &mut notes, input, &mut output.last_good);
+    let objects: Vec<_> =
+        objects.into_iter().map(|(raw, notes)| (Claimant::read(raw), notes)).collect();
+    let mut callers = Callers::default();
+    for (claimant, _) in &objects {
+        callers.keep(claimant, input, &mut output.last_good);
+    }
+    for (claimant, mut notes) in objects {
+        let report = callers.add(claimant, &mut notes, input, &mut output.last_good);
         output.take(notes, report);
     }
     callers.into_map()

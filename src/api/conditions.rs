@@ -109,7 +109,7 @@ reasons! {
     AmbientNotPermitted,
     /// A key's value cannot be used: it is empty, too short, or no text for a header.
     InvalidKey,
-    /// The key belongs to an older Consumer already.
+    /// The key belongs to another Consumer already.
     KeyConflict,
     /// `spec.disabled` is set.
     Disabled,

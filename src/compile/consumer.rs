@@ -16,6 +16,19 @@ use crate::table::{Caller, KeyDigest, ModelPattern, ModelSet, ObjectName};
 /// nobody can guess.
 const SHORTEST_KEY: usize = 16;
 
+/// A Consumer as it was read, or why it is refused.
+#[derive(Debug)]
+pub(super) struct Claimant<'r> {
+    raw: &'r Raw,
+    accepted: Result<(ConsumerSpec, ModelSet), Vec<Fault>>,
+}
+
+impl<'r> Claimant<'r> {
+    pub(super) fn read(raw: &'r Raw) -> Self {
+        Self { raw, accepted: accept(raw) }
+    }
+}
+
 /// Callers by the digest of their key, while Consumers are compiled one after the other, the oldest
 /// first.
 #[derive(Debug, Default)]
@@ -31,16 +44,48 @@ impl Callers {
         self.callers
     }
 
+    /// Leaves a Consumer the keys that it had, to be called for all before any is [added](Self::add).
+    ///
+    /// A digest is no secret, so that an older Consumer may write one into its spec that it has read
+    /// in a younger one: the callers with that key would be led to somebody else's routes. Also a
+    /// Consumer that cannot be read, or whose Secret cannot, keeps what it had: it lets nobody in,
+    /// and nobody else may take it in the meantime.
+    pub(super) fn keep(&mut self, one: &Claimant<'_>, input: Input<'_>, next: &mut LastGood) {
+        let (raw, had) = (one.raw, input.last_good.keys(one.raw));
+        if had.is_empty() {
+            return;
+        }
+        let Ok((spec, _)) = &one.accepted else {
+            for key in had {
+                self.claim(raw, key.clone(), next);
+            }
+            return;
+        };
+        for key in &spec.api_keys {
+            let source = &key.value_from;
+            let digest = digest(raw, key, "", input.snapshot);
+            for own in had.iter().filter(|own| own.source == *source) {
+                let has_still = match &digest {
+                    Ok(digest) => own.digest == *digest,
+                    Err(fault) => is_unread(fault),
+                };
+                if has_still {
+                    self.claim(raw, own.clone(), next);
+                }
+            }
+        }
+    }
+
     /// Compiles one Consumer. One that cannot be read in full is refused: it may have lost a
-    /// restriction. What it owned stays its own. `next` is told who owns what.
+    /// restriction. `next` is told who owns what.
     pub(super) fn add(
         &mut self,
-        raw: &Raw,
+        one: Claimant<'_>,
         notes: &mut Notes,
         input: Input<'_>,
         next: &mut LastGood,
     ) -> ObjectReport {
-        let accepted = accept(raw);
+        let Claimant { raw, accepted } = one;
         let mut keys = Vec::new();
         let mut disabled = false;
         let is_accepted = accepted.is_ok();
@@ -56,9 +101,6 @@ impl Callers {
                 keys = self.add_keys(raw, &spec, &caller, notes, input, next);
             }
             Err(faults) => {
-                for key in input.last_good.keys(raw) {
-                    self.claim(raw, key.clone(), next);
-                }
                 for fault in faults {
                     notes.error(ConditionType::Accepted, fault);
                 }
@@ -117,16 +159,11 @@ impl Callers {
             let path = format!("spec.apiKeys[{index}]");
             let source = &key.value_from;
             let digest = digest(raw, key, &path, input.snapshot);
-            if matches!(&digest, Err(fault) if is_unread(fault)) {
-                // It lets nobody in, and nobody else may take it in the meantime.
-                for key in input.last_good.keys(raw).iter().filter(|key| key.source == *source) {
-                    self.claim(raw, key.clone(), next);
-                }
-            }
             let added = digest.and_then(|digest| {
                 if !self.claim(raw, OwnKey { source: source.clone(), digest }, next) {
                     // Not said whose: that would tell one tenant about another.
-                    let message = "this key belongs to an older Consumer: make a new one";
+                    let message = "this key belongs to another Consumer, which had it first: make \
+                                   a new one";
                     return Err(Fault::new(Reason::KeyConflict, path, message));
                 }
                 if !spec.disabled {

@@ -46,7 +46,7 @@ fn a_key_belongs_to_the_older_consumer() {
     world.consumer("a/younger", consumer());
     let outcome = world.compile();
     assert_eq!(outcome.who(KEY).as_deref(), Some("z/older"));
-    outcome.tells("a/younger", "spec.apiKeys[0]", Reason::KeyConflict, "older Consumer");
+    outcome.tells("a/younger", "spec.apiKeys[0]", Reason::KeyConflict, "another Consumer");
     let told = outcome.0.findings.iter().all(|found| !found.message.contains("z/older"));
     assert!(told, "one tenant learns nothing about another");
     assert!(outcome.condition(Kind::Consumer, "z/older", ConditionType::Ready).holds);
@@ -63,7 +63,7 @@ fn a_disabled_consumer_is_turned_away_and_keeps_its_key() {
     assert_eq!(outcome.who(KEY), None, "neither the one nor the other");
     let ready = outcome.condition(Kind::Consumer, "a/off", ConditionType::Ready);
     assert_eq!((ready.holds, ready.reason), (false, Reason::Disabled));
-    outcome.tells("b/on", "spec.apiKeys[0]", Reason::KeyConflict, "older Consumer");
+    outcome.tells("b/on", "spec.apiKeys[0]", Reason::KeyConflict, "another Consumer");
 }
 
 #[test]
@@ -76,8 +76,8 @@ fn a_key_that_is_given_twice_is_not_taken_from_its_owner() {
     world.consumer("b/younger", twice);
     let outcome = world.compile();
     assert_eq!(outcome.who(KEY).as_deref(), Some("a/older"));
-    outcome.tells("b/younger", "spec.apiKeys[0]", Reason::KeyConflict, "older Consumer");
-    outcome.tells("b/younger", "spec.apiKeys[1]", Reason::KeyConflict, "older Consumer");
+    outcome.tells("b/younger", "spec.apiKeys[0]", Reason::KeyConflict, "another Consumer");
+    outcome.tells("b/younger", "spec.apiKeys[1]", Reason::KeyConflict, "another Consumer");
 }
 
 /// An older Consumer with a key from a Secret, and a younger one that wants the same key.
@@ -95,7 +95,7 @@ fn nobody_has_the_key(world: &mut World) {
     for _ in 0..2 {
         let outcome = world.compile();
         assert_eq!(outcome.who(KEY), None);
-        outcome.tells("b/younger", "spec.apiKeys[0]", Reason::KeyConflict, "older Consumer");
+        outcome.tells("b/younger", "spec.apiKeys[0]", Reason::KeyConflict, "another Consumer");
     }
 }
 
@@ -167,6 +167,23 @@ fn a_key_is_kept_as_a_digest_that_nobody_can_print() {
     world.compile();
     let shown = format!("{:?}", world.last_good);
     assert!(shown.contains("KeyDigest(..)") && !shown.contains(KEY), "{shown}");
+}
+
+#[test]
+fn a_key_stays_with_whom_it_was_when_an_older_consumer_takes_its_digest_up() {
+    let mut world = World::new();
+    world.consumer("b/older", with_digest("what-it-had-before-that-day"));
+    world.consumer("a/younger", with_digest(KEY));
+    assert_eq!(world.compile().who(KEY).as_deref(), Some("a/younger"));
+    world.consumer("b/older", with_digest(KEY));
+    // Twice: what one compile keeps, the next must keep as well.
+    for _ in 0..2 {
+        let outcome = world.compile();
+        assert_eq!(outcome.who(KEY).as_deref(), Some("a/younger"));
+        outcome.tells("b/older", "spec.apiKeys[0]", Reason::KeyConflict, "another Consumer");
+    }
+    world.consumer("a/younger", with_digest("a-key-that-was-made-anew"));
+    assert_eq!(world.compile().who(KEY).as_deref(), Some("b/older"), "it is free");
 }
 
 #[test]

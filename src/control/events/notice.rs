@@ -112,7 +112,7 @@ fn of_key(before: Option<&Value>, after: &Value) -> Option<Notice> {
     let (warning, word, note) = if reason == refused {
         (true, "KeyRefused", format!("the provider does not accept the key `{name}`"))
     } else if reason == Reason::KeyConflict.as_str() {
-        (true, reason, format!("the key `{name}` belongs to an older Consumer"))
+        (true, reason, format!("the key `{name}` belongs to another Consumer"))
     } else if old == refused && reason.is_empty() {
         (false, "KeyAccepted", format!("the key `{name}` is used again"))
     } else {
