@@ -19,7 +19,7 @@ pub(super) const MODEL_NAME: &str = r"^[^\p{Z}\p{Cc}]+$";
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
     /// The Secret's name. It must be in the namespace of the object that refers to it.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
     /// The entry of the Secret's `data`, for example `api-key`.
     #[schemars(length(min = 1, max = 253))]

@@ -56,6 +56,8 @@ impl<'a> Source<'a> {
     /// Notes what has to be fetched.
     pub(super) fn note(self, references: &mut References) {
         match self {
+            // What is no name would be a watch that fails for ever.
+            Self::Secret(name, _) if !can_exist(&name.name) => false,
             Self::Secret(name, _) => references.secrets.insert(name),
             Self::Ambient(source) => references.ambient.insert(source),
         };
@@ -84,6 +86,10 @@ impl<'a> Source<'a> {
                         format!("there is no Secret `{}`, or it may not be read", name.name);
                     fault(Reason::SecretNotFound, "secretKeyRef.name", message)
                 }
+                None if !can_exist(&name.name) => {
+                    let message = format!("no Secret can be named `{}`", name.name);
+                    fault(Reason::SecretNotFound, "secretKeyRef.name", message)
+                }
                 None => {
                     let message = format!("Secret `{}` has not been read yet", name.name);
                     fault(Reason::Pending, "secretKeyRef.name", message)
@@ -102,6 +108,15 @@ impl<'a> Source<'a> {
             }
         }
     }
+}
+
+/// Whether an API server would take that name for a Secret (a DNS subdomain of RFC 1123).
+fn can_exist(name: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.starts_with(alphanumeric)
+        && name.ends_with(alphanumeric)
+        && name.len() <= 253
+        && name.chars().all(|c| alphanumeric(c) || matches!(c, '-' | '.'))
 }
 
 fn stays_inside(path: &str) -> bool {

@@ -23,6 +23,20 @@ fn keys_of(outcome: &Outcome, route: &str) -> Vec<String> {
 }
 
 #[test]
+fn what_can_be_no_name_of_a_secret_is_never_asked_for() {
+    for name in ["../a/secrets/key", "a/key", "key,metadata.namespace=a", "key?x=", "Key", "-key"] {
+        let mut world = World::new();
+        let mut store = key_store();
+        store["apiKey"]["keys"][0]["valueFrom"]["secretKeyRef"]["name"] = json!(name);
+        world.store("b/s", store);
+        let outcome = world.compile();
+        let path = "spec.apiKey.keys[0].valueFrom.secretKeyRef.name";
+        outcome.tells("b/s", path, Reason::SecretNotFound, "no Secret can be named");
+        assert!(outcome.0.references.secrets.is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn a_store_of_the_own_namespace_is_used() {
     let mut world = World::new();
     world.secret("a/keys", "key", "sk-test\n");
