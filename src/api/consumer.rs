@@ -46,8 +46,9 @@ use super::{KeyStatus, SecretKeyRef};
     printcolumn(
         name = "Message",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
-        priority = 1
+        json_path = ".status.message",
+        priority = 1,
+        description = "What is wrong first"
     )
 )]
 #[serde(rename_all = "camelCase")]
@@ -123,7 +124,7 @@ pub struct ConsumerStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 
-    /// The keys by name: never a value, nor a part of one. One that an older Consumer has is
+    /// The keys by name: never a value, nor a part of one. One that another Consumer had first is
     /// `Unresolved` with the reason `KeyConflict`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -134,4 +135,10 @@ pub struct ConsumerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub usable_keys: Option<String>,
+
+    /// What is wrong first, for a table: the message of the first condition that is not `True`, else
+    /// the state of the first key that is not as it should be. Unset when all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
 }

@@ -59,8 +59,9 @@ pub use source::{EnvSource, FileSource, KeySource};
     printcolumn(
         name = "Message",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
-        priority = 1
+        json_path = ".status.message",
+        priority = 1,
+        description = "What is wrong first"
     )
 )]
 #[x_kube(
@@ -167,6 +168,12 @@ pub struct CredentialStoreStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub usable_keys: Option<String>,
+
+    /// What is wrong first, for a table: the message of the first condition that is not `True`, else
+    /// the state of the first key that is not as it should be. Unset when all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
 }
 
 /// How one key fares.

@@ -69,8 +69,9 @@ use super::{
     printcolumn(
         name = "Message",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"ResolvedRefs\")].message",
-        priority = 1
+        json_path = ".status.message",
+        priority = 1,
+        description = "What is wrong first"
     )
 )]
 #[serde(rename_all = "camelCase")]

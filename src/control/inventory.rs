@@ -268,11 +268,11 @@ impl Inventory {
     }
 
     /// Records a status that was just written, ahead of the watch event that will say the same.
-    pub(super) fn set_status(&self, kind: Kind, name: &ObjectName, uid: &str, status: Value) {
+    pub(super) fn set_status(&self, kind: Kind, name: &ObjectName, uid: &str, status: Arc<Value>) {
         let mut contents = self.contents.lock();
         let known = contents.objects.get_mut(&kind).and_then(|known| known.get_mut(name));
         if let Some(object) = known.filter(|object| *object.raw.uid == *uid) {
-            object.status = Arc::new(status);
+            object.status = status;
         }
     }
 

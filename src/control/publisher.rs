@@ -159,7 +159,10 @@ impl Publisher {
             report.compile_duration = compile_duration;
             report.publish_delay = publish_delay;
             report.findings = findings.into();
-            report.objects = reports.into();
+            // Endpoints come and go all the time, of which no object tells anything.
+            if *report.objects != *reports {
+                report.objects = reports.into();
+            }
             report.counts = counts;
         });
         self.retain();

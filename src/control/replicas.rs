@@ -45,7 +45,7 @@ use std::time::Duration;
 pub(super) use self::fleet::{Fleet, Follower};
 pub(super) use self::keeper::Keeper;
 use self::mark::Mark;
-pub(super) use self::view::{Serving, View};
+pub(super) use self::view::{Absence, Serving, View};
 #[cfg(test)]
 pub(super) use self::word::Word;
 

@@ -23,7 +23,8 @@ pub struct Report {
     pub failed_parts: u64,
     /// What is wrong with the resources.
     pub findings: Arc<[Finding]>,
-    /// What holds for each resource of this gateway, for its status.
+    /// What holds for each resource of this gateway, for its status. Reports in a row that say the
+    /// same share it.
     pub objects: Arc<[ObjectReport]>,
     /// How many resources there are.
     pub counts: Counts,

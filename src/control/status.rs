@@ -11,6 +11,7 @@ mod programmed;
 mod render;
 mod start;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,9 @@ const COMPARE_EVERY: Duration = Duration::from_secs(10);
 const REST_FACTOR: u32 = 4;
 /// The least time between two comparisons for news of other replicas, whose Leases come in crowds.
 const SETTLE: Duration = Duration::from_millis(50);
+/// How old a view may be that a status is made of: the writes of one pass over thousands of routes
+/// take minutes. To look anew takes tens of milliseconds with as many routes.
+const VIEW_AGE: Duration = Duration::from_secs(1);
 
 /// The writer.
 #[derive(Clone)]
@@ -78,7 +82,7 @@ enum Pass {
     Complete(Option<Instant>),
     /// Some could not be written.
     Failed,
-    /// Leadership was lost or a newer report came.
+    /// Leadership was lost, the other replicas are out of sight, or a newer report came.
     Interrupted,
 }
 
@@ -89,6 +93,10 @@ struct Progress {
     last: Option<ObjectRef>,
     last_error: Option<String>,
     patience: Patience,
+    /// Fields that the API server has left out of what was written in this pass: its definitions are
+    /// of an older release. They are not missed then, or each status would be written for ever; one
+    /// write in each pass finds out whether they are stored by now.
+    left_out: BTreeSet<String>,
 }
 
 /// What is to be done about the status of one object.
@@ -109,15 +117,17 @@ impl StatusWriter {
         let mut progress = Progress::default();
         while self.leadership.gained().await {
             let report = self.report.borrow_and_update().clone();
-            let fleet = self.fleet.borrow_and_update().clone();
+            self.fleet.mark_unchanged();
             let began = Instant::now();
-            let counts = !self.draining.is_cancelled();
-            let view = View::new(self.cell.current(), &report.objects, &fleet, counts);
-            let wait = match self.pass(&report, &view, &mut pace, &mut progress).await {
-                Pass::Complete(None) => COMPARE_EVERY,
-                Pass::Complete(Some(at)) => (at - Instant::now()).min(COMPARE_EVERY),
-                Pass::Failed => RETRY,
-                Pass::Interrupted => continue,
+            let wait = match self.view(&report) {
+                // News of the other replicas comes of itself.
+                None => COMPARE_EVERY,
+                Some(view) => match self.pass(&report, view, &mut pace, &mut progress).await {
+                    Pass::Complete(None) => COMPARE_EVERY,
+                    Pass::Complete(Some(at)) => (at - Instant::now()).min(COMPARE_EVERY),
+                    Pass::Failed => RETRY,
+                    Pass::Interrupted => continue,
+                },
             };
             let rest = SETTLE.max(began.elapsed() * REST_FACTOR).min(COMPARE_EVERY);
             let mut fleet = self.fleet.clone();
@@ -136,45 +146,59 @@ impl StatusWriter {
         }
     }
 
+    /// What all replicas say at this moment; `None` as long as the others have not been heard: a new
+    /// leader's own memory would undo what the last one told of all.
+    fn view(&self, report: &Report) -> Option<View> {
+        let counts = !self.draining.is_cancelled();
+        let fleet = self.fleet.borrow().clone();
+        View::new(self.cell.current(), &report.objects, &fleet, counts)
+    }
+
     /// Writes every status that differs: first what is new, then how targets and keys fare, which
     /// may change for thousands of routes at once. It begins behind the object that was written
     /// last, so that one that changes all the time cannot keep the others from their turn.
     async fn pass(
         &self,
         report: &Report,
-        view: &View,
+        mut view: View,
         pace: &mut Interval,
         progress: &mut Progress,
     ) -> Pass {
         let mut objects: Vec<_> = report.objects.iter().collect();
         objects.sort_unstable_by(|a, b| a.object.cmp(&b.object));
         progress.patience.retain(&report.objects);
+        progress.left_out.clear();
         let last = progress.last.as_ref();
         let begin = objects.partition_point(|one| last.is_some_and(|last| one.object <= *last));
         objects.rotate_left(begin);
         let (mut first, mut then, mut later) = (Vec::new(), Vec::new(), None::<Instant>);
         for object in objects {
-            match self.due(object, view, &mut progress.patience) {
+            match self.due(object, &view, progress) {
                 Due::Write { news: true, .. } => first.push(object),
                 Due::Write { news: false, .. } => then.push(object),
                 Due::Later(at) => later = Some(later.map_or(at, |known| known.min(at))),
                 Due::No => {}
             }
         }
-        let mut failed = false;
+        let (mut failed, mut looked) = (false, Instant::now());
         for object in first.into_iter().chain(then) {
             pace.tick().await;
             if !self.leadership.holds() || self.is_outdated(report) {
                 return Pass::Interrupted;
             }
+            if looked.elapsed() >= VIEW_AGE {
+                let Some(newer) = self.view(report) else { return Pass::Interrupted };
+                (view, looked) = (newer, Instant::now());
+            }
             // Looked at once more: the turns of thousands take minutes.
-            let due = self.due(object, view, &mut progress.patience);
+            let due = self.due(object, &view, progress);
             let Due::Write { status, before, .. } = due else { continue };
             progress.last = Some(object.object.clone());
             match self.write(object, &status).await {
-                Ok(is_there) => {
+                Ok(stored) => {
                     progress.last_error = None;
-                    if is_there {
+                    if let Some(stored) = stored {
+                        progress.left_out.extend(merge::left_out(&stored, &status));
                         self.herald.changed(object, &before, &status);
                     }
                 }
@@ -191,18 +215,17 @@ impl StatusWriter {
         if failed { Pass::Failed } else { Pass::Complete(later) }
     }
 
+    /// Whether there is a report that says something else. Reports that say the same share it.
     fn is_outdated(&self, report: &Report) -> bool {
         !Arc::ptr_eq(&self.report.borrow().objects, &report.objects)
     }
 
     /// What is to be done about the status of an object.
-    fn due(&self, report: &ObjectReport, view: &View, patience: &mut Patience) -> Due {
+    fn due(&self, report: &ObjectReport, view: &View, progress: &mut Progress) -> Due {
         let Some(stored) = self.inventory.object(report.object.kind, &report.object.name) else {
             return Due::No;
         };
-        // What others say has not been heard yet: a new leader's own memory would undo what the last one
-        // told of all.
-        if stored.raw.uid != report.uid || view.is_unread() {
+        if stored.raw.uid != report.uid {
             return Due::No;
         }
         let current = &*stored.status;
@@ -210,20 +233,21 @@ impl StatusWriter {
         let programmed = match own.map(|own| programmed::verdict(report, own, view, current)) {
             None => None,
             Some(Verdict::Stated(stated)) => {
-                patience.end(&report.object);
+                progress.patience.end(&report.object);
                 Some(stated)
             }
-            Some(Verdict::Perhaps(stated)) => match patience.until(report, Instant::now()) {
-                Some(until) => return Due::Later(until),
-                None => Some(stated),
-            },
-            // News of the other replicas comes of itself.
-            Some(Verdict::Nothing) => return Due::No,
+            Some(Verdict::Perhaps(stated)) => {
+                match progress.patience.until(report, Instant::now()) {
+                    Some(until) => return Due::Later(until),
+                    None => Some(stated),
+                }
+            }
         };
         let now = Timestamp::now();
         let mut status = render::status(report, view, programmed);
         merge::hold(&mut status, current, now);
         render::conclude(&mut status);
+        merge::leave_out(&mut status, &progress.left_out);
         match merge::merged(status, current, now) {
             Some(status) => {
                 let news = merge::newest_generation(current) != Some(report.generation);
@@ -233,8 +257,12 @@ impl StatusWriter {
         }
     }
 
-    /// Writes one status; whether the object is there still.
-    async fn write(&self, report: &ObjectReport, status: &Value) -> Result<bool, String> {
+    /// Writes one status and gives what the API server holds then; `None` if the object is gone.
+    async fn write(
+        &self,
+        report: &ObjectReport,
+        status: &Value,
+    ) -> Result<Option<Arc<Value>>, String> {
         let ObjectRef { kind, name } = &report.object;
         let resource = resource(*kind);
         let api: Api<DynamicObject> =
@@ -250,13 +278,14 @@ impl StatusWriter {
         let written = api.patch_status(&name.name, &params, &patch);
         match tokio::time::timeout(WRITE_LIMIT, written).await {
             Ok(Ok(mut object)) => {
-                let status = object.data.get_mut("status").map(Value::take).unwrap_or_default();
-                self.inventory.set_status(*kind, name, &report.uid, status);
-                Ok(true)
+                let stored = object.data.get_mut("status").map(Value::take).unwrap_or_default();
+                let stored = Arc::new(stored);
+                self.inventory.set_status(*kind, name, &report.uid, stored.clone());
+                Ok(Some(stored))
             }
             // It was deleted, or made again, meanwhile: the next report knows.
             Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.is_conflict() => {
-                Ok(false)
+                Ok(None)
             }
             Ok(Err(error)) => Err(describe(&error)),
             Err(_) => Err("the API server is slow to answer".to_owned()),

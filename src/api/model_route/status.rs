@@ -38,6 +38,12 @@ pub struct ModelRouteStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub usable_targets: Option<String>,
+
+    /// What is wrong first, for a table: the message of the first condition that is not `True`, else
+    /// the state of the first target that is not as it should be. Unset when all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
 }
 
 /// One name of a route.

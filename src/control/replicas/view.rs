@@ -1,10 +1,11 @@
 //! What all replicas together say of a route, a target or a key.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::census::{Comparison, Seen};
 use super::health::{self, Health, KeyNote, TargetNote};
-use super::word::{Said, Word, census, route_mark};
+use super::word::{Said, Word, census, is_served, route_mark};
 use super::{Fleet, Mark};
 use crate::compile::ObjectReport;
 use crate::table::{ObjectName, RouteTable};
@@ -21,7 +22,6 @@ pub(in crate::control) struct View {
 
 #[derive(Debug)]
 enum Others {
-    Unread,
     Unreadable(Arc<str>),
     Read(Vec<Other>),
 }
@@ -45,15 +45,24 @@ pub(in crate::control) enum Serving {
         serve: usize,
         /// How many there are.
         of: usize,
-        /// Those that do not.
-        for_replicas: Vec<Arc<str>>,
+        /// Those that do not, by why not.
+        absent: BTreeMap<Absence, Vec<Arc<str>>>,
         /// Whether it is known of one of them; else it is only not known that they do.
         certain: bool,
     },
-    /// The others have not been read yet.
-    Unread,
     /// The others cannot be read, and why.
     Unreadable(Arc<str>),
+}
+
+/// Why a replica does not serve a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::control) enum Absence {
+    /// It has taken the newest generation in and cannot serve it.
+    Refuses,
+    /// It has not taken the newest generation in yet.
+    Lags,
+    /// What it says is not understood.
+    Unclear,
 }
 
 /// How a target or a key fares in the eyes of all replicas that say something of it.
@@ -68,15 +77,16 @@ pub(in crate::control) struct Opinion<N> {
 }
 
 impl View {
-    /// The view of a replica whose table is `table` and whose last compile reported `objects`.
+    /// The view of a replica whose table is `table` and whose last compile reported `objects`; `None`
+    /// before the others have been read.
     pub(in crate::control) fn new(
         table: Arc<RouteTable>,
         objects: &[ObjectReport],
         fleet: &Fleet,
         counts: bool,
-    ) -> Self {
+    ) -> Option<Self> {
         let others = match fleet {
-            Fleet::Unread => Others::Unread,
+            Fleet::Unread => return None,
             Fleet::Unreadable(why) => Others::Unreadable(Arc::clone(why)),
             Fleet::Read(fleet) if fleet.is_empty() => Others::Read(Vec::new()),
             Fleet::Read(fleet) => {
@@ -93,35 +103,41 @@ impl View {
         let own = Health::read(&table);
         let alone = matches!(&others, Others::Read(others) if others.is_empty());
         // Who drains alone still serves what is running.
-        Self { own, table, counts: counts || alone, others }
+        Some(Self { own, table, counts: counts || alone, others })
     }
 
     /// Whether every ready replica serves that route as this one does.
     pub(in crate::control) fn serving(&self, route: &ObjectReport) -> Serving {
         let others = match &self.others {
-            Others::Unread => return Serving::Unread,
             Others::Unreadable(why) => return Serving::Unreadable(Arc::clone(why)),
             Others::Read(others) => others,
         };
         let mark = route_mark(route);
-        let (mut for_replicas, mut certain) = (Vec::new(), false);
+        let (mut absent, mut count, mut certain) = (BTreeMap::new(), 0, false);
         for other in others {
-            let seen = other.seen(mark);
-            if seen != Seen::Newest {
-                certain |= seen == Seen::Older;
-                for_replicas.push(Arc::clone(&other.name));
-            }
+            let Some((absence, is_known)) = other.absence(mark) else { continue };
+            certain |= is_known;
+            count += 1;
+            let names: &mut Vec<_> = absent.entry(absence).or_default();
+            names.push(Arc::clone(&other.name));
         }
-        if for_replicas.is_empty() {
+        if absent.is_empty() {
             return Serving::Everywhere;
         }
         let of = others.len() + usize::from(self.counts);
-        Serving::Waiting { serve: of - for_replicas.len(), of, for_replicas, certain }
+        Serving::Waiting { serve: of - count, of, absent, certain }
     }
 
-    /// Whether it is not known yet what other replicas say.
-    pub(in crate::control) fn is_unread(&self) -> bool {
-        matches!(self.others, Others::Unread)
+    /// The other replicas that are known to serve the newest generation of a route, for one that
+    /// this replica itself does not serve.
+    pub(in crate::control) fn served_elsewhere(&self, route: &ObjectReport) -> Vec<Arc<str>> {
+        let Others::Read(others) = &self.others else { return Vec::new() };
+        if is_served(route) {
+            return Vec::new();
+        }
+        let mark = route_mark(route);
+        let serve = others.iter().filter(|other| other.is_known_to_serve(mark));
+        serve.map(|other| Arc::clone(&other.name)).collect()
     }
 
     /// How a target of a route fares.
@@ -168,7 +184,7 @@ impl View {
     fn all<N>(&self, own: Said<N>, of: impl Fn(&Word) -> Said<N>) -> impl Iterator<Item = Said<N>> {
         let others = match &self.others {
             Others::Read(others) => &others[..],
-            Others::Unread | Others::Unreadable(_) => &[],
+            Others::Unreadable(_) => &[],
         };
         let own = (self.counts || others.is_empty()).then_some(own);
         let said = others.iter().filter_map(|other| other.said.as_ref());
@@ -177,12 +193,23 @@ impl View {
 }
 
 impl Other {
-    fn seen(&self, route: Mark) -> Seen {
-        match &self.said {
-            None => Seen::Older,
-            Some((word, _)) if word.serves.not.contains(&route) => Seen::Older,
-            Some((_, comparison)) => comparison.seen(route),
+    /// Why it does not serve that route, and whether that is known for certain; `None` if it does.
+    fn absence(&self, route: Mark) -> Option<(Absence, bool)> {
+        let Some((word, comparison)) = &self.said else { return Some((Absence::Unclear, true)) };
+        if word.serves.not.contains(&route) {
+            return Some((Absence::Refuses, true));
         }
+        match comparison.seen(route) {
+            Seen::Newest => None,
+            Seen::Older => Some((Absence::Lags, true)),
+            // Mostly it is ahead, or behind with several routes: either is over in a moment.
+            Seen::Unclear => Some((Absence::Lags, false)),
+        }
+    }
+
+    fn is_known_to_serve(&self, route: Mark) -> bool {
+        let said = self.said.as_ref();
+        said.is_some_and(|(word, _)| word.serves.tells_all()) && self.absence(route).is_none()
     }
 }
 

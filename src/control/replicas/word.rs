@@ -81,6 +81,14 @@ pub(super) fn route_mark(route: &ObjectReport) -> Mark {
     Mark::of(&["route", &route.uid])
 }
 
+/// Whether a replica that reports this serves it at that generation; what is no route, always.
+pub(super) fn is_served(object: &ObjectReport) -> bool {
+    match &object.details {
+        Details::Route { served_generation, .. } => *served_generation == Some(object.generation),
+        _ => true,
+    }
+}
+
 /// The routes of a report and the generations that were looked at.
 pub(super) fn census(objects: &[ObjectReport]) -> Census {
     let routes = objects.iter().filter(|object| object.object.kind == Kind::ModelRoute);
@@ -94,14 +102,13 @@ impl Serves {
     /// spec that one replica cannot serve no other can, so what the leader itself makes of it
     /// stands. Otherwise one tenant's broken routes would hold up everybody's status.
     pub(super) fn of(objects: &[ObjectReport]) -> Self {
-        let is_served = |object: &ObjectReport| match &object.details {
-            Details::Route { served_generation, .. } => {
-                *served_generation == Some(object.generation)
-            }
-            _ => true,
-        };
         let not = objects.iter().filter(|object| !is_served(object)).map(route_mark);
         Self { seen: census(objects).buckets(), not: not.take(LISTED).collect() }
+    }
+
+    /// Whether every route that it does not serve is in the list.
+    pub(super) fn tells_all(&self) -> bool {
+        self.not.len() < LISTED
     }
 }
 

@@ -1,5 +1,7 @@
 //! Puts times into a status and decides whether it has to be written at all.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -82,6 +84,20 @@ pub(super) fn merged(mut wanted: Value, current: &Value, now: Timestamp) -> Opti
     (!says(current, &wanted)).then_some(wanted)
 }
 
+/// The fields of `written` that are not in what was `stored` of it.
+pub(super) fn left_out(stored: &Value, written: &Value) -> Vec<String> {
+    let fields = written.as_object().into_iter().flatten();
+    let missing = fields.filter(|(name, value)| stored.get(name).is_none() && !is_empty(value));
+    missing.map(|(name, _)| name.clone()).collect()
+}
+
+/// Removes these fields.
+pub(super) fn leave_out(status: &mut Value, fields: &BTreeSet<String>) {
+    if let Some(status) = status.as_object_mut().filter(|_| !fields.is_empty()) {
+        status.retain(|name, _| !fields.contains(name));
+    }
+}
+
 /// The newest generation that a status speaks of.
 pub(super) fn newest_generation(status: &Value) -> Option<i64> {
     let conditions = status.get("conditions")?.as_array()?;
@@ -92,10 +108,13 @@ fn find<'v>(status: &'v Value, list: &str, name: &str, wanted: &Value) -> Option
     status.get(list)?.as_array()?.iter().find(|item| item.get(name) == Some(wanted))
 }
 
+fn is_empty(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty)
+}
+
 /// Whether `current` holds exactly `wanted`. The API server may leave out empty lists, and may keep
 /// the items of others in an order of its own.
 fn says(current: &Value, wanted: &Value) -> bool {
-    let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
     let Some(fields) = wanted.as_object() else { return false };
     let held = fields.iter().all(|(name, value)| match (current.get(name), value) {
         (Some(Value::Array(held)), Value::Array(wanted)) => {

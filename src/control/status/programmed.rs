@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::api::{ConditionType, Reason};
 use crate::compile::{ConditionReport, ObjectRef, ObjectReport};
-use crate::control::replicas::{Serving, View};
+use crate::control::replicas::{Absence, Serving, View};
 
 /// How long the other replicas may take to say that they serve what is new before status says that
 /// they do not: mostly all have said so a moment later, and one write does where there would be two.
@@ -44,8 +44,6 @@ pub(super) enum Verdict {
     Stated(Stated),
     /// This, unless that has changed after [`GRACE`].
     Perhaps(Stated),
-    /// Nothing before the other replicas have been read.
-    Nothing,
 }
 
 /// Whether a route is served everywhere that this replica serves as `own` says. `current` is the
@@ -60,27 +58,22 @@ pub(super) fn verdict(
     current: &Value,
 ) -> Verdict {
     if !own.holds {
-        return Verdict::Stated(own.into());
+        return Verdict::Stated(refused(own, &view.served_elsewhere(route)));
     }
     let everywhere = || Verdict::Stated(Stated { message: EVERYWHERE.to_owned(), ..own.into() });
     let was = was_programmed(current, route.generation);
     match view.serving(route) {
         Serving::Everywhere => everywhere(),
-        Serving::Unread | Serving::Unreadable(_) | Serving::Waiting { certain: false, .. }
-            if was =>
-        {
-            everywhere()
-        }
-        Serving::Unread => Verdict::Nothing,
+        Serving::Unreadable(_) | Serving::Waiting { certain: false, .. } if was => everywhere(),
         Serving::Unreadable(why) => Verdict::Stated(Stated {
             status: "Unknown",
             reason: Reason::ReplicasUnknown,
             message: format!("served by one replica; what the others serve cannot be seen: {why}"),
         }),
-        Serving::Waiting { serve, of, for_replicas, .. } => Verdict::Perhaps(Stated {
+        Serving::Waiting { serve, of, absent, .. } => Verdict::Perhaps(Stated {
             status: "False",
             reason: Reason::WaitingForReplicas,
-            message: waiting(serve, of, &for_replicas),
+            message: waiting(serve, of, &absent),
         }),
     }
 }
@@ -94,14 +87,51 @@ fn was_programmed(current: &Value, generation: i64) -> bool {
     })
 }
 
-fn waiting(serve: usize, of: usize, replicas: &[Arc<str>]) -> String {
-    let named = replicas[..replicas.len().min(NAMED)].join(", ");
-    let mut message = format!("served by {serve} of {of} replicas; waiting for {named}");
-    if replicas.len() > NAMED {
+/// What this replica says that cannot serve a route which `others` do: during an upgrade the newer
+/// ones know more fields.
+fn refused(own: &ConditionReport, others: &[Arc<str>]) -> Stated {
+    let mut stated = Stated::from(own);
+    if !others.is_empty() {
         // Writing to a String cannot fail.
-        let _ = write!(message, " and {} more", replicas.len() - NAMED);
+        let _ = write!(
+            stated.message,
+            "; so says the replica that writes status, while {} can serve it: they are not of one \
+             version, or have read different things",
+            names(others)
+        );
+    }
+    stated
+}
+
+/// Who does not serve a route, and why.
+fn waiting(serve: usize, of: usize, absent: &BTreeMap<Absence, Vec<Arc<str>>>) -> String {
+    let mut message = format!("served by {serve} of {of} replicas");
+    for (absence, replicas) in absent {
+        let names = names(replicas);
+        // Writing to a String cannot fail.
+        let _ = match absence {
+            Absence::Refuses => write!(
+                message,
+                "; not by {names}, whose own log says why: another version may not know a field of it"
+            ),
+            Absence::Lags => write!(message, "; waiting for {names}"),
+            Absence::Unclear => {
+                write!(
+                    message,
+                    "; what {names} serves is not clear: another version may say it otherwise"
+                )
+            }
+        };
     }
     message
+}
+
+fn names(replicas: &[Arc<str>]) -> String {
+    let named = replicas[..replicas.len().min(NAMED)].join(", ");
+    match replicas.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }
 
 /// Since when which generations wait for other replicas.
@@ -140,11 +170,27 @@ mod tests {
 
     #[test]
     fn a_message_names_a_few_replicas() {
-        let replicas = |count| (0..count).map(|n| format!("p{n}").into()).collect::<Vec<_>>();
-        assert_eq!(waiting(2, 3, &replicas(1)), "served by 2 of 3 replicas; waiting for p0");
+        let lagging = |count| {
+            let names = (0..count).map(|n| format!("p{n}").into()).collect();
+            BTreeMap::from([(Absence::Lags, names)])
+        };
+        assert_eq!(waiting(2, 3, &lagging(1)), "served by 2 of 3 replicas; waiting for p0");
         assert_eq!(
-            waiting(45, 50, &replicas(5)),
+            waiting(45, 50, &lagging(5)),
             "served by 45 of 50 replicas; waiting for p0, p1, p2 and 2 more"
+        );
+    }
+
+    #[test]
+    fn a_message_says_why_each_replica_does_not_serve() {
+        let mut absent = BTreeMap::from([(Absence::Lags, vec!["slow".into()])]);
+        absent.insert(Absence::Refuses, vec!["old".into(), "older".into()]);
+        absent.insert(Absence::Unclear, vec!["other".into()]);
+        assert_eq!(
+            waiting(1, 5, &absent),
+            "served by 1 of 5 replicas; not by old, older, whose own log says why: another version \
+             may not know a field of it; waiting for slow; what other serves is not clear: another \
+             version may say it otherwise"
         );
     }
 

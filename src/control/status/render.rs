@@ -14,6 +14,9 @@ const MAX_MESSAGE: usize = 8000;
 /// Names in a column of a terminal's table; the longest that are allowed fit the schema's limit.
 const SHOWN_MODELS: usize = 3;
 
+/// Characters of a message in a table, which is read in one line; the conditions have all of it.
+const SHOWN_MESSAGE: usize = 300;
+
 /// States of targets and keys that cannot be used now.
 const UNUSABLE: [&str; 3] = ["Unavailable", "Resting", "Unresolved"];
 
@@ -61,6 +64,32 @@ pub(super) fn conclude(status: &mut Value) {
             all_keys_rest(status);
         }
     }
+    if let Some(message) = first_wrong(status) {
+        status["message"] = message.into();
+    }
+}
+
+/// What is wrong first, for one column of a table: a condition's message, else a name that is
+/// another's, else a target's or a key's state.
+fn first_wrong(status: &Value) -> Option<String> {
+    let list = |name: &str| status[name].as_array().into_iter().flatten();
+    let text = |item: &Value, field: &str| item[field].as_str().unwrap_or_default().to_owned();
+    let condition = list("conditions").find(|one| one["status"] != "True");
+    let lost = || {
+        let lost = list("models").find(|one| one["state"] == "Conflict")?;
+        let [name, owner] = ["name", "owner"].map(|field| text(lost, field));
+        Some(format!("the older route `{owner}` owns the model name `{name}`"))
+    };
+    let message = condition.map(|one| text(one, "message")).or_else(lost).or_else(|| {
+        let parts = [("target", "targets"), ("key", "keys")];
+        let mut parts =
+            parts.iter().flat_map(|(kind, name)| list(name).map(move |one| (kind, one)));
+        let (kind, one) = parts.find(|(_, one)| one["reason"].is_string())?;
+        let [name, state, reason] = ["name", "state", "reason"].map(|field| text(one, field));
+        Some(format!("{kind} `{name}` is {state}: {reason}"))
+    })?;
+    let shown: String = message.chars().take(SHOWN_MESSAGE).collect();
+    Some(if shown.len() < message.len() { shown + "…" } else { shown })
 }
 
 fn is_usable(item: &Value) -> bool {
@@ -122,7 +151,7 @@ pub(super) mod tests {
             condition,
             holds,
             reason,
-            message: String::new(),
+            message: if holds { String::new() } else { "no such Secret".to_owned() },
         };
         ObjectReport {
             object: ObjectRef { kind: Kind::ModelRoute, name: ObjectName::new("ai", "gpt") },
@@ -145,7 +174,8 @@ pub(super) mod tests {
     }
 
     fn alone() -> View {
-        View::new(RouteTable::empty().into(), &[], &Fleet::Read([].into()), true)
+        let fleet = Fleet::Read([].into());
+        View::new(RouteTable::empty().into(), &[], &fleet, true).expect("the others were read")
     }
 
     #[test]
@@ -163,7 +193,7 @@ pub(super) mod tests {
                 "conditions": [
                     {
                         "type": "ResolvedRefs", "status": "False", "observedGeneration": 4,
-                        "reason": "SecretNotFound", "message": "",
+                        "reason": "SecretNotFound", "message": "no such Secret",
                     },
                     {
                         "type": "Programmed", "status": "False", "observedGeneration": 4,
@@ -177,8 +207,34 @@ pub(super) mod tests {
                     {"name": "b", "state": "Unresolved", "reason": "SecretNotFound"},
                 ],
                 "usableTargets": "1/2",
+                "message": "no such Secret",
             })
         );
+    }
+
+    #[test]
+    fn a_table_shows_what_is_wrong_first() {
+        let shown = |accepted: &str, programmed: &str, target: Value| {
+            let condition = |kind: &str, status: &str, message: &str| json!({"type": kind, "status": status, "message": message});
+            let mut status = json!({
+                "conditions": [
+                    condition("Accepted", accepted, "the name is another's"),
+                    condition("Programmed", programmed, &"ä".repeat(SHOWN_MESSAGE + 1)),
+                ],
+                "targets": [{"name": "a", "state": "Available"}, target],
+            });
+            conclude(&mut status);
+            status["message"].as_str().map(str::to_owned)
+        };
+        let well = json!({"name": "b", "state": "Unknown"});
+        let open = json!({"name": "b", "state": "Degraded", "reason": "CircuitBreaker"});
+        assert_eq!(shown("True", "True", well.clone()), None, "all is well");
+        let target = "target `b` is Degraded: CircuitBreaker";
+        assert_eq!(shown("True", "True", open.clone()).as_deref(), Some(target));
+        assert_eq!(shown("False", "Unknown", open).as_deref(), Some("the name is another's"));
+        let long = shown("True", "Unknown", well).expect("something is wrong");
+        assert_eq!(long.chars().count(), SHOWN_MESSAGE + 1);
+        assert!(long.ends_with("ä…"), "{long}");
     }
 
     #[test]

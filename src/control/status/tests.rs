@@ -11,10 +11,15 @@ use crate::api::{ConditionType, Kind, Reason};
 use crate::compile::{ConditionReport, Details, Raw};
 use crate::table::{ObjectName, RouteTable};
 
+/// A message by which a status is stored as definitions of an older release store it: without a field.
+const OLDER: &str = "of an older release";
+
 struct Bench {
     inventory: Arc<Inventory>,
     report: watch::Sender<Arc<Report>>,
     until: watch::Sender<Option<Instant>>,
+    /// The other replicas.
+    replicas: watch::Sender<Fleet>,
     /// Targets and bodies of the writes.
     written: mpsc::Receiver<(String, Value)>,
 }
@@ -30,7 +35,13 @@ async fn writer(names: &[&str], short: bool) -> (StatusWriter, Bench) {
         if short {
             lose.send_replace(None);
         }
-        Some((StatusCode::OK, asked.body.clone()))
+        let mut stored = asked.body.clone();
+        // As definitions do that have no such column.
+        if let Some(status) = stored["status"].as_object_mut() {
+            let older = status["conditions"][0]["message"] == OLDER;
+            status.retain(|name, _| name != "usableKeys" || !older);
+        }
+        Some((StatusCode::OK, stored))
     })
     .await;
     let inventory = Arc::new(Inventory::default());
@@ -39,7 +50,7 @@ async fn writer(names: &[&str], short: bool) -> (StatusWriter, Bench) {
     }
     let (report, reports) = watch::channel(Arc::new(Report::default()));
     let leadership = Leadership::of(leadership);
-    let (_, fleet) = watch::channel(Fleet::Read([].into()));
+    let (replicas, fleet) = watch::channel(Fleet::Read([].into()));
     // Events that nobody publishes are dropped.
     let (herald, _) = events::herald(client.clone(), "me", leadership.clone());
     let writer = StatusWriter {
@@ -52,7 +63,7 @@ async fn writer(names: &[&str], short: bool) -> (StatusWriter, Bench) {
         draining: CancellationToken::new(),
         herald,
     };
-    (writer, Bench { inventory, report, until, written })
+    (writer, Bench { inventory, report, until, replicas, written })
 }
 
 async fn bench(names: &[&str]) -> Bench {
@@ -136,10 +147,26 @@ async fn nothing_is_written_once_leadership_is_lost() {
     bench.report.send_replace(report.clone());
     let mut pace = tokio::time::interval(WRITE_EVERY);
     let mut progress = Progress::default();
-    let pass = writer.pass(&report, &alone(), &mut pace, &mut progress).await;
+    let pass = writer.pass(&report, alone(), &mut pace, &mut progress).await;
     assert!(matches!(pass, Pass::Interrupted));
     assert_eq!(bench.written.try_iter().count(), 1);
     assert_eq!(progress.last.unwrap().name, ObjectName::new("ai", "a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_older_definitions_do_not_store_is_written_once_in_a_pass() {
+    let (mut writer, bench) = writer(&["a", "b", "c"], false).await;
+    bench.lead();
+    let report = report(&["a", "b", "c"], OLDER);
+    bench.report.send_replace(report.clone());
+    writer.report.mark_unchanged();
+    let mut pace = tokio::time::interval(WRITE_EVERY);
+    let mut progress = Progress::default();
+    for writes in [3, 1, 1] {
+        let pass = writer.pass(&report, alone(), &mut pace, &mut progress).await;
+        assert!(matches!(pass, Pass::Complete(None)));
+        assert_eq!(bench.written.try_iter().count(), writes);
+    }
 }
 
 #[tokio::test]
@@ -154,8 +181,12 @@ async fn an_object_that_was_made_again_is_left_to_the_next_report() {
     assert_eq!(bench.written.try_iter().count(), 1);
 }
 
+fn seen(objects: &[ObjectReport], fleet: &Fleet) -> View {
+    View::new(RouteTable::empty().into(), objects, fleet, true).expect("the others were read")
+}
+
 fn alone() -> View {
-    View::new(RouteTable::empty().into(), &[], &Fleet::Read([].into()), true)
+    seen(&[], &Fleet::Read([].into()))
 }
 
 /// The route of [`render::tests`] at a generation.
@@ -172,7 +203,7 @@ fn route(generation: i64) -> ObjectReport {
 fn beside(route: &ObjectReport, other: &ObjectReport) -> View {
     let word = Word::of(std::slice::from_ref(other));
     let fleet = Fleet::Read([("other".into(), Some(Arc::new(word)))].into());
-    View::new(RouteTable::empty().into(), std::slice::from_ref(route), &fleet, true)
+    seen(std::slice::from_ref(route), &fleet)
 }
 
 /// A writer that knows that route, whose status is `status`.
@@ -200,33 +231,87 @@ fn programmed(due: &Due) -> Option<(&str, &str)> {
 async fn a_route_is_programmed_once_every_replica_serves_it() {
     let (old, new) = (route(1), route(2));
     let writer = with_route(&new, Value::Null).await;
-    let mut patience = Patience::default();
-    let Due::Later(until) = writer.due(&new, &beside(&new, &old), &mut patience) else {
+    let mut progress = Progress::default();
+    let Due::Later(until) = writer.due(&new, &beside(&new, &old), &mut progress) else {
         panic!("the other replica gets a moment");
     };
     tokio::time::sleep_until(until).await;
-    let due = writer.due(&new, &beside(&new, &old), &mut patience);
+    let due = writer.due(&new, &beside(&new, &old), &mut progress);
     assert_eq!(programmed(&due), Some(("False", "WaitingForReplicas")));
-    let due = writer.due(&new, &beside(&new, &new), &mut patience);
+    let due = writer.due(&new, &beside(&new, &new), &mut progress);
     assert_eq!(programmed(&due), Some(("True", "Programmed")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_seen_takes_nothing_back_and_promises_nothing() {
     let route = route(2);
-    let cut_off = Fleet::Unreadable("no answer".into());
-    let unseen = |fleet: &Fleet| View::new(RouteTable::empty().into(), &[], fleet, true);
-    let mut patience = Patience::default();
+    let unseen = || seen(&[], &Fleet::Unreadable("no answer".into()));
+    let mut progress = Progress::default();
 
     let writer = with_route(&route, Value::Null).await;
-    assert!(matches!(writer.due(&route, &unseen(&Fleet::Unread), &mut patience), Due::No));
-    let due = writer.due(&route, &unseen(&cut_off), &mut patience);
+    let due = writer.due(&route, &unseen(), &mut progress);
     assert_eq!(programmed(&due), Some(("Unknown", "ReplicasUnknown")));
 
-    let due = writer.due(&route, &alone(), &mut patience);
+    let due = writer.due(&route, &alone(), &mut progress);
     let Due::Write { status, .. } = due else { panic!("one replica alone can say all") };
     let writer = with_route(&route, status).await;
-    for fleet in [Fleet::Unread, cut_off] {
-        assert!(matches!(writer.due(&route, &unseen(&fleet), &mut patience), Due::No));
+    assert!(matches!(writer.due(&route, &unseen(), &mut progress), Due::No));
+}
+
+#[tokio::test]
+async fn nothing_is_written_before_the_other_replicas_were_read() {
+    let (writer, bench) = writer(&["a"], false).await;
+    bench.replicas.send_replace(Fleet::Unread);
+    bench.report.send_replace(report(&["a"], "one"));
+    bench.lead();
+    assert!(writer.view(&writer.report.borrow()).is_none());
+    tokio::spawn(writer.run());
+    // What was written sooner than the others were read would be counted as well.
+    bench.replicas.send_replace(Fleet::Read([].into()));
+    bench.says("a", "one").await;
+    assert_eq!(bench.written.try_iter().count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_pass_looks_anew_and_ends_when_the_others_are_out_of_sight() {
+    let names: Vec<String> = (0..40).map(|number| format!("c{number:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (mut writer, bench) = writer(&names, false).await;
+    bench.lead();
+    let report = report(&names, "one");
+    bench.report.send_replace(report.clone());
+    writer.report.mark_unchanged();
+    let mut pace = tokio::time::interval(WRITE_EVERY);
+    let mut progress = Progress::default();
+    let view = writer.view(&report).expect("the others were read");
+    bench.replicas.send_replace(Fleet::Unread);
+    let pass = writer.pass(&report, view, &mut pace, &mut progress).await;
+    assert!(matches!(pass, Pass::Interrupted));
+    let written = bench.written.try_iter().count();
+    assert!((1..names.len()).contains(&written), "{written} were written on an old view");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_can_serve_what_the_writer_of_status_cannot_is_named() {
+    let served = route(2);
+    let mut refused = served.clone();
+    if let Details::Route { served_generation, .. } = &mut refused.details {
+        *served_generation = Some(1);
     }
+    for one in &mut refused.conditions {
+        if one.condition == ConditionType::Programmed {
+            (one.holds, one.reason) = (false, Reason::StaleGeneration);
+            "generation 1 is served".clone_into(&mut one.message);
+        }
+    }
+    let writer = with_route(&refused, Value::Null).await;
+    let due = writer.due(&refused, &beside(&refused, &served), &mut Progress::default());
+    assert_eq!(programmed(&due), Some(("False", "StaleGeneration")));
+    let Due::Write { status, .. } = due else { panic!("it is written") };
+    let text = status.to_string();
+    assert!(
+        text.contains("generation 1 is served; so says the replica that writes status"),
+        "{text}"
+    );
+    assert!(text.contains("while other can serve it"), "{text}");
 }

@@ -30,7 +30,7 @@ fn fleet(words: impl IntoIterator<Item = Option<Word>>) -> Fleet {
 }
 
 fn view(reports: &[ObjectReport], fleet: &Fleet, counts: bool) -> View {
-    View::new(RouteTable::empty().into(), reports, fleet, counts)
+    View::new(RouteTable::empty().into(), reports, fleet, counts).expect("the others were read")
 }
 
 #[test]
@@ -66,7 +66,11 @@ fn who_lags_refuses_or_cannot_be_understood_is_waited_for() {
     let waits = |serve, of| Serving::Waiting {
         serve,
         of,
-        for_replicas: vec!["pod-1".into(), "pod-2".into(), "pod-3".into()],
+        absent: BTreeMap::from([
+            (Absence::Lags, vec!["pod-1".into()]),
+            (Absence::Refuses, vec!["pod-2".into()]),
+            (Absence::Unclear, vec!["pod-3".into()]),
+        ]),
         certain: true,
     };
     assert_eq!(view(&newest, &others, true).serving(route(&newest)), waits(2, 5));
@@ -96,6 +100,33 @@ fn upstream<'t>(table: &'t RouteTable, name: &str) -> &'t Upstream {
 }
 
 #[test]
+fn who_serves_what_this_one_does_not_is_named_unless_it_could_not_tell_all() {
+    let reports = reports();
+    let mut serving = reports.clone();
+    for one in &mut serving {
+        if let Details::Route { served_generation, .. } = &mut one.details {
+            *served_generation = Some(one.generation);
+        }
+    }
+    let mut refusing = serving.clone();
+    for one in &mut refusing {
+        if let Details::Route { served_generation, .. } = &mut one.details {
+            *served_generation = None;
+        }
+    }
+    let mut full = Word::of(&serving);
+    full.serves.not = (0..128).map(|number| Mark::of(&[&number.to_string()])).collect();
+    let others = fleet([Some(Word::of(&serving)), Some(Word::of(&refusing)), Some(full), None]);
+    let view = view(&refusing, &others, true);
+    assert_eq!(view.served_elsewhere(route(&refusing)), ["pod-0".into()]);
+}
+
+#[test]
+fn nothing_is_seen_before_the_others_were_read() {
+    assert!(View::new(RouteTable::empty().into(), &[], &Fleet::Unread, true).is_none());
+}
+
+#[test]
 fn opinions_on_targets_and_keys_are_gathered() {
     let here = compiled(&StateStore::new());
     let there = compiled(&StateStore::new());
@@ -108,6 +139,7 @@ fn opinions_on_targets_and_keys_are_gathered() {
 
     let word = Word::new(Serves::of(&there.reports), &Health::read(&there.table));
     let view = View::new(here.table.into(), &here.reports, &fleet([Some(word), None]), true);
+    let view = view.expect("the others were read");
     let chat = ObjectName::new("ai", "chat");
     let opinion = |notes, well, asked| Opinion { notes, well, asked };
     assert_eq!(view.target(&chat, "a"), opinion(vec![TargetNote::Keys], 1, true));
