@@ -118,9 +118,10 @@ async fn get_shows_the_columns_that_a_person_wants() {
         "status": {
             "usableTargets": "0/1",
             "servedModels": "shown,gpt-*",
+            "message": "no such store",
             "conditions": [
                 condition("Accepted", "True", "Accepted", ""),
-                condition("ResolvedRefs", "False", "RefNotPermitted", "no such store"),
+                condition("ResolvedRefs", "False", "RefNotPermitted", "not for a table"),
                 condition("Programmed", "Unknown", "Pending", ""),
             ],
         },
@@ -140,6 +141,7 @@ async fn get_shows_the_columns_that_a_person_wants() {
     let wide = ["get", "mr", "-o", "wide"];
     let wide = cluster.kubectl_ok(&[&wide[..], &in_namespace].concat(), "").await;
     assert!(wide.contains("MESSAGE") && wide.contains("no such store"), "{wide}");
+    assert!(!wide.contains("not for a table"), "one column shows one thing: {wide}");
 }
 
 #[tokio::test]

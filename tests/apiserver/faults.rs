@@ -20,8 +20,8 @@ async fn a_route_that_cannot_be_read_costs_no_other_route() {
 
     loose::apply(&tenant, ours("ModelRoute", "bad", &json!({"targets": "none"}))).await;
 
-    let accepted = tenant.condition("ModelRoute", "bad", "Accepted").await;
-    assert_eq!(accepted.status, "False", "{accepted:?}");
+    let invalid = ("False", "Invalid");
+    let accepted = tenant.condition_is(("ModelRoute", "bad"), "Accepted", invalid).await;
     assert!(accepted.message.contains("spec.targets"), "{accepted:?}");
     // The watch goes on...
     tenant.apply(route("later", &[target("only", &provider)])).await;
@@ -49,14 +49,15 @@ async fn a_broken_edit_leaves_the_last_good_version() {
     broken["spec"]["timeouts"] = json!({"request": "soon"});
     loose::apply(&tenant, broken).await;
 
-    let programmed = tenant.condition("ModelRoute", "chat", "Programmed").await;
-    assert_eq!((&*programmed.status, &*programmed.reason), ("False", "StaleGeneration"));
+    let stale = ("False", "StaleGeneration");
+    let programmed = tenant.condition_is(("ModelRoute", "chat"), "Programmed", stale).await;
     assert!(programmed.message.contains("generation 1"), "{programmed:?}");
     assert_eq!(gateway.chat(KEY, "chat").await.target(), Some("left"));
 
     loose::apply(&tenant, route("chat", &[target("right", &right)])).await;
     gateway.serves(KEY, "chat", "right").await;
-    assert_eq!(tenant.condition("ModelRoute", "chat", "Programmed").await.status, "True");
+    let good = ("True", "Programmed");
+    tenant.condition_is(("ModelRoute", "chat"), "Programmed", good).await;
 }
 
 #[tokio::test]
@@ -75,8 +76,8 @@ async fn a_consumer_with_a_field_that_nobody_knows_is_let_in_nowhere() {
     loose::apply(&tenant, restricted).await;
 
     gateway.refuses(KEY, "chat", StatusCode::UNAUTHORIZED).await;
-    let accepted = tenant.condition("Consumer", "caller", "Accepted").await;
-    assert_eq!(accepted.status, "False");
+    let unknown = ("False", "UnknownField");
+    let accepted = tenant.condition_is(("Consumer", "caller"), "Accepted", unknown).await;
     assert!(accepted.message.contains("onlyOnSundays"), "{accepted:?}");
 }
 
@@ -97,8 +98,8 @@ async fn a_target_that_cannot_be_used_leaves_the_others() {
     tenant.apply(route("nothing-left", &[without_store])).await;
 
     gateway.serves(KEY, "chat", "here").await;
-    let resolved = tenant.condition("ModelRoute", "chat", "ResolvedRefs").await;
-    assert_eq!(resolved.status, "False");
+    let unresolved = ("False", "UnknownProvider");
+    let resolved = tenant.condition_is(("ModelRoute", "chat"), "ResolvedRefs", unresolved).await;
     assert!(resolved.message.contains("spec.targets[1].credentialRef"), "{resolved:?}");
 
     let answer = gateway.has_no_target(KEY, "nothing-left", "credentialRef").await;

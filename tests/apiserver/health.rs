@@ -94,8 +94,8 @@ async fn a_key_that_is_refused_is_told_of_and_never_its_value() {
     .await;
     assert_eq!(key.reason.as_deref(), Some("CredentialFault"));
     assert!(key.expires_at.is_some() && key.last_transition_time.is_some(), "{key:?}");
-    let ready = tenant.condition("CredentialStore", "keys", "Ready").await;
-    assert_eq!((&*ready.status, &*ready.reason), ("False", "KeysResting"));
+    let resting = ("False", "KeysResting");
+    tenant.condition_is(("CredentialStore", "keys"), "Ready", resting).await;
     let why = target_is(&tenant, "chat", TargetState::Unavailable).await;
     assert_eq!(why.as_deref(), Some("KeysResting"));
     told(&tenant, "credentialstore/keys", "KeyRefused").await;

@@ -11,6 +11,7 @@ mod discovery;
 mod examples;
 mod faults;
 mod health;
+mod hostile;
 mod next_version;
 mod outage;
 mod privacy;

@@ -87,7 +87,7 @@ async fn roles_are_enough_for_a_gateway_of_some_namespaces() {
     let roles = vec![(&*tenant.namespace, everything(&["caller"])), (&*team, everything(&[]))];
     let token = tenant.service_account("local", Vec::new(), roles).await;
     let flags = [&tenant.namespace, &team].map(|watched| format!("--watch-namespace={watched}"));
-    let options = Options { token: Some(token), flags: flags.into() };
+    let options = Options { token: Some(token), flags: flags.into(), ..Options::default() };
     let gateway = Gateway::start_with(&tenant, options).await;
 
     tenant.admit_caller().await;
@@ -99,7 +99,8 @@ async fn roles_are_enough_for_a_gateway_of_some_namespaces() {
 
     gateway.serves(KEY, "chat", "only").await;
     gateway.serves(KEY, &format!("{team}/theirs"), "only").await;
-    assert_eq!(tenant.condition("ModelRoute", "chat", "Programmed").await.status, "True");
+    let programmed = ("True", "Programmed");
+    tenant.condition_is(("ModelRoute", "chat"), "Programmed", programmed).await;
 }
 
 #[tokio::test]
@@ -126,9 +127,10 @@ async fn a_role_that_names_its_secrets_is_enough() {
 
     gateway.serves(KEY, "chat", "only").await;
     gateway.serves(KEY, "half", "second").await;
-    let ready = tenant.condition("CredentialStore", "forbidden", "Ready").await;
-    assert_eq!((&*ready.status, &*ready.reason), ("False", "SecretNotFound"), "{ready:?}");
-    assert_eq!(tenant.condition("ModelRoute", "chat", "Programmed").await.status, "True");
+    let missing = ("False", "SecretNotFound");
+    tenant.condition_is(("CredentialStore", "forbidden"), "Ready", missing).await;
+    let programmed = ("True", "Programmed");
+    tenant.condition_is(("ModelRoute", "chat"), "Programmed", programmed).await;
     assert!(gateway.process.output().contains("may not read the Secret"));
 
     // No value of a Secret is where people look.

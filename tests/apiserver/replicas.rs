@@ -12,6 +12,10 @@ use crate::support::gateway::Options;
 use crate::support::objects::{KEY, provider, route, target};
 use crate::support::{Cluster, Gateway, Tenant, eventually, eventually_some, rights};
 
+/// Status and reason of `Programmed`: of a route that is served everywhere, and of one that is not.
+const PROGRAMMED: (&str, &str) = ("True", "Programmed");
+const WAITING: (&str, &str) = ("False", "WaitingForReplicas");
+
 /// Starts two replicas; the one that leads comes first.
 async fn two(tenant: &Tenant<'_>) -> (Gateway, Gateway) {
     let token = rights::installed(tenant).await;
@@ -69,13 +73,11 @@ async fn a_route_is_programmed_once_the_last_replica_serves_it() {
     let provider = provider("only").await;
     let (leading, mut following) = two(&tenant).await;
     tenant.admit_caller().await;
+    let mut programmed = Vec::new();
     for name in ["before", "beside"] {
         let began = Instant::now();
         tenant.apply(route(name, &[target("only", &provider)])).await;
-        eventually("a route that is Programmed", async || {
-            tenant.condition("ModelRoute", name, "Programmed").await.status == "True"
-        })
-        .await;
+        programmed.push(tenant.condition_is(("ModelRoute", name), "Programmed", PROGRAMMED).await);
         // Not `println!`, whose text the test runner keeps for tests that fail.
         let _ = writeln!(io::stderr(), "Programmed at two replicas after {:.1?}", began.elapsed());
     }
@@ -83,13 +85,12 @@ async fn a_route_is_programmed_once_the_last_replica_serves_it() {
     following.process.freeze();
     tenant.apply(route("chat", &[target("only", &provider)])).await;
     leading.serves(KEY, "chat", "only").await;
-    let programmed = tenant.condition("ModelRoute", "chat", "Programmed").await;
-    assert_eq!((&*programmed.status, &*programmed.reason), ("False", "WaitingForReplicas"));
+    let waits = tenant.condition_is(("ModelRoute", "chat"), "Programmed", WAITING).await;
     let said = format!("served by 1 of 2 replicas; waiting for {}", following.replica);
-    assert_eq!(programmed.message, said);
-    for name in ["before", "beside"] {
-        let programmed = tenant.condition("ModelRoute", name, "Programmed").await;
-        assert_eq!(programmed.status, "True", "it serves {name} as ever: {programmed:?}");
+    assert_eq!(waits.message, said);
+    for (name, before) in ["before", "beside"].iter().zip(programmed) {
+        let now = tenant.condition_is(("ModelRoute", name), "Programmed", PROGRAMMED).await;
+        assert_eq!(now, before, "it serves {name} as ever");
     }
 
     following.process.thaw();
@@ -121,7 +122,8 @@ async fn a_replica_that_goes_is_not_waited_for() {
     // Nobody waits for who writes no status, either.
     sidecar.process.freeze();
     tenant.apply(route("chat", &[target("only", &provider)])).await;
-    assert_eq!(tenant.condition("ModelRoute", "chat", "Programmed").await.status, "True");
+    // It is never True while somebody frozen is waited for.
+    tenant.condition_is(("ModelRoute", "chat"), "Programmed", PROGRAMMED).await;
     sidecar.process.thaw();
 }
 
@@ -134,7 +136,6 @@ async fn a_replica_that_vanishes_is_waited_for_as_long_as_its_lease_lasts() {
 
     following.process.kill();
     tenant.apply(route("chat", &[target("only", &provider)])).await;
-    let programmed = tenant.condition("ModelRoute", "chat", "Programmed").await;
-    assert_eq!(programmed.reason, "WaitingForReplicas", "{programmed:?}");
+    tenant.condition_is(("ModelRoute", "chat"), "Programmed", WAITING).await;
     tenant.wait("Programmed", "modelroute/chat").await;
 }

@@ -5,7 +5,7 @@ use kube::api::Api;
 use pilothouse::api::ModelRoute;
 use serde_json::json;
 
-use crate::support::objects::{KEY, provider, route, target};
+use crate::support::objects::{KEY, consumer, provider, route, target};
 use crate::support::{Cluster, Gateway, Tenant, eventually, eventually_some};
 
 #[tokio::test]
@@ -27,6 +27,49 @@ async fn conditions_become_true() {
     assert_eq!(cells[..6], ["chat", "chat", "True", "True", "True", "1/1"], "{row}");
 }
 
+/// The last column of `kubectl get -o wide`.
+async fn message(tenant: &Tenant<'_>, object: &str) -> String {
+    let wide = ["get", object, "-o", "wide", "-n", &tenant.namespace];
+    let table = tenant.cluster.kubectl_ok(&wide, "").await;
+    let (head, row) = table.split_once('\n').expect("a head and a row");
+    let column = head.find("MESSAGE").expect("a column for messages");
+    row.get(column..).unwrap_or_default().trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_table_shows_what_is_wrong_first_whichever_condition_says_so() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "message").await;
+    let provider = provider("only").await;
+    let _gateway = Gateway::start(&tenant).await;
+    tenant.apply(route("well", &[target("only", &provider)])).await;
+    let mut unheard_of = target("only", &provider);
+    unheard_of["provider"] = json!("no-such-provider");
+    tenant.apply(route("unresolved", &[unheard_of])).await;
+    // Of the same second or later, and after the other by name.
+    let mut lost = route("z-lost", &[target("only", &provider)]);
+    lost["spec"]["models"] = json!(["well"]);
+    tenant.apply(lost).await;
+    tenant.admit_caller().await;
+    tenant.apply(consumer("keyless", "no-such-secret")).await;
+
+    tenant.wait("Programmed", "modelroute/well").await;
+    tenant.wait("Ready", "consumer/caller").await;
+    for object in ["modelroute/well", "consumer/caller"] {
+        assert_eq!(message(&tenant, object).await, "", "{object} is well");
+    }
+    for (object, why) in [
+        ("modelroute/unresolved", "spec.targets[0].provider"),
+        ("modelroute/z-lost", "`well` belongs to the older ModelRoute"),
+        ("consumer/keyless", "there is no Secret `no-such-secret`"),
+    ] {
+        eventually(&format!("{why} in the row of {object}"), async || {
+            message(&tenant, object).await.contains(why)
+        })
+        .await;
+    }
+}
+
 #[tokio::test]
 async fn a_status_that_has_not_changed_is_not_written_again() {
     let Some(cluster) = Cluster::shared().await else { return };
@@ -45,48 +88,6 @@ async fn a_status_that_has_not_changed_is_not_written_again() {
     tenant.wait("Programmed", "modelroute/z").await;
 
     assert_eq!(routes.get("a").await.expect("it is there").resource_version(), before);
-}
-
-#[tokio::test]
-async fn the_older_of_two_routes_has_the_name() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let tenant = Tenant::new(cluster, "conflict").await;
-    let (first, second) = (provider("first").await, provider("second").await);
-    let gateway = Gateway::start(&tenant).await;
-    tenant.admit_caller().await;
-    let named = |name: &str, targets: &[_]| {
-        let mut route = route(name, targets);
-        route["spec"]["models"] = json!(["chat"]);
-        route
-    };
-    // By name it would be the other way round. Creation times are whole seconds.
-    let older = tenant.apply(named("z-older", &[target("first", &first)])).await;
-    gateway.serves(KEY, "chat", "first").await;
-    let younger = eventually_some("a route of a later second", async || {
-        let younger = tenant.apply(named("a-younger", &[target("second", &second)])).await;
-        if younger.metadata.creation_timestamp > older.metadata.creation_timestamp {
-            return Some(younger);
-        }
-        tenant
-            .cluster
-            .kubectl_ok(&["delete", "mr", "a-younger", "-n", &tenant.namespace], "")
-            .await;
-        None
-    })
-    .await;
-    drop(younger);
-
-    let accepted = tenant.condition("ModelRoute", "a-younger", "Accepted").await;
-    assert_eq!(accepted.status, "False", "{accepted:?}");
-    assert!(accepted.message.contains("z-older"), "{accepted:?}");
-    assert_eq!(tenant.condition("ModelRoute", "z-older", "Accepted").await.status, "True");
-    assert_eq!(gateway.chat(KEY, "chat").await.target(), Some("first"));
-
-    // When the older one goes, the younger one takes over.
-    let delete = ["delete", "mr", "z-older", "-n", &tenant.namespace];
-    cluster.kubectl_ok(&delete, "").await;
-    gateway.serves(KEY, "chat", "second").await;
-    tenant.wait("Accepted", "modelroute/a-younger").await;
 }
 
 #[tokio::test]

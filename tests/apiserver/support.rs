@@ -10,6 +10,7 @@ mod keys;
 pub(crate) mod loose;
 pub(crate) mod middlebox;
 pub(crate) mod objects;
+pub(crate) mod pods;
 mod process;
 pub(crate) mod rights;
 mod scratch;

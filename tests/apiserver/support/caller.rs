@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     body: Bytes,
 }
 
@@ -31,14 +31,23 @@ impl Answer {
     }
 }
 
+/// A request to be sent.
+#[derive(Default)]
+pub(crate) struct Question<'q> {
+    pub(crate) method: Method,
+    pub(crate) path: &'q str,
+    pub(crate) key: Option<&'q str>,
+    /// Headers beside those that every request needs.
+    pub(crate) headers: &'q [(&'q str, &'q str)],
+    pub(crate) body: Option<Value>,
+}
+
 /// Sends one request. An error says that there was no whole answer.
 pub(crate) async fn ask(
     address: SocketAddr,
-    method: Method,
-    path: &str,
-    key: Option<&str>,
-    body: Option<Value>,
+    question: Question<'_>,
 ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    let Question { method, path, key, headers, body } = question;
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // Its errors come out of `sender`, too.
@@ -46,6 +55,9 @@ pub(crate) async fn ask(
     let mut request = Request::builder().method(method).uri(path).header(HOST, address.to_string());
     if let Some(key) = key {
         request = request.header(AUTHORIZATION, format!("Bearer {key}"));
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
     }
     if body.is_some() {
         request = request.header(CONTENT_TYPE, "application/json");

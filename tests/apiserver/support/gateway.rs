@@ -6,7 +6,7 @@ use std::path::Path;
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::caller::{Answer, ask, chat};
+use super::caller::{Answer, Question, ask, chat};
 use super::middlebox::Middlebox;
 use super::process::Process;
 use super::{Tenant, eventually, eventually_some};
@@ -18,6 +18,9 @@ pub(crate) struct Options {
     pub(crate) token: Option<String>,
     /// What follows the usual flags.
     pub(crate) flags: Vec<String>,
+    /// Whether it reaches public addresses and pods alone, as one does whose operator has allowed no
+    /// range: then not the simulated providers on loopback.
+    pub(crate) no_loopback: bool,
 }
 
 /// A running gateway that watches one tenant's objects. It ends when it is dropped.
@@ -26,7 +29,7 @@ pub(crate) struct Gateway {
     /// Its name among the replicas of one installation.
     pub(crate) replica: String,
     address: SocketAddr,
-    admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl Gateway {
@@ -48,33 +51,32 @@ impl Gateway {
             Some(token) => tenant.cluster.kubeconfig_with(token),
             None => tenant.cluster.admin_kubeconfig(),
         };
-        Self::spawn_with(tenant, &kubeconfig, options.flags).await
+        Self::spawn_with(tenant, &kubeconfig, options).await
     }
 
     /// The same where something stands between it and the API server.
     pub(crate) async fn spawn_behind(tenant: &Tenant<'_>, middlebox: &Middlebox) -> Self {
-        Self::spawn_with(tenant, &middlebox.kubeconfig(tenant.cluster), Vec::new()).await
+        let kubeconfig = middlebox.kubeconfig(tenant.cluster);
+        Self::spawn_with(tenant, &kubeconfig, Options::default()).await
     }
 
-    async fn spawn_with(tenant: &Tenant<'_>, kubeconfig: &Value, further: Vec<String>) -> Self {
+    async fn spawn_with(tenant: &Tenant<'_>, kubeconfig: &Value, options: Options) -> Self {
         let cluster = tenant.cluster;
         let replica = format!("{}-{:04x}", tenant.name, fastrand::u16(..));
         let kubeconfig_file = cluster.path(&format!("{replica}.kubeconfig"));
         std::fs::write(&kubeconfig_file, kubeconfig.to_string()).expect("a file can be written");
 
-        let mut flags: Vec<String> = [
-            "serve",
-            "--listen=127.0.0.1:0",
-            "--admin-listen=127.0.0.1:0",
+        let mut flags: Vec<String> =
+            ["serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain-delay=0s"]
+                .map(str::to_owned)
+                .into();
+        if !options.no_loopback {
             // The simulated providers are on loopback.
-            "--allow-upstream-cidr=127.0.0.0/8",
-            "--drain-delay=0s",
-        ]
-        .map(str::to_owned)
-        .into();
+            flags.push("--allow-upstream-cidr=127.0.0.0/8".to_owned());
+        }
         flags.push(format!("--gateway-name={}", tenant.name));
         flags.push(format!("--namespace={}", tenant.namespace));
-        flags.extend(further);
+        flags.extend(options.flags);
         let environment =
             [("KUBECONFIG", kubeconfig_file.display().to_string()), ("HOSTNAME", replica.clone())];
         let program = Path::new(env!("CARGO_BIN_EXE_pilothouse"));
@@ -97,15 +99,33 @@ impl Gateway {
 
     /// What the admin port says.
     pub(crate) async fn admin(&self, path: &str) -> Answer {
-        let answer = ask(self.admin, Method::GET, path, None, None).await;
+        let answer = ask(self.admin, Question { path, ..Question::default() }).await;
         answer.unwrap_or_else(|error| panic!("{error}\n{}", self.process.tail()))
     }
 
     /// A chat completion. The gateway itself must always answer.
     pub(crate) async fn chat(&self, key: &str, model: &str) -> Answer {
-        let path = "/v1/chat/completions";
-        let answer = ask(self.address, Method::POST, path, Some(key), Some(chat(model))).await;
+        self.chat_with(key, model, &[]).await
+    }
+
+    /// The same with further headers.
+    pub(crate) async fn chat_with(
+        &self,
+        key: &str,
+        model: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let (path, body) = ("/v1/chat/completions", Some(chat(model)));
+        let question = Question { method: Method::POST, path, key: Some(key), headers, body };
+        let answer = ask(self.address, question).await;
         answer.unwrap_or_else(|error| panic!("{error}\n{}", self.process.tail()))
+    }
+
+    /// The names that a caller is told it may ask for.
+    pub(crate) async fn models(&self, key: &str) -> String {
+        let question = Question { path: "/v1/models", key: Some(key), ..Question::default() };
+        let answer = ask(self.address, question).await;
+        answer.unwrap_or_else(|error| panic!("{error}\n{}", self.process.tail())).text()
     }
 
     /// Waits until `model` is answered by `target`.

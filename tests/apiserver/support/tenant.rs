@@ -36,6 +36,17 @@ impl<'c> Tenant<'c> {
         tenant
     }
 
+    /// The same gateway's corner, seen from one more namespace.
+    pub(crate) async fn in_another_namespace(&self, suffix: &str) -> Self {
+        let namespace = self.another_namespace(suffix).await;
+        Self {
+            cluster: self.cluster,
+            client: self.client.clone(),
+            name: self.name.clone(),
+            namespace,
+        }
+    }
+
     /// Makes one more namespace, and gives its name.
     pub(crate) async fn another_namespace(&self, suffix: &str) -> String {
         let name = format!("{}-{suffix}", self.name);
@@ -84,19 +95,28 @@ impl<'c> Tenant<'c> {
         api.patch(&object.name_any(), &parameters, &Patch::Apply(&object)).await
     }
 
-    /// What the status of an object says under one type of condition, once it says it of the spec
-    /// as it is now.
-    pub(crate) async fn condition(&self, kind: &str, name: &str, condition: &str) -> Condition {
+    /// Waits until the status of an object says that of its spec as it is now, and gives the whole
+    /// condition. On the way it may say other things: that something has not been read yet, or that
+    /// another replica is waited for.
+    pub(crate) async fn condition_is(
+        &self,
+        (kind, name): (&str, &str),
+        condition: &str,
+        (status, reason): (&str, &str),
+    ) -> Condition {
         let object = ours(kind, name, &json!({}));
         let object: DynamicObject = serde_json::from_value(object).expect("an object");
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &self.namespace, &resource_of(&object));
-        eventually_some(&format!("{condition} of {kind} {name}"), async || {
+        let what = format!("{condition} of {kind} {name} to be {status}, {reason}");
+        eventually_some(&what, async || {
             let object = api.get(name).await.expect("it was applied");
             let conditions = object.data["status"]["conditions"].as_array()?;
             let found = conditions.iter().find(|found| found["type"] == condition)?;
             let found: Condition = typed(found.clone());
-            (found.observed_generation == object.metadata.generation).then_some(found)
+            let is_current = found.observed_generation == object.metadata.generation;
+            let says_so = found.status == status && found.reason == reason;
+            (is_current && says_so).then_some(found)
         })
         .await
     }
