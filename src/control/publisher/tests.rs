@@ -98,6 +98,20 @@ async fn a_burst_of_changes_makes_one_table() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_table_of_which_no_object_tells_anything_new_shares_what_is_said() {
+    let mut bench = bench();
+    bench.inventory.set_secret(&secret("s"), value());
+    bench.inventory.apply(Kind::CredentialStore, store("a", "s"));
+    let first = bench.generation(1).await;
+    let rotated = [("key".to_owned(), SecretText::new("another-key-of-some-length"))];
+    bench.inventory.set_secret(&secret("s"), SecretData::Present(rotated.into()));
+    let second = bench.generation(2).await;
+    assert!(Arc::ptr_eq(&first.objects, &second.objects), "no pass of status begins anew");
+    bench.inventory.apply(Kind::CredentialStore, store("b", "s"));
+    assert_eq!(bench.generation(3).await.objects.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn changes_that_never_pause_are_published_all_the_same() {
     let mut bench = bench();
     bench.inventory.set_secret(&secret("s"), value());
