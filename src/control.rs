@@ -42,6 +42,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use self::ambient::{AllowedEnv, AmbientConfig};
+use self::cluster::Lists;
 pub use self::connect::{ConnectError, connect};
 use self::inventory::Inventory;
 use self::publisher::Publisher;
@@ -73,6 +74,8 @@ pub enum Source {
         client: Client,
         /// The namespaces to watch; none for all of them.
         watch_namespaces: Vec<Arc<str>>,
+        /// Labels that a Secret must have to be read, as a label selector.
+        secret_labels: Option<Arc<str>>,
         /// Who writes status; `None` if this process never does.
         status: Option<StatusConfig>,
     },
@@ -149,19 +152,20 @@ pub fn start(
     let mut parts = Parts::new(report_sender.clone());
     let mut last_words = Vec::new();
     match source {
-        Source::Cluster { client, watch_namespaces, status } => {
-            let gateway = &tenancy.gateway_name;
-            cluster::spawn(&mut parts, &client, &watch_namespaces, gateway, &inventory);
-            let secrets = (client.clone(), inventory.clone(), wants.clone());
-            parts.spawn("secrets", move || {
-                let (client, inventory, wants) = secrets.clone();
-                referenced::run(Secrets { client, inventory }, wants)
-            });
-            let services = (client.clone(), inventory.clone(), wants.clone());
-            parts.spawn("services", move || {
-                let (client, inventory, wants) = services.clone();
-                referenced::run(Services { client, inventory }, wants)
-            });
+        Source::Cluster { client, watch_namespaces, secret_labels, status } => {
+            let (gateway, lists) = (&tenancy.gateway_name, Lists::default());
+            cluster::spawn(&mut parts, &client, &watch_namespaces, gateway, &inventory, &lists);
+            let secrets = Secrets {
+                client: client.clone(),
+                labels: secret_labels,
+                inventory: inventory.clone(),
+                lists: lists.clone(),
+            };
+            let wanted = wants.clone();
+            parts.spawn("secrets", move || referenced::run(secrets.clone(), wanted.clone()));
+            let services = Services::new(client.clone(), inventory.clone(), lists);
+            let wanted = wants.clone();
+            parts.spawn("services", move || referenced::run(services.clone(), wanted.clone()));
             if let Some(status) = status {
                 let around = status::Surroundings {
                     client,
@@ -204,9 +208,10 @@ pub fn start(
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Cluster { watch_namespaces, status, .. } => f
+            Self::Cluster { watch_namespaces, secret_labels, status, .. } => f
                 .debug_struct("Cluster")
                 .field("watch_namespaces", watch_namespaces)
+                .field("secret_labels", secret_labels)
                 .field("status", status)
                 .finish_non_exhaustive(),
             Self::Folder { paths, .. } => f.debug_struct("Folder").field("paths", paths).finish(),

@@ -90,6 +90,7 @@ async fn source(settings: &Settings, draining: CancellationToken) -> Result<Sour
         let namespace = settings.namespace.clone();
         let status = StatusConfig { namespace, replica, pod, draining };
         return Ok(Source::Cluster {
+            secret_labels: None,
             client,
             watch_namespaces: settings
                 .watch_namespace

@@ -86,6 +86,13 @@ impl<'a> Source<'a> {
                         format!("there is no Secret `{}`, or it may not be read", name.name);
                     fault(Reason::SecretNotFound, "secretKeyRef.name", message)
                 }
+                Some(SecretData::Unlabelled(labels)) => {
+                    let message = format!(
+                        "there is no Secret `{name}` with the labels `{labels}`, which this \
+                         gateway's operator demands: put them on it"
+                    );
+                    fault(Reason::SecretNotFound, "secretKeyRef.name", message)
+                }
                 None if !can_exist(&name.name) => {
                     let message = format!("no Secret can be named `{}`", name.name);
                     fault(Reason::SecretNotFound, "secretKeyRef.name", message)

@@ -47,7 +47,7 @@ pub enum Selected {
     Nothing,
     /// The gateway's role does not let it read pods.
     Unreadable,
-    /// These, by their UIDs.
+    /// Those of them whose addresses are in the slices, by their UIDs.
     Pods(BTreeMap<Arc<str>, Pod>),
 }
 

@@ -53,6 +53,8 @@ pub enum SecretData {
     Present(BTreeMap<String, SecretText>),
     /// There is none of that name, or it may not be read.
     Absent,
+    /// There is none of that name with these labels (a label selector), and no other is read.
+    Unlabelled(Arc<str>),
 }
 
 /// A secret that comes from the gateway's own surroundings.

@@ -5,6 +5,7 @@
 //! while the API server is gone the last known state stands.
 
 mod follow;
+mod lists;
 mod namespaces;
 mod object;
 
@@ -16,6 +17,7 @@ use kube::runtime::watcher::Config;
 use kube::{Api, Client};
 
 pub(super) use self::follow::{Watched, explain, follow, status_code};
+pub(super) use self::lists::Lists;
 use self::object::Observed;
 use super::inventory::{Inventory, Stored, Unusable};
 use super::kind::{KINDS, resource};
@@ -30,6 +32,7 @@ pub(super) fn spawn(
     watch_namespaces: &[Arc<str>],
     gateway: &Arc<str>,
     inventory: &Arc<Inventory>,
+    lists: &Lists,
 ) {
     // A namespace that is named twice is watched once.
     let scopes: BTreeSet<Option<Arc<str>>> = if watch_namespaces.is_empty() {
@@ -55,13 +58,14 @@ pub(super) fn spawn(
                 source,
                 gateway: gateway.clone(),
                 inventory: inventory.clone(),
+                lists: lists.clone(),
                 listed: Vec::new(),
                 unusable: Vec::new(),
             };
             parts.spawn(&watch.source.clone(), move || watch.clone().run(api.clone()));
         }
     }
-    namespaces::spawn(parts, client, watch_namespaces, inventory);
+    namespaces::spawn(parts, client, watch_namespaces, inventory, lists);
 }
 
 /// One kind in one scope.
@@ -72,6 +76,7 @@ struct KindWatch {
     source: Arc<str>,
     gateway: Arc<str>,
     inventory: Arc<Inventory>,
+    lists: Lists,
     /// The objects of a list that is under way.
     listed: Vec<Stored>,
     /// Objects that cannot be used, of the last complete list and of what came since.
@@ -81,7 +86,8 @@ struct KindWatch {
 impl KindWatch {
     async fn run(mut self, api: Api<Observed>) {
         let (source, inventory) = (self.source.clone(), self.inventory.clone());
-        follow(api, Config::default(), &source, &inventory, |event| {
+        let lists = self.lists.clone();
+        follow(api, Config::default(), &source, &inventory, &lists, |event| {
             self.observe(event);
             ControlFlow::Continue(())
         })

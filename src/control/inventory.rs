@@ -153,11 +153,6 @@ impl Inventory {
         self.update(|contents| put_secret(&mut contents.secrets, name, data))
     }
 
-    /// Whether a referenced Secret has ever been read.
-    pub(super) fn has_secret(&self, name: &ObjectName) -> bool {
-        self.contents.lock().secrets.contains_key(name)
-    }
-
     /// Forgets Secrets that nothing refers to any more, wiping their values from memory.
     pub(super) fn retain_secrets(&self, wanted: &BTreeSet<ObjectName>) {
         // Nothing refers to them, so compile would not see the difference: nobody is woken.
@@ -173,7 +168,12 @@ impl Inventory {
         });
     }
 
-    /// Forgets Services that nothing refers to any more.
+    /// Forgets a Service that nothing refers to any more.
+    pub(super) fn forget_service(&self, name: &ObjectName) {
+        self.contents.lock().services.remove(name);
+    }
+
+    /// Forgets all Services that nothing refers to any more.
     pub(super) fn retain_services(&self, wanted: &BTreeSet<ObjectName>) {
         // As with Secrets, nobody would see the difference.
         self.contents.lock().services.retain(|name, _| wanted.contains(name));
@@ -351,6 +351,7 @@ fn put_secret(
 fn same_data(a: &SecretData, b: &SecretData) -> bool {
     match (a, b) {
         (SecretData::Absent, SecretData::Absent) => true,
+        (SecretData::Unlabelled(a), SecretData::Unlabelled(b)) => a == b,
         (SecretData::Present(a), SecretData::Present(b)) => {
             a.len() == b.len()
                 && a.iter()

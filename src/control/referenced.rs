@@ -1,5 +1,7 @@
-//! One watch for each object that is referred to: they start as resources come to refer to something
-//! and end as they cease to, so that nothing else is ever read.
+//! What is referred to, and no more, is followed: watches start as resources come to refer to
+//! something and end as they cease to.
+
+mod collected;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,45 +9,48 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
+#[cfg(test)]
+pub(super) use self::collected::REFUSAL_GRACE;
+pub(super) use self::collected::{Change, Collected, Known};
 use crate::compile::References;
-use crate::table::ObjectName;
 
 /// What is done about the objects of one kind.
 pub(super) trait Follow {
-    /// Those of them that are referred to.
-    fn wanted<'r>(&self, references: &'r References) -> &'r BTreeSet<ObjectName>;
-    /// Follows one of them for ever.
-    fn follow(&self, name: ObjectName) -> impl Future<Output = ()> + Send + 'static;
-    /// One of them is followed no more.
-    fn stopped(&self, name: &ObjectName);
-    /// Forgets what is known of all others.
-    fn retain(&self, wanted: &BTreeSet<ObjectName>);
+    /// What is followed in one: an object, or those of a namespace.
+    type Scope: Ord + Clone;
+    /// Where there is something that is referred to.
+    fn wanted(&self, references: &References) -> BTreeSet<Self::Scope>;
+    /// Follows one of these for ever.
+    fn follow(&self, scope: Self::Scope) -> impl Future<Output = ()> + Send + 'static;
+    /// One of these is followed no more.
+    fn stopped(&self, scope: &Self::Scope);
+    /// Other objects are referred to: forgets what is known of all but these.
+    fn retain(&self, references: &Arc<References>);
 }
 
-/// Keeps one watch per wanted object until the sender of `wanted` is gone.
-pub(super) async fn run(kind: impl Follow, mut wanted: watch::Receiver<Arc<References>>) {
+/// Follows what is wanted until the sender of `wanted` is gone.
+pub(super) async fn run<F: Follow>(kind: F, mut wanted: watch::Receiver<Arc<References>>) {
     // The watches end with this set, and so with this function.
     let mut watches = JoinSet::new();
-    let mut running: BTreeMap<ObjectName, AbortHandle> = BTreeMap::new();
+    let mut running: BTreeMap<F::Scope, AbortHandle> = BTreeMap::new();
     loop {
         let references = wanted.borrow_and_update().clone();
-        let names = kind.wanted(&references);
-        let change = diff(&running, names);
-        for name in &change.stop {
-            if let Some(watch) = running.remove(name) {
+        let change = diff(&running, &kind.wanted(&references));
+        for scope in &change.stop {
+            if let Some(watch) = running.remove(scope) {
                 watch.abort();
             }
         }
-        for name in &change.stop {
+        for scope in &change.stop {
             // Until it has really ended it may still write. The others never end.
             reap(watches.join_next().await);
-            kind.stopped(name);
+            kind.stopped(scope);
         }
-        for name in change.start {
-            let watch = kind.follow(name.clone());
-            running.insert(name, watches.spawn(watch));
+        kind.retain(&references);
+        for scope in change.start {
+            let watch = kind.follow(scope.clone());
+            running.insert(scope, watches.spawn(watch));
         }
-        kind.retain(names);
         tokio::select! {
             changed = wanted.changed() => if changed.is_err() {
                 return;
@@ -64,16 +69,16 @@ fn reap(ended: Option<Result<(), JoinError>>) {
     }
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Change {
-    start: Vec<ObjectName>,
-    stop: Vec<ObjectName>,
+#[derive(Debug, PartialEq, Eq)]
+struct Difference<S> {
+    start: Vec<S>,
+    stop: Vec<S>,
 }
 
-fn diff<T>(running: &BTreeMap<ObjectName, T>, wanted: &BTreeSet<ObjectName>) -> Change {
-    Change {
-        start: wanted.iter().filter(|name| !running.contains_key(*name)).cloned().collect(),
-        stop: running.keys().filter(|name| !wanted.contains(*name)).cloned().collect(),
+fn diff<S: Ord + Clone, T>(running: &BTreeMap<S, T>, wanted: &BTreeSet<S>) -> Difference<S> {
+    Difference {
+        start: wanted.iter().filter(|scope| !running.contains_key(*scope)).cloned().collect(),
+        stop: running.keys().filter(|scope| !wanted.contains(*scope)).cloned().collect(),
     }
 }
 
@@ -83,14 +88,10 @@ mod tests {
 
     #[test]
     fn watches_follow_the_references() {
-        let wanted = |names: &[&str]| -> BTreeSet<ObjectName> {
-            names.iter().map(|name| ObjectName::new("ai", *name)).collect()
-        };
-        let running: BTreeMap<_, _> =
-            wanted(&["a", "b"]).into_iter().map(|name| (name, "running")).collect();
-        let change = diff(&running, &wanted(&["b", "c"]));
-        assert_eq!(change.start, [ObjectName::new("ai", "c")]);
-        assert_eq!(change.stop, [ObjectName::new("ai", "a")]);
-        assert_eq!(diff(&running, &wanted(&["a", "b"])), Change::default());
+        let running = BTreeMap::from([("a", ()), ("b", ())]);
+        let change = diff(&running, &BTreeSet::from(["b", "c"]));
+        assert_eq!(change, Difference { start: vec!["c"], stop: vec!["a"] });
+        let change = diff(&running, &BTreeSet::from(["a", "b"]));
+        assert_eq!(change, Difference { start: Vec::new(), stop: Vec::new() });
     }
 }

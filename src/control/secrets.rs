@@ -1,51 +1,68 @@
 //! One watch for each Secret that is referred to, by its name; no other Secret is ever read.
 //!
 //! A watch on `metadata.name=NAME` is allowed by a role that names the Secret, and it makes a
-//! rotation live at once. Values exist only as [`SecretText`](crate::table::SecretText).
+//! rotation live at once. Where the operator demands labels, the watch has them as well: a Secret
+//! without them never comes here. Values exist only as [`SecretText`](crate::table::SecretText).
 
 mod data;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
 use tokio::time::Instant;
 
 use self::data::KeptSecret;
-use super::cluster::{Watched, follow, status_code};
+use super::cluster::{Lists, Watched, follow};
 use super::inventory::Inventory;
-use super::referenced::Follow;
+use super::referenced::{Change, Collected, Follow, Known};
 use crate::compile::{References, SecretData};
 use crate::table::ObjectName;
 
-/// A Secret that was read is given up only when the API server has refused it for so long: one
-/// that has just started refuses everything until its caches of roles are filled.
-const REFUSAL_GRACE: Duration = Duration::from_secs(60);
-
 /// The Secrets that are referred to, as [`referenced::run`](super::referenced::run) follows them.
+#[derive(Clone)]
 pub(super) struct Secrets {
     pub(super) client: Client,
+    /// Labels that they must have, as a label selector.
+    pub(super) labels: Option<Arc<str>>,
     pub(super) inventory: Arc<Inventory>,
+    pub(super) lists: Lists,
 }
 
 impl Follow for Secrets {
-    fn wanted<'r>(&self, references: &'r References) -> &'r BTreeSet<ObjectName> {
-        &references.secrets
+    type Scope = ObjectName;
+
+    fn wanted(&self, references: &References) -> BTreeSet<ObjectName> {
+        references.secrets.clone()
     }
 
     fn follow(&self, name: ObjectName) -> impl Future<Output = ()> + Send + 'static {
-        follow_secret(self.client.clone(), name, self.inventory.clone())
+        self.clone().follow_secret(name)
     }
 
     fn stopped(&self, name: &ObjectName) {
         self.inventory.forget_source(&source_name(name));
     }
 
-    fn retain(&self, wanted: &BTreeSet<ObjectName>) {
-        self.inventory.retain_secrets(wanted);
+    fn retain(&self, references: &Arc<References>) {
+        self.inventory.retain_secrets(&references.secrets);
+    }
+}
+
+impl Secrets {
+    async fn follow_secret(self, name: ObjectName) {
+        let source = source_name(&name);
+        let api: Api<KeptSecret> = Api::namespaced(self.client, &name.namespace);
+        let mut config = Config::default().fields(&format!("metadata.name={}", name.name));
+        config.label_selector = self.labels.as_deref().map(str::to_owned);
+        let mut reading = Reading::new(name, self.labels, self.inventory.clone());
+        follow(api, config, &source, &self.inventory, &self.lists, |event| {
+            reading.observe(event, Instant::now());
+            ControlFlow::Continue(())
+        })
+        .await;
     }
 }
 
@@ -53,61 +70,52 @@ fn source_name(name: &ObjectName) -> Arc<str> {
     format!("Secret {name}").into()
 }
 
-async fn follow_secret(client: Client, name: ObjectName, inventory: Arc<Inventory>) {
-    let source = source_name(&name);
-    let api: Api<KeptSecret> = Api::namespaced(client, &name.namespace);
-    let config = Config::default().fields(&format!("metadata.name={}", name.name));
-    let mut reading = Reading { name, inventory: inventory.clone(), listed: None, refused: None };
-    follow(api, config, &source, &inventory, |event| {
-        reading.observe(event, Instant::now());
-        ControlFlow::Continue(())
-    })
-    .await;
-}
-
 /// What the watch of one Secret has seen.
 struct Reading {
     name: ObjectName,
+    labels: Option<Arc<str>>,
     inventory: Arc<Inventory>,
-    /// The Secret, while a list is under way.
-    listed: Option<KeptSecret>,
-    /// Since when the API server has refused it.
-    refused: Option<Instant>,
+    seen: Collected<SecretData>,
 }
 
 impl Reading {
+    fn new(name: ObjectName, labels: Option<Arc<str>>, inventory: Arc<Inventory>) -> Self {
+        Self { name, labels, inventory, seen: Collected::default() }
+    }
+
     fn observe(&mut self, event: Watched<KeptSecret>, now: Instant) {
-        match event {
-            Watched::Listing => self.listed = None,
-            Watched::Listed(secret) => self.listed = Some(secret),
-            Watched::ListEnd => {
-                let listed = self.listed.take();
-                self.found(listed);
-            }
-            Watched::Applied(secret) => self.found(Some(secret)),
-            Watched::Deleted(_) => self.found(None),
-            Watched::Failed(error) => {
-                if status_code(&error) == Some(403) {
-                    self.forbidden(now);
+        let keep = |secret: KeptSecret| Some(secret.into_data(&self.name));
+        if matches!(self.seen.observe(event, keep, now), Change::Nothing) {
+            return;
+        }
+        match self.seen.known() {
+            Known::Nothing => {}
+            Known::Forbidden => self.forbidden(),
+            Known::All(found) => match found.values().next() {
+                Some(data) => {
+                    self.inventory.set_secret(&self.name, data.clone());
                 }
+                None => self.missing(),
+            },
+        }
+    }
+
+    fn missing(&self) {
+        let data = self.labels.clone().map_or(SecretData::Absent, SecretData::Unlabelled);
+        if self.inventory.set_secret(&self.name, data) {
+            match &self.labels {
+                None => tracing::warn!(secret = %self.name, "the Secret does not exist"),
+                Some(labels) => tracing::warn!(
+                    secret = %self.name,
+                    labels = &**labels,
+                    "there is no such Secret with the labels that `--secret-label-selector` demands"
+                ),
             }
         }
     }
 
-    fn found(&mut self, secret: Option<KeptSecret>) {
-        self.refused = None;
-        let data = secret.map_or(SecretData::Absent, |secret| secret.into_data(&self.name));
-        let is_absent = matches!(data, SecretData::Absent);
-        if self.inventory.set_secret(&self.name, data) && is_absent {
-            tracing::warn!(secret = %self.name, "the Secret does not exist");
-        }
-    }
-
-    fn forbidden(&mut self, now: Instant) {
-        let since = *self.refused.get_or_insert(now);
-        let patient =
-            self.inventory.has_secret(&self.name) && now.duration_since(since) < REFUSAL_GRACE;
-        if !patient && self.inventory.set_secret(&self.name, SecretData::Absent) {
+    fn forbidden(&self) {
+        if self.inventory.set_secret(&self.name, SecretData::Absent) {
             tracing::warn!(
                 secret = %self.name,
                 "may not read the Secret; allow `list` and `watch` on it by name"

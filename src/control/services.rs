@@ -1,13 +1,28 @@
 //! The Services that targets name, with who serves them.
 //!
-//! For each of them three watches in its namespace: the Service itself by its name (which ports it
-//! has, and which pods it selects), its EndpointSlices by the label that names it (which endpoints
-//! are ready), and the pods that it selects by their labels (which addresses are really theirs; why
-//! that is asked is told in `compile::endpoints`). Of a pod only its name, its addresses and whether
-//! it runs are kept.
+//! In each namespace in which a route names a Service there are three watches: of its Services (which
+//! ports they have, and which pods they select), of its EndpointSlices (which endpoints are ready),
+//! and of pods (which addresses are really theirs; why that is asked is told in
+//! `compile::endpoints`).
+//!
+//! **Three for a namespace, not for a Service.** Every watch is a stream and a buffer at the API
+//! server, from each replica, and every change in a namespace is compared with the selectors of all
+//! its watches there; a list by labels reads the whole namespace anyway. With a thousand Services and
+//! ten replicas that would be 30,000 watches. The price is paid here: Services and slices come that
+//! nobody names. They are few and change seldom, and what is kept of each is some hundred
+//! bytes. It is kept, not dropped: else every route that comes to name a Service would need a new
+//! list of its namespace, and would be served only after that.
+//!
+//! **Pods** are another matter: there may be thousands, of 10 KiB each, and each tells several times of its
+//! start and its end. So their watch asks for no more than is needed as long as labels can
+//! say that: see [`Selection`]. Of a pod only its name, its labels, its addresses and whether it runs are kept.
+//!
+//! What is not allowed is refused for a namespace at a time and tried again there, and one that no
+//! route names a Service of is let go.
 
-mod collected;
 mod objects;
+mod reading;
+mod selection;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -20,109 +35,129 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::collected::{Collected, Known};
-use self::objects::{Facts, KeptPod, KeptService};
-use super::cluster::follow;
+use self::objects::{KeptPod, KeptService, SERVICE_NAME};
+use self::reading::Reading;
+use self::selection::Selection;
+use super::cluster::{Lists, follow};
 use super::inventory::Inventory;
 use super::referenced::Follow;
-use crate::compile::{Pod, References, Selected, Service, ServiceData, Slice};
-use crate::table::ObjectName;
-
-/// The label by which slices name their Service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+use crate::compile::References;
 
 /// The Services that are referred to, as [`referenced::run`](super::referenced::run) follows them.
+#[derive(Clone)]
 pub(super) struct Services {
-    pub(super) client: Client,
-    pub(super) inventory: Arc<Inventory>,
+    client: Client,
+    inventory: Arc<Inventory>,
+    lists: Lists,
+    /// What is referred to, for the namespaces that are watched already.
+    told: watch::Sender<Arc<References>>,
+}
+
+impl Services {
+    pub(super) fn new(client: Client, inventory: Arc<Inventory>, lists: Lists) -> Self {
+        Self { client, inventory, lists, told: watch::channel(Arc::default()).0 }
+    }
 }
 
 impl Follow for Services {
-    fn wanted<'r>(&self, references: &'r References) -> &'r BTreeSet<ObjectName> {
-        &references.services
+    /// A namespace.
+    type Scope = Arc<str>;
+
+    fn wanted(&self, references: &References) -> BTreeSet<Arc<str>> {
+        references.services.iter().map(|name| name.namespace.clone()).collect()
     }
 
-    fn follow(&self, name: ObjectName) -> impl Future<Output = ()> + Send + 'static {
-        let (selector, selected) = watch::channel(None);
-        let reading = Reading { selector, ..Reading::new(&name, &self.inventory) };
-        let watches = Watches { client: self.client.clone(), name, reading: Mutex::new(reading) };
+    fn follow(&self, namespace: Arc<str>) -> impl Future<Output = ()> + Send + 'static {
+        let (selection, selected) = watch::channel(None);
+        let reading = Reading::new(namespace.clone(), self.inventory.clone(), selection);
+        let told = self.told.subscribe();
+        let watches = Watches { services: self.clone(), namespace, reading: Mutex::new(reading) };
         async move {
-            tokio::join!(watches.service(), watches.slices(), watches.pods(selected));
+            // In one task, so that none of them acts on what another has just made void.
+            tokio::join!(
+                watches.names(told),
+                watches.services(),
+                watches.slices(),
+                watches.pods(selected)
+            );
         }
     }
 
-    fn stopped(&self, name: &ObjectName) {
-        for source in sources(name) {
+    fn stopped(&self, namespace: &Arc<str>) {
+        for source in sources(namespace) {
             self.inventory.forget_source(&source);
         }
     }
 
-    fn retain(&self, wanted: &BTreeSet<ObjectName>) {
-        self.inventory.retain_services(wanted);
+    fn retain(&self, references: &Arc<References>) {
+        self.inventory.retain_services(&references.services);
+        self.told.send_replace(references.clone());
     }
 }
 
 /// What the three watches are called in logs and metrics.
-fn sources(name: &ObjectName) -> [Arc<str>; 3] {
-    ["Service", "EndpointSlices of Service", "Pods of Service"]
-        .map(|what| format!("{what} {name}").into())
+fn sources(namespace: &str) -> [Arc<str>; 3] {
+    ["Services", "EndpointSlices", "Pods"].map(|what| format!("{what} in {namespace}").into())
 }
 
-/// The three watches of one Service.
+/// The three watches of one namespace.
 struct Watches {
-    client: Client,
-    name: ObjectName,
+    services: Services,
+    namespace: Arc<str>,
     reading: Mutex<Reading>,
 }
 
 impl Watches {
-    async fn service(&self) {
+    /// Which Services are referred to.
+    async fn names(&self, mut told: watch::Receiver<Arc<References>>) {
+        loop {
+            let references = told.borrow_and_update().clone();
+            self.reading.lock().name(&references);
+            if told.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn services(&self) {
         let api: Api<KeptService> =
-            Api::namespaced_with(self.client.clone(), &self.name.namespace, &objects::service());
-        let config = Config::default().fields(&format!("metadata.name={}", self.name.name));
-        let [source, ..] = sources(&self.name);
-        let inventory = self.inventory();
-        follow(api, config, &source, &inventory, |event| {
-            self.update(|reading| {
-                reading.service.observe(event, |one| Some(objects::facts(one)), Instant::now());
-            });
+            Api::namespaced_with(self.client(), &self.namespace, &objects::service());
+        let [source, ..] = sources(&self.namespace);
+        let Services { inventory, lists, .. } = &self.services;
+        follow(api, Config::default(), &source, inventory, lists, |event| {
+            self.reading.lock().saw_service(event, Instant::now());
             ControlFlow::Continue(())
         })
         .await;
     }
 
     async fn slices(&self) {
-        let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), &self.name.namespace);
-        let config = Config::default().labels(&format!("{SERVICE_NAME}={}", self.name.name));
-        let [_, source, _] = sources(&self.name);
-        let inventory = self.inventory();
-        follow(api, config, &source, &inventory, |event| {
-            self.update(|reading| {
-                reading.slices.observe(event, objects::slice, Instant::now());
-            });
+        let api: Api<EndpointSlice> = Api::namespaced(self.client(), &self.namespace);
+        let [_, source, _] = sources(&self.namespace);
+        let Services { inventory, lists, .. } = &self.services;
+        // Those without the label belong to no Service.
+        follow(api, Config::default().labels(SERVICE_NAME), &source, inventory, lists, |event| {
+            self.reading.lock().saw_slice(event, Instant::now());
             ControlFlow::Continue(())
         })
         .await;
     }
 
-    /// The pods, by one selector after another: an edited Service selects others.
-    async fn pods(&self, mut selected: watch::Receiver<Option<Arc<str>>>) {
-        let [.., source] = sources(&self.name);
-        let inventory = self.inventory();
+    /// The pods, by one selection after another.
+    async fn pods(&self, mut selected: watch::Receiver<Option<Selection>>) {
+        let [.., source] = sources(&self.namespace);
+        let Services { inventory, lists, .. } = &self.services;
         loop {
-            let selector = selected.borrow_and_update().clone();
+            let selection = selected.borrow_and_update().clone();
             let watching = async {
-                let Some(selector) = selector else { return std::future::pending().await };
-                let api: Api<KeptPod> = Api::namespaced_with(
-                    self.client.clone(),
-                    &self.name.namespace,
-                    &objects::pod(),
-                );
-                let config = Config::default().labels(&selector);
-                follow(api, config, &source, &inventory, |event| {
-                    self.update(|reading| {
-                        reading.pods.observe(event, objects::pod_of, Instant::now());
-                    });
+                let Some(selection) = selection else {
+                    inventory.forget_source(&source);
+                    return std::future::pending().await;
+                };
+                let api: Api<KeptPod> =
+                    Api::namespaced_with(self.client(), &self.namespace, &objects::pod());
+                follow(api, selection.config(), &source, inventory, lists, |event| {
+                    self.reading.lock().saw_pod(event, Instant::now());
                     ControlFlow::Continue(())
                 })
                 .await;
@@ -135,89 +170,8 @@ impl Watches {
         }
     }
 
-    fn inventory(&self) -> Arc<Inventory> {
-        self.reading.lock().inventory.clone()
-    }
-
-    fn update(&self, change: impl FnOnce(&mut Reading)) {
-        let mut reading = self.reading.lock();
-        change(&mut reading);
-        reading.publish();
-    }
-}
-
-/// What the watches of one Service have seen.
-struct Reading {
-    name: ObjectName,
-    inventory: Arc<Inventory>,
-    service: Collected<Facts>,
-    slices: Collected<Slice>,
-    pods: Collected<(Arc<str>, Pod)>,
-    /// Which pods are to be watched: none while the Service selects none.
-    selector: watch::Sender<Option<Arc<str>>>,
-}
-
-impl Reading {
-    fn new(name: &ObjectName, inventory: &Arc<Inventory>) -> Self {
-        Self {
-            name: name.clone(),
-            inventory: inventory.clone(),
-            service: Collected::default(),
-            slices: Collected::default(),
-            pods: Collected::default(),
-            selector: watch::channel(None).0,
-        }
-    }
-
-    /// Hands on what is known, once that is whole: a part of it would read as endpoints that went.
-    fn publish(&mut self) {
-        let facts = match self.service.known() {
-            Known::Nothing => return,
-            Known::Forbidden => None,
-            Known::All(found) => found.values().next().cloned(),
-        };
-        self.select(facts.as_ref().and_then(|facts| facts.selector.clone()));
-        if let Some(data) = self.data(facts) {
-            self.inventory.set_service(&self.name, data);
-        }
-    }
-
-    /// Other pods are wanted: what is known of the last ones is of no use.
-    fn select(&mut self, selector: Option<Arc<str>>) {
-        let pods = &mut self.pods;
-        self.selector.send_if_modified(|last| {
-            let changed = *last != selector;
-            if changed {
-                *last = selector;
-                *pods = Collected::default();
-            }
-            changed
-        });
-    }
-
-    fn data(&self, facts: Option<Facts>) -> Option<ServiceData> {
-        let Some(facts) = facts else {
-            let forbidden = matches!(self.service.known(), Known::Forbidden);
-            return Some(if forbidden {
-                ServiceData::Forbidden("services")
-            } else {
-                ServiceData::Absent
-            });
-        };
-        let slices = match self.slices.known() {
-            Known::Nothing => return None,
-            Known::Forbidden => return Some(ServiceData::Forbidden("endpointslices")),
-            Known::All(slices) => slices.clone(),
-        };
-        let pods = match (&facts.selector, self.pods.known()) {
-            (None, _) => Selected::Nothing,
-            (Some(_), Known::Nothing) => return None,
-            (Some(_), Known::Forbidden) => Selected::Unreadable,
-            (Some(_), Known::All(pods)) => Selected::Pods(pods.values().cloned().collect()),
-        };
-        let Facts { ports, is_external, prefers_ipv6, .. } = facts;
-        let service = Service { ports, is_external, prefers_ipv6, slices, pods };
-        Some(ServiceData::Present(Arc::new(service)))
+    fn client(&self) -> Client {
+        self.services.client.clone()
     }
 }
 

@@ -74,7 +74,7 @@ fn stand_in(
         .values()
         .map(|data| match data {
             SecretData::Present(values) => values.len(),
-            SecretData::Absent => 0,
+            SecretData::Absent | SecretData::Unlabelled(_) => 0,
         })
         .sum();
     let data = secrets.entry(name).or_insert_with(|| SecretData::Present(BTreeMap::new()));

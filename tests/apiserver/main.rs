@@ -20,3 +20,4 @@ mod status;
 mod support;
 mod traffic;
 mod trouble;
+mod watches;

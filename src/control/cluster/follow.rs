@@ -13,6 +13,7 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::lists::Lists;
 use crate::control::SourceFailure;
 use crate::control::connect::describe;
 use crate::control::inventory::Inventory;
@@ -55,12 +56,16 @@ pub(in crate::control) enum Watched<K> {
     Failed(watcher::Error),
 }
 
-/// Follows `api` until the listener breaks or the future is dropped.
+/// Follows `api` until the listener breaks or the future is dropped. Each list waits for its turn.
+///
+/// Lists come in pages of 500 from the newest state (kube's defaults, which are those of client-go),
+/// so that the API server may answer them from its cache and has no large answer to hold.
 pub(in crate::control) async fn follow<K>(
     api: Api<K>,
     config: Config,
     source: &Arc<str>,
     inventory: &Inventory,
+    lists: &Lists,
     mut listener: impl FnMut(Watched<K>) -> ControlFlow<()>,
 ) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
@@ -69,6 +74,7 @@ pub(in crate::control) async fn follow<K>(
     loop {
         let mut events = pin!(watcher::watcher(api.clone(), config.clone()));
         let mut listing = true;
+        let mut turn = None;
         loop {
             let limit = match (listing, trouble.failures) {
                 (true, _) => LIST_LIMIT,
@@ -88,6 +94,12 @@ pub(in crate::control) async fn follow<K>(
             if let Ok(Event::Init | Event::InitDone) = next {
                 listing = matches!(next, Ok(Event::Init));
             }
+            // Between two tries nobody is kept from listing, and the wait for a turn is no list that hangs.
+            turn = match next {
+                Ok(Event::Init) => Some(lists.turn().await),
+                Ok(Event::InitDone) | Err(_) => None,
+                Ok(_) => turn,
+            };
             match next {
                 Ok(event) => {
                     // `Init` is only the intention to list; everything else is an answer.

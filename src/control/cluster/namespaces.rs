@@ -15,7 +15,7 @@ use kube::{Api, Client};
 use tokio::time::timeout;
 
 use super::follow::note_failure;
-use super::{Watched, follow};
+use super::{Lists, Watched, follow};
 use crate::control::connect::describe;
 use crate::control::inventory::Inventory;
 use crate::control::supervise::Parts;
@@ -38,6 +38,7 @@ pub(super) fn spawn(
     client: &Client,
     watch_namespaces: &[Arc<str>],
     inventory: &Arc<Inventory>,
+    lists: &Lists,
 ) {
     let source: Arc<str> = "Namespace".into();
     inventory.expect(&source);
@@ -45,7 +46,10 @@ pub(super) fn spawn(
     let inventory = inventory.clone();
     let name = source.to_string();
     if watch_namespaces.is_empty() {
-        parts.spawn(&name, move || watch(api.clone(), source.clone(), inventory.clone()));
+        let lists = lists.clone();
+        parts.spawn(&name, move || {
+            watch(api.clone(), source.clone(), inventory.clone(), lists.clone())
+        });
     } else {
         // A Role can allow `get` of its own namespace but no watch of it: the API server takes a
         // watch by name for a request to the whole cluster. So these few are polled.
@@ -56,9 +60,9 @@ pub(super) fn spawn(
     }
 }
 
-async fn watch(api: Api<NamespaceMeta>, source: Arc<str>, inventory: Arc<Inventory>) {
+async fn watch(api: Api<NamespaceMeta>, source: Arc<str>, inventory: Arc<Inventory>, lists: Lists) {
     let mut listed = BTreeMap::new();
-    follow(api, Config::default(), &source, &inventory, |event| {
+    follow(api, Config::default(), &source, &inventory, &lists, |event| {
         match event {
             Watched::Listing => listed.clear(),
             Watched::Listed(namespace) => {

@@ -10,6 +10,7 @@ fn watch(inventory: &Arc<Inventory>) -> KindWatch {
         source: "ModelRoute".into(),
         gateway: "default".into(),
         inventory: inventory.clone(),
+        lists: Lists::default(),
         listed: Vec::new(),
         unusable: Vec::new(),
     }

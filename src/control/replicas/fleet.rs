@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::word::Word;
 use super::{LEASE_DURATION, LeaseNames, WORD};
-use crate::control::cluster::{Watched, explain, follow};
+use crate::control::cluster::{Lists, Watched, explain, follow};
 use crate::control::connect::describe;
 use crate::control::inventory::Inventory;
 use crate::control::leader::Leadership;
@@ -80,7 +80,9 @@ impl Follower {
         let seen = Mutex::new(Seen::new(&self.names, Instant::now()));
         let config = Config::default().labels(&self.names.selector());
         let source = SOURCE.into();
-        let leases = follow(self.api.clone(), config, &source, &self.inventory, |event| {
+        // A turn of its own: the first to fail would be the one that writes status.
+        let (api, lists) = (self.api.clone(), Lists::default());
+        let leases = follow(api, config, &source, &self.inventory, &lists, |event| {
             let mut seen = seen.lock();
             seen.observe(event, Instant::now());
             self.publish(seen.fleet(Instant::now()));

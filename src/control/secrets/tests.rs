@@ -5,7 +5,8 @@ use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::super::{fake_api, referenced};
+use super::super::fake_api;
+use super::super::referenced::{self, REFUSAL_GRACE};
 use super::*;
 use crate::table::SecretText;
 
@@ -23,13 +24,14 @@ fn secret(value: &str) -> KeptSecret {
 }
 
 fn reading(inventory: &Arc<Inventory>) -> Reading {
-    Reading { name: name(), inventory: inventory.clone(), listed: None, refused: None }
+    Reading::new(name(), None, inventory.clone())
 }
 
 fn held(inventory: &Inventory) -> Option<String> {
     match inventory.snapshot().1.secrets.get(&name())? {
         SecretData::Present(data) => data.get("key").map(SecretText::expose).map(str::to_owned),
         SecretData::Absent => Some("absent".to_owned()),
+        SecretData::Unlabelled(labels) => Some(format!("none with {labels}")),
     }
 }
 
@@ -38,8 +40,8 @@ fn refusal(code: u16) -> Watched<KeptSecret> {
     Watched::Failed(watcher::Error::InitialListFailed(kube::Error::Api(Box::new(status))))
 }
 
-#[tokio::test]
-async fn only_what_is_referred_to_is_asked_for() {
+/// A client of an API server without Secrets, and what it is asked.
+async fn empty_server() -> (Client, Arc<Mutex<Vec<String>>>) {
     let asked_for = Arc::new(Mutex::new(Vec::new()));
     let log = asked_for.clone();
     let client = fake_api::client(move |asked| {
@@ -49,23 +51,32 @@ async fn only_what_is_referred_to_is_asked_for() {
         (!asked.target.contains("watch=true")).then_some((StatusCode::OK, list))
     })
     .await;
+    (client, asked_for)
+}
+
+fn references(names: &[&str]) -> Arc<References> {
+    let secrets = names.iter().map(|name| ObjectName::new("ai", *name)).collect();
+    Arc::new(References { secrets, ..References::default() })
+}
+
+async fn has_read(inventory: &Inventory, name: &str) {
+    while !inventory.unread(&references(&[name])).secrets.is_empty() {
+        inventory.changed().await;
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_referred_to_is_asked_for() {
+    let (client, asked_for) = empty_server().await;
     let inventory = Arc::new(Inventory::default());
-    let references = |names: &[&str]| {
-        let secrets = names.iter().map(|name| ObjectName::new("ai", *name)).collect();
-        Arc::new(References { secrets, ..References::default() })
-    };
+    let secrets =
+        Secrets { client, labels: None, inventory: inventory.clone(), lists: Lists::default() };
     let (wanted, wants) = watch::channel(references(&["a"]));
-    let task =
-        tokio::spawn(referenced::run(Secrets { client, inventory: inventory.clone() }, wants));
-    let read = async |name: &str| {
-        while !inventory.has_secret(&ObjectName::new("ai", name)) {
-            inventory.changed().await;
-        }
-    };
-    read("a").await;
+    let task = tokio::spawn(referenced::run(secrets, wants));
+    has_read(&inventory, "a").await;
     wanted.send_replace(references(&["b"]));
-    read("b").await;
-    assert!(!inventory.has_secret(&ObjectName::new("ai", "a")));
+    has_read(&inventory, "b").await;
+    assert!(!inventory.unread(&references(&["a"])).secrets.is_empty());
     assert!(!inventory.health().contains_key("Secret ai/a"), "its watch was stopped");
     for target in asked_for.lock().iter() {
         assert!(target.starts_with("/api/v1/namespaces/ai/secrets?"), "{target}");
@@ -73,6 +84,52 @@ async fn only_what_is_referred_to_is_asked_for() {
     }
     drop(wanted);
     task.await.unwrap();
+}
+
+#[tokio::test]
+async fn labels_that_are_demanded_are_asked_for_beside_the_name() {
+    let (client, asked_for) = empty_server().await;
+    let inventory = Arc::new(Inventory::default());
+    let (labels, lists) = (Some("for=gateway".into()), Lists::default());
+    let secrets = Secrets { client, labels, inventory: inventory.clone(), lists };
+    let (_wanted, wants) = watch::channel(references(&["keys"]));
+    let task = tokio::spawn(referenced::run(secrets, wants));
+    has_read(&inventory, "keys").await;
+    task.abort();
+    assert_eq!(held(&inventory).as_deref(), Some("none with for=gateway"));
+    for target in asked_for.lock().iter() {
+        assert!(target.contains("fieldSelector=metadata.name%3Dkeys"), "{target}");
+        assert!(target.contains("labelSelector=for%3Dgateway"), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn turns_at_listing_are_given_back_by_lists_and_by_refusals() {
+    let client = fake_api::client(move |asked| {
+        if asked.target.contains("watch=true") {
+            return None;
+        }
+        let list = json!({"kind": "SecretList", "metadata": {"resourceVersion": "1"}, "items": []});
+        let forbidden = asked.target.contains("forbidden");
+        Some(if forbidden {
+            fake_api::refuse(StatusCode::FORBIDDEN, "Forbidden")
+        } else {
+            (StatusCode::OK, list)
+        })
+    })
+    .await;
+    let inventory = Arc::new(Inventory::default());
+    let (labels, lists) = (Some("for=gateway".into()), Lists::default());
+    let secrets = Secrets { client, labels, inventory: inventory.clone(), lists };
+    let names = (0..20).flat_map(|n| [format!("missing-{n}"), format!("forbidden-{n}")]);
+    let names: Vec<_> = names.collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let (_wanted, wants) = watch::channel(references(&names));
+    let task = tokio::spawn(referenced::run(secrets, wants));
+    for name in names {
+        has_read(&inventory, name).await;
+    }
+    task.abort();
 }
 
 #[test]
@@ -102,7 +159,8 @@ fn a_forbidden_secret_is_absent_at_once_if_it_was_never_read() {
 fn a_secret_that_was_read_survives_a_short_refusal_and_any_outage() {
     let inventory = Arc::new(Inventory::default());
     let (mut reading, now) = (reading(&inventory), Instant::now());
-    reading.observe(Watched::Applied(secret("one")), now);
+    reading.observe(Watched::Listed(secret("one")), now);
+    reading.observe(Watched::ListEnd, now);
     reading.observe(refusal(403), now);
     reading.observe(refusal(500), now + 2 * REFUSAL_GRACE);
     assert_eq!(held(&inventory).as_deref(), Some("one"));
@@ -111,4 +169,16 @@ fn a_secret_that_was_read_survives_a_short_refusal_and_any_outage() {
     reading.observe(refusal(403), now);
     reading.observe(refusal(403), now + REFUSAL_GRACE);
     assert_eq!(held(&inventory).as_deref(), Some("absent"));
+}
+
+#[test]
+fn a_refusal_long_after_another_begins_a_new_row() {
+    let inventory = Arc::new(Inventory::default());
+    let (mut reading, now) = (reading(&inventory), Instant::now());
+    reading.observe(Watched::Listed(secret("one")), now);
+    reading.observe(Watched::ListEnd, now);
+    reading.observe(refusal(403), now);
+    // The watch went on in between, without an event to show it.
+    reading.observe(refusal(403), now + 2 * REFUSAL_GRACE);
+    assert_eq!(held(&inventory).as_deref(), Some("one"));
 }

@@ -11,6 +11,9 @@ use serde::Deserialize;
 
 use crate::compile::{Pod, ServicePort, Slice, SliceEndpoint, SlicePort};
 
+/// The label by which slices name their Service.
+pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
 /// A Service, without its status.
 pub(super) type KeptService = Object<v1::ServiceSpec, NotUsed>;
 
@@ -48,8 +51,29 @@ pub(super) struct Facts {
     pub(super) ports: Vec<ServicePort>,
     pub(super) is_external: bool,
     pub(super) prefers_ipv6: bool,
-    /// The labels of its pods as a selector; none if it selects nothing.
-    pub(super) selector: Option<Arc<str>>,
+    /// The labels of its pods; none if it selects nothing.
+    pub(super) selector: Option<BTreeMap<String, String>>,
+}
+
+/// A slice and the Service that it is of.
+#[derive(Debug)]
+pub(super) struct OwnedSlice {
+    pub(super) service: Arc<str>,
+    pub(super) slice: Slice,
+}
+
+/// What is kept of a pod.
+#[derive(Debug)]
+pub(super) struct PodFacts {
+    pub(super) uid: Arc<str>,
+    labels: BTreeMap<String, String>,
+    pub(super) pod: Pod,
+}
+
+impl PodFacts {
+    pub(super) fn is_selected_by(&self, selector: &BTreeMap<String, String>) -> bool {
+        selector.iter().all(|(label, value)| self.labels.get(label) == Some(value))
+    }
 }
 
 pub(super) fn facts(object: KeptService) -> Facts {
@@ -62,17 +86,12 @@ pub(super) fn facts(object: KeptService) -> Facts {
         ports: ports.collect(),
         is_external: spec.type_.as_deref() == Some("ExternalName"),
         prefers_ipv6: spec.ip_families.is_some_and(|all| all.first().is_some_and(|f| f == "IPv6")),
-        selector: spec.selector.as_ref().and_then(selector),
+        selector: spec.selector.filter(|labels| !labels.is_empty()),
     }
 }
 
-fn selector(labels: &BTreeMap<String, String>) -> Option<Arc<str>> {
-    let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    (!labels.is_empty()).then(|| labels.join(",").into())
-}
-
 /// A slice; none whose addresses are names, which no Service with endpoints has.
-pub(super) fn slice(object: EndpointSlice) -> Option<Slice> {
+pub(super) fn slice(object: EndpointSlice) -> Option<OwnedSlice> {
     if object.address_type == "FQDN" {
         return None;
     }
@@ -81,11 +100,13 @@ pub(super) fn slice(object: EndpointSlice) -> Option<Slice> {
         Some(SlicePort { name: port.name.unwrap_or_default().into(), number })
     });
     let endpoints = object.endpoints.into_iter().filter_map(endpoint);
-    Some(Slice { ports: ports.collect(), endpoints: endpoints.collect() })
+    let slice = Slice { ports: ports.collect(), endpoints: endpoints.collect() };
+    let service = object.metadata.labels?.remove(SERVICE_NAME)?;
+    Some(OwnedSlice { service: service.into(), slice })
 }
 
 fn endpoint(endpoint: Endpoint) -> Option<SliceEndpoint> {
-    let address: IpAddr = endpoint.addresses.first()?.parse().ok()?;
+    let address = address(endpoint.addresses.first()?)?;
     let conditions = endpoint.conditions.unwrap_or_default();
     // What is not said is to be taken so, by the API's own words.
     let ready = conditions.ready.unwrap_or(true);
@@ -98,15 +119,21 @@ fn endpoint(endpoint: Endpoint) -> Option<SliceEndpoint> {
     })
 }
 
-/// A pod with its UID, while its addresses are its own: one that has ended may have given them up
-/// already, and one on its node's network has the node's.
-pub(super) fn pod_of(object: KeptPod) -> Option<(Arc<str>, Pod)> {
+/// A pod while its addresses are its own: one that has ended may have given them up already, and one
+/// on its node's network has the node's.
+pub(super) fn pod_facts(object: KeptPod) -> Option<PodFacts> {
     let (metadata, status) = (object.metadata, object.status?);
     let runs = status.phase.as_deref() == Some("Running") && metadata.deletion_timestamp.is_none();
     if !runs || object.spec.host_network {
         return None;
     }
-    let addresses = status.pod_ips.iter().filter_map(|address| address.ip.parse().ok());
+    let addresses = status.pod_ips.iter().filter_map(|one| address(&one.ip));
     let pod = Pod { name: metadata.name?.into(), addresses: addresses.collect() };
-    Some((metadata.uid?.into(), pod))
+    let labels = metadata.labels.unwrap_or_default();
+    Some(PodFacts { uid: metadata.uid?.into(), labels, pod })
+}
+
+/// An address, in one spelling: slices and pods are compared by it.
+fn address(text: &str) -> Option<IpAddr> {
+    Some(text.parse::<IpAddr>().ok()?.to_canonical())
 }
