@@ -1,6 +1,8 @@
 //! What the operator decides for a whole process: flags and environment. Never the policy of a
 //! route.
 
+mod label_selector;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -92,6 +94,17 @@ pub struct Settings {
     /// `--manifests` every one, in a cluster none]
     #[arg(long, env = "PILOTHOUSE_CREDENTIAL_ENV", value_name = "NAME", value_delimiter = ',')]
     pub credential_env: Vec<String>,
+
+    /// Labels that a Secret must have to be read, such as `pilothouse.dev/use=gateway`: whoever may
+    /// write CredentialStores or Consumers can use no other
+    #[arg(
+        long,
+        env = "PILOTHOUSE_SECRET_LABEL_SELECTOR",
+        value_name = "SELECTOR",
+        value_parser = label_selector::parse,
+        conflicts_with = "manifests"
+    )]
+    pub secret_label_selector: Option<String>,
 
     /// Private or local addresses (and, for them, plain http) that `baseURL` may reach (repeatable)
     #[arg(
@@ -268,6 +281,19 @@ mod tests {
         };
         assert_eq!(parse("4MiB").largest_body(), 4 << 20);
         assert_eq!(parse("64MiB").largest_body(), 8 << 20);
+    }
+
+    #[test]
+    fn labels_of_secrets_are_checked_at_the_start() {
+        let parse = |selector: &str| {
+            let flags = ["serve", "--secret-label-selector", selector];
+            <Serve as clap::Parser>::try_parse_from(flags)
+        };
+        let settings = parse("use in (gateway, models)").expect("flags").settings;
+        assert_eq!(settings.secret_label_selector.as_deref(), Some("use in (gateway,models)"));
+        let refusal = parse("use of gateway").expect_err("no selector").to_string();
+        let named = refusal.contains("--secret-label-selector") && refusal.contains("`key=value`");
+        assert!(named, "{refusal}");
     }
 
     #[test]

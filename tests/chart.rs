@@ -190,6 +190,7 @@ fn it_refuses_what_it_does_not_know_and_what_contradicts_itself() {
         ("gateway.maxBodySize=a lot", "/gateway/maxBodySize"),
         ("gateway.allowUpstreamCIDRs={10.0.0.1}", "/gateway/allowUpstreamCIDRs"),
         ("rbac.secrets=None", "/rbac/secrets"),
+        ("secrets.labelSelector=use>1", "/secrets/labelSelector"),
         ("readinessProbe.path=/", "path"),
         ("admin.port=8080", "/admin/port"),
         ("rbac.secretsListed[0].namespace=a", "rbac.secretsListed"),

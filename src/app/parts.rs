@@ -90,13 +90,13 @@ async fn source(settings: &Settings, draining: CancellationToken) -> Result<Sour
         let namespace = settings.namespace.clone();
         let status = StatusConfig { namespace, replica, pod, draining };
         return Ok(Source::Cluster {
-            secret_labels: None,
             client,
             watch_namespaces: settings
                 .watch_namespace
                 .iter()
                 .map(|ns| ns.as_str().into())
                 .collect(),
+            secret_labels: settings.secret_label_selector.as_deref().map(Into::into),
             status: (!settings.no_status).then_some(status),
         });
     }

@@ -4,9 +4,11 @@ use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::{Value, json};
 
 use crate::support::gateway::Options;
-use crate::support::objects::{KEY, provider, route, secret, store, target, target_with_store};
+use crate::support::objects::{
+    KEY, consumer, provider, route, secret, store, target, target_with_store,
+};
 use crate::support::tenant::typed;
-use crate::support::{Cluster, Gateway, Tenant};
+use crate::support::{Cluster, Gateway, Tenant, eventually};
 
 fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
     typed(json!({"apiGroups": [group], "resources": resources, "verbs": verbs}))
@@ -39,13 +41,33 @@ fn secrets_rule(names: &[&str]) -> PolicyRule {
     }
 }
 
-/// The names in all requests about Secrets that `account` has sent; `None` for one that named none.
-async fn secrets_read_by(tenant: &Tenant<'_>, account: &str) -> Vec<Option<String>> {
+/// All requests about Secrets that `account` has sent.
+async fn secret_requests_of(tenant: &Tenant<'_>, account: &str) -> Vec<Value> {
     let user = format!("system:serviceaccount:{}:{account}", tenant.namespace);
-    let requests = tenant.cluster.secret_requests(&tenant.client).await;
-    let own = requests.iter().filter(|event| event["user"]["username"] == *user);
+    let mut requests = tenant.cluster.secret_requests(&tenant.client).await;
+    requests.retain(|event| event["user"]["username"] == *user);
+    requests
+}
+
+/// The names in these requests; `None` for one that named none.
+async fn secrets_read_by(tenant: &Tenant<'_>, account: &str) -> Vec<Option<String>> {
     let name = |event: &Value| event["objectRef"]["name"].as_str().map(str::to_owned);
-    own.map(name).collect()
+    secret_requests_of(tenant, account).await.iter().map(name).collect()
+}
+
+/// A gateway that may read every Secret, by the service account `mighty`.
+async fn mighty_gateway(tenant: &Tenant<'_>, flags: Vec<String>) -> Gateway {
+    let every_secret = rule("", &["secrets"], &["get", "list", "watch"]);
+    let rules = cluster_rules().into_iter().chain([every_secret]).collect();
+    let own = vec![(&*tenant.namespace, release_rules())];
+    let token = tenant.service_account("mighty", rules, own).await;
+    Gateway::start_with(tenant, Options { token: Some(token), flags }).await
+}
+
+/// The same Secret with the label `for=gateway`.
+fn labelled(mut secret: Value) -> Value {
+    secret["metadata"]["labels"] = json!({"for": "gateway"});
+    secret
 }
 
 #[tokio::test]
@@ -54,13 +76,7 @@ async fn the_secrets_that_nobody_refers_to_are_never_read() {
     let tenant = Tenant::new(cluster, "unread").await;
     let provider = provider("only").await;
     tenant.apply(secret("nobody-refers-to-it", "another-secret-value")).await;
-    // This one might read every Secret.
-    let every_secret = rule("", &["secrets"], &["get", "list", "watch"]);
-    let rules = cluster_rules().into_iter().chain([every_secret]).collect();
-    let own = vec![(&*tenant.namespace, release_rules())];
-    let token = tenant.service_account("mighty", rules, own).await;
-    let options = Options { token: Some(token), ..Options::default() };
-    let gateway = Gateway::start_with(&tenant, options).await;
+    let gateway = mighty_gateway(&tenant, Vec::new()).await;
 
     tenant.admit_caller().await;
     tenant.apply(secret("upstream", "an-upstream-key")).await;
@@ -72,6 +88,52 @@ async fn the_secrets_that_nobody_refers_to_are_never_read() {
     read.sort_unstable();
     read.dedup();
     assert_eq!(read, [Some("caller".to_owned()), Some("upstream".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_secret_is_used_while_it_has_the_labels_that_the_operator_demands() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "labels").await;
+    let provider = provider("only").await;
+    let flags = vec!["--secret-label-selector=for=gateway".to_owned()];
+    let gateway = mighty_gateway(&tenant, flags).await;
+    tenant.apply(labelled(secret("caller", KEY))).await;
+    tenant.apply(consumer("caller", "caller")).await;
+    let upstream = secret("upstream", "an-upstream-key");
+    tenant.apply(upstream.clone()).await;
+    tenant.apply(store("keys", &provider, "upstream")).await;
+    tenant.apply(route("chat", &[target_with_store("only", &provider, "keys")])).await;
+
+    let unusable = async || {
+        gateway.has_no_target(KEY, "chat", "has no usable key").await;
+        eventually("a store that says what is missing", async || {
+            let ready = tenant.condition("CredentialStore", "keys", "Ready").await;
+            let why = format!(
+                "there is no Secret `{}/upstream` with the labels `for=gateway`, which this \
+                 gateway's operator demands",
+                tenant.namespace
+            );
+            (&*ready.status, &*ready.reason) == ("False", "SecretNotFound")
+                && ready.message.contains(&why)
+        })
+        .await;
+        eventually("a route that says whose key is missing", async || {
+            let resolved = tenant.condition("ModelRoute", "chat", "ResolvedRefs").await;
+            (&*resolved.status, &*resolved.reason) == ("False", "NoUsableKey")
+        })
+        .await;
+    };
+    unusable().await;
+    assert_eq!(provider.count(), 0);
+    tenant.apply(labelled(upstream.clone())).await;
+    gateway.serves(KEY, "chat", "only").await;
+    tenant.apply(upstream).await;
+    unusable().await;
+
+    for request in secret_requests_of(&tenant, "mighty").await {
+        let asked = request["requestURI"].as_str().expect("a request has a URI");
+        assert!(asked.contains("labelSelector=for%3Dgateway"), "{asked}");
+    }
 }
 
 #[tokio::test]
