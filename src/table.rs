@@ -4,6 +4,7 @@
 //! alive at once while old streams finish, so nothing here may assume there is only one. What must
 //! be remembered across tables is in [`crate::state`] and is only pointed at from here.
 
+mod address;
 mod caller;
 mod cell;
 mod endpoints;
@@ -19,6 +20,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub use address::AddressPolicy;
 pub use caller::{Caller, KeyDigest, ModelSet};
 pub use cell::TableCell;
 pub use endpoints::{Endpoint, Endpoints};

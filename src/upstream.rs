@@ -5,7 +5,6 @@
 //! connection back only after the last byte of its answer. A connection whose answer was abandoned
 //! is closed.
 
-mod address;
 mod auth;
 mod body;
 mod connect;
@@ -23,13 +22,13 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-pub use address::AddressPolicy;
 pub use auth::authorize;
 pub use body::UpstreamBody;
 pub(crate) use connect::configure_socket;
 pub use connect::{ConnectError, Connector};
 pub use pool::PoolLimits;
 
+pub use crate::table::AddressPolicy;
 use crate::table::BaseUrl;
 use loss::Loss;
 use pool::{Lease, Pool};

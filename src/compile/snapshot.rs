@@ -9,7 +9,7 @@ use serde_json::Value;
 pub use super::service_data::{
     Pod, Selected, Service, ServiceData, ServicePort, Slice, SliceEndpoint, SlicePort,
 };
-use crate::table::{ObjectName, SecretText};
+use crate::table::{AddressPolicy, ObjectName, SecretText};
 
 /// Everything that is known at one moment. The order of the lists means nothing.
 #[derive(Debug, Clone, Default)]
@@ -110,6 +110,15 @@ impl Tenancy {
             anonymous_namespace: None,
             ambient_namespace: None,
             private_upstreams: Vec::new(),
+        }
+    }
+
+    /// Which addresses upstreams may have.
+    pub(super) fn addresses(&self) -> AddressPolicy {
+        if self.operator_owned {
+            AddressPolicy::Any
+        } else {
+            AddressPolicy::PublicAnd(self.private_upstreams.clone())
         }
     }
 

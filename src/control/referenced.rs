@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn watches_follow_the_references() {
-        let running = BTreeMap::from([("a", ()), ("b", ())]);
+        let running = BTreeMap::from([("a", 1), ("b", 2)]);
         let change = diff(&running, &BTreeSet::from(["b", "c"]));
         assert_eq!(change, Difference { start: vec!["c"], stop: vec!["a"] });
         let change = diff(&running, &BTreeSet::from(["a", "b"]));

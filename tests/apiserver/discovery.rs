@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::gateway::Options;
 use crate::support::objects::{KEY, route};
-use crate::support::pods::{own_address, pod, ready, server, service, slice, target};
+use crate::support::pods::{own_address, pod, ready, server, service, service_in, slice, target};
 use crate::support::tenant::typed;
 use crate::support::{Cluster, Gateway, Tenant, eventually};
 
@@ -23,23 +23,34 @@ const CHANGES: usize = 20;
 /// printed, and is well below the second that is promised.
 const SLOWEST: Duration = Duration::from_secs(10);
 
-/// What discovery needs in a namespace; with what a gateway needs otherwise, all that it has.
-fn discovery_rules(kinds: &[(&str, &str)]) -> Vec<PolicyRule> {
+/// What a gateway needs that discovers nothing and writes no status.
+const ELSEWHERE: [(&str, &str); 5] = [
+    ("pilothouse.dev", "modelroutes"),
+    ("pilothouse.dev", "credentialstores"),
+    ("pilothouse.dev", "consumers"),
+    ("", "namespaces"),
+    ("", "secrets"),
+];
+
+const SERVICES: (&str, &str) = ("", "services");
+const SLICES: (&str, &str) = ("discovery.k8s.io", "endpointslices");
+const PODS: (&str, &str) = ("", "pods");
+
+/// The reading of these kinds, each with its group.
+fn rules(kinds: &[(&str, &str)]) -> Vec<PolicyRule> {
     let rule = |(group, resource): &(&str, &str)| {
         typed(json!({"apiGroups": [group], "resources": [resource], "verbs": ["list", "watch"]}))
     };
-    let ours = [
-        ("pilothouse.dev", "modelroutes"),
-        ("pilothouse.dev", "credentialstores"),
-        ("pilothouse.dev", "consumers"),
-        ("", "namespaces"),
-        ("", "secrets"),
-    ];
-    ours.iter().chain(kinds).map(rule).collect()
+    kinds.iter().map(rule).collect()
 }
 
-async fn modest_gateway(tenant: &Tenant<'_>, kinds: &[(&str, &str)]) -> Gateway {
-    let token = tenant.service_account("modest", discovery_rules(kinds), Vec::new()).await;
+/// A gateway with the rights to discover what is of these `kinds`: in every namespace, or only in
+/// the tenant's own.
+async fn modest_gateway(tenant: &Tenant<'_>, kinds: &[(&str, &str)], everywhere: bool) -> Gateway {
+    let (wide, narrow) = if everywhere { (kinds, &[][..]) } else { (&[][..], kinds) };
+    let wide = rules(&[&ELSEWHERE, wide].concat());
+    let own = vec![(&*tenant.namespace, rules(narrow))];
+    let token = tenant.service_account("modest", wide, own).await;
     let flags = vec!["--no-status".to_owned()];
     Gateway::start_with(tenant, Options { token: Some(token), flags, ..Options::default() }).await
 }
@@ -64,8 +75,7 @@ async fn a_pod_is_asked_while_it_is_ready_by_a_gateway_of_the_least_rights() {
     let Some(address) = own_address() else { return };
     let tenant = Tenant::new(cluster, "readiness").await;
     let server = server("pod", address).await;
-    let rights = [("", "services"), ("discovery.k8s.io", "endpointslices"), ("", "pods")];
-    let gateway = modest_gateway(&tenant, &rights).await;
+    let gateway = modest_gateway(&tenant, &[SERVICES, SLICES, PODS], true).await;
     tenant.admit_caller().await;
     tenant.apply(route("chat", &[target()])).await;
     gateway.has_no_target(KEY, "chat", "there is no Service").await;
@@ -147,11 +157,57 @@ async fn a_role_that_lacks_pods_is_named_and_the_operators_word_does_instead() {
     pod(&tenant, "pool-0", json!({"app": "pool"}), address).await;
     slice(&tenant, "a", server.addr(), ready()).await;
     tenant.apply(route("chat", &[target()])).await;
-    let rights = [("", "services"), ("discovery.k8s.io", "endpointslices")];
-    let gateway = modest_gateway(&tenant, &rights).await;
+    let gateway = modest_gateway(&tenant, &[SERVICES, SLICES], true).await;
     gateway.has_no_target(KEY, "chat", "role does not let it read pods").await;
 
     let flags = vec![format!("--allow-upstream-cidr={address}/32")];
     let trusting = Gateway::start_with(&tenant, Options { flags, ..Options::default() }).await;
     trusting.serves(KEY, "chat", "pool").await;
+}
+
+#[tokio::test]
+async fn a_namespace_that_may_not_be_read_is_named_and_read_as_soon_as_it_may() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let Some(address) = own_address() else { return };
+    let tenant = Tenant::new(cluster, "one-of-two").await;
+    let team = tenant.another_namespace("team").await;
+    let server = server("pod", address).await;
+    tenant.admit_caller().await;
+    service(&tenant).await;
+    pod(&tenant, "pool-0", json!({"app": "pool"}), address).await;
+    slice(&tenant, "a", server.addr(), ready()).await;
+    tenant.apply(route("chat", &[target()])).await;
+    service_in(&tenant, &team).await;
+    let mut theirs = route("theirs", &[target()]);
+    theirs["metadata"]["namespace"] = json!(team);
+    theirs["spec"]["allowedNamespaces"] = json!({"from": "All"});
+    tenant.apply(theirs).await;
+
+    let kinds = [SERVICES, SLICES, PODS];
+    let gateway = modest_gateway(&tenant, &kinds, false).await;
+    let model = format!("{team}/theirs");
+    let why = format!("does not let it read the services of Service `{team}/pool`");
+    gateway.has_no_target(KEY, &model, &why).await;
+    gateway.serves(KEY, "chat", "pool").await;
+
+    let rbac = "rbac.authorization.k8s.io";
+    let metadata = json!({"name": "discovery", "namespace": team});
+    let api_version = format!("{rbac}/v1");
+    tenant
+        .apply(json!({
+            "apiVersion": api_version, "kind": "Role", "metadata": metadata, "rules": rules(&kinds),
+        }))
+        .await;
+    let account =
+        json!({"kind": "ServiceAccount", "namespace": tenant.namespace, "name": "modest"});
+    tenant
+        .apply(json!({
+            "apiVersion": api_version, "kind": "RoleBinding", "metadata": metadata,
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "discovery"},
+            "subjects": [account],
+        }))
+        .await;
+    let why = format!("no endpoint of Service `{team}/pool` is ready");
+    gateway.has_no_target(KEY, &model, &why).await;
+    gateway.serves(KEY, "chat", "pool").await;
 }

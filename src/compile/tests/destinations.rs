@@ -73,10 +73,46 @@ fn plain_http_and_local_addresses_need_the_operator() {
     for url in ["http://vllm.ai.svc:8000/v1", "https://10.0.0.1/v1", "https://localhost/v1"] {
         assert_eq!(fault(Some(url), hosts, nothing), "AddressNotPermitted", "{url}");
         let private = |world: &mut World| {
-            world.tenancy.private_upstreams = vec!["10.0.0.0/8".parse().unwrap()];
+            let ranges = ["10.0.0.0/8", "127.0.0.0/8"];
+            world.tenancy.private_upstreams = ranges.map(|range| range.parse().unwrap()).into();
         };
         assert_eq!(fault(Some(url), hosts, private), "", "{url}");
     }
+}
+
+/// What a connection would be refused for is told beforehand, as far as the URL shows it.
+#[test]
+fn an_address_in_a_url_is_judged_as_a_connection_would_be() {
+    let private =
+        |world: &mut World| world.tenancy.private_upstreams = vec!["10.0.0.0/8".parse().unwrap()];
+    for host in [
+        "127.0.0.1",
+        "LOCALHOST",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "198.18.0.1",
+        "224.0.0.1",
+        "[::1]",
+        "[fd00::1]",
+        "[fe80::1]",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:a9fe:a9fe::1]",
+    ] {
+        let url = format!("https://{host}/v1");
+        assert_eq!(fault(Some(&url), &[host], nothing), "AddressNotPermitted", "{url}");
+        assert_eq!(fault(Some(&url), &[host], private), "AddressNotPermitted", "{url}");
+    }
+    for (url, entry) in
+        [("https://1.1.1.1/v1", "1.1.1.1"), ("https://[2606:4700::1]/v1", "[2606:4700::1]")]
+    {
+        assert_eq!(fault(Some(url), &[entry], nothing), "", "{url}");
+        assert_eq!(fault(Some(url), &[entry], private), "", "{url}");
+    }
+    let plain = "http://1.1.1.1/v1";
+    assert_eq!(fault(Some(plain), &["1.1.1.1:80"], private), "AddressNotPermitted");
+    assert_eq!(fault(Some("http://10.0.0.1/v1"), &["10.0.0.1:80"], private), "");
 }
 
 #[test]

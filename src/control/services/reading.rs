@@ -97,7 +97,7 @@ impl Reading {
         let complete = matches!(event, Watched::ListEnd);
         let change = self.pods.observe(event, objects::pod_facts, now);
         if complete {
-            self.covered = self.selection.borrow().clone();
+            self.covered.clone_from(&self.selection.borrow());
         }
         let names = match change {
             Change::Nothing => return,

@@ -47,10 +47,15 @@ pub(crate) fn target() -> Value {
 
 /// The Service `pool`, which selects pods by `app`.
 pub(crate) async fn service(tenant: &Tenant<'_>) {
+    service_in(tenant, &tenant.namespace).await;
+}
+
+/// The same in another namespace.
+pub(crate) async fn service_in(tenant: &Tenant<'_>, namespace: &str) {
     let ports = json!([{"name": "http", "port": 80, "targetPort": 8000}]);
     let spec = json!({"clusterIP": "None", "selector": {"app": "pool"}, "ports": ports});
-    let object =
-        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "pool"}, "spec": spec});
+    let metadata = json!({"name": "pool", "namespace": namespace});
+    let object = json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec});
     tenant.apply(object).await;
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A route's author chooses a host name, and names resolve to anything: the check is made on the
 //! address that is connected to, at the moment of connecting, so that a name which changes its mind
-//! after validation gains nothing.
+//! after validation gains nothing. Compile asks beforehand, so that a mistake which shows already is
+//! told by the route's status.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,6 +19,14 @@ pub enum AddressPolicy {
 }
 
 impl AddressPolicy {
+    /// Whether there may be an address that a name resolves to and that may be connected to.
+    pub fn permits_some(&self, tls: bool) -> bool {
+        match self {
+            Self::Any => true,
+            Self::PublicAnd(ranges) => tls || !ranges.is_empty(),
+        }
+    }
+
     /// Whether `address` may be connected to, with or without TLS.
     pub fn permits(&self, address: IpAddr, tls: bool) -> bool {
         let address = canonical(address);
