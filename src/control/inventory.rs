@@ -238,6 +238,11 @@ impl Inventory {
         }
     }
 
+    /// How many lists of the sources that there are have been complete.
+    pub(super) fn lists(&self) -> u64 {
+        self.contents.lock().health.values().map(|health| health.lists).sum()
+    }
+
     /// How often content has changed so far.
     pub(super) fn revision(&self) -> u64 {
         self.contents.lock().revision

@@ -7,6 +7,7 @@
 //! ```
 
 mod news;
+mod wait;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::news::News;
+use self::wait::Wait;
 use super::inventory::Inventory;
 use super::{Counts, Report};
 use crate::compile::{self, Compiled, LastGood, References, Snapshot, Tenancy};
@@ -30,12 +32,6 @@ const QUIET: Duration = Duration::from_millis(10);
 /// A stream of changes that never pauses is compiled this often all the same, so that the promise
 /// of well under a second holds on a busy cluster.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
-/// How long the first table waits for Secrets, variables and files. Longer than an API server needs
-/// for its first answers after a start; a Secret that cannot be read must not hold up all routes.
-const FIRST_READ_LIMIT: Duration = Duration::from_secs(5);
-/// The same for later tables. A read takes some 10 ms; waiting for it keeps a target from failing
-/// between "refers to a new Secret" and "the Secret is read". Other changes wait as well, hence short.
-const READ_LIMIT: Duration = Duration::from_millis(500);
 /// How often memory that no table refers to any more is looked for: tables die with their last
 /// stream, not at a publication.
 const RETAIN_EVERY: Duration = Duration::from_secs(60);
@@ -171,8 +167,7 @@ impl Publisher {
     /// A snapshot in which everything it refers to has been read, as far as that does not take too
     /// long.
     async fn complete_snapshot(&self, progress: &mut Progress) -> (u64, Snapshot) {
-        let limit = if progress.revision.is_none() { FIRST_READ_LIMIT } else { READ_LIMIT };
-        let bound = Instant::now() + limit;
+        let mut wait = Wait::new(progress.revision.is_none());
         loop {
             let (revision, snapshot) = self.inventory.snapshot();
             let references = self.references(&snapshot, &progress.last_good).await;
@@ -184,7 +179,8 @@ impl Publisher {
             if waited_for {
                 return (revision, snapshot);
             }
-            if tokio::time::timeout_at(bound, self.inventory.changed()).await.is_err() {
+            let until = wait.until(&unread, self.inventory.lists());
+            if tokio::time::timeout_at(until, self.inventory.changed()).await.is_err() {
                 let names = |names: &BTreeSet<ObjectName>| {
                     names.iter().map(ToString::to_string).collect::<Vec<_>>()
                 };
@@ -196,6 +192,10 @@ impl Publisher {
                 );
                 progress.given_up = unread;
                 return self.inventory.snapshot();
+            }
+            if wait.is_first() {
+                // They come by the hundred, and each look goes over all resources.
+                self.settle().await;
             }
         }
     }

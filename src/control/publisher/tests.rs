@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::super::inventory::Stored;
+use super::wait::{FIRST_READ_LIMIT, READ_LIMIT};
 use super::*;
 use crate::api::Kind;
 use crate::compile::{Raw, SecretData};
@@ -156,6 +157,23 @@ async fn a_secret_that_cannot_be_read_does_not_hold_up_tables_for_ever() {
     assert_eq!(bench.cell.current().generation, 2, "this one is new and waited for");
     bench.inventory.set_secret(&secret("another"), value());
     bench.generation(3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_table_waits_while_what_it_refers_to_comes_in() {
+    let mut bench = bench();
+    let names = ["a", "b", "c", "d"];
+    for name in names {
+        bench.inventory.apply(Kind::CredentialStore, store(name, name));
+    }
+    bench.wanted(&names).await;
+    for name in names {
+        assert!(!bench.cell.is_published());
+        tokio::time::sleep(FIRST_READ_LIMIT.mul_f64(0.8)).await;
+        bench.inventory.set_secret(&secret(name), value());
+    }
+    let report = bench.generation(1).await;
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
 }
 
 #[tokio::test(start_paused = true)]
