@@ -94,12 +94,14 @@ pub(in crate::control) async fn follow<K>(
             if let Ok(Event::Init | Event::InitDone) = next {
                 listing = matches!(next, Ok(Event::Init));
             }
-            // Between two tries nobody is kept from listing, and the wait for a turn is no list that hangs.
-            turn = match next {
-                Ok(Event::Init) => Some(lists.turn().await),
-                Ok(Event::InitDone) | Err(_) => None,
-                Ok(_) => turn,
-            };
+            // Nobody is kept from listing by one who waits to try again.
+            if matches!(next, Ok(Event::Init | Event::InitDone) | Err(_)) {
+                drop(turn.take());
+            }
+            // Outside of the limit: to wait for a turn is no list that hangs.
+            if matches!(next, Ok(Event::Init)) {
+                turn = Some(lists.turn().await);
+            }
             match next {
                 Ok(event) => {
                     // `Init` is only the intention to list; everything else is an answer.
