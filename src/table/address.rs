@@ -71,6 +71,9 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let shared = a == 100 && (64..128).contains(&b); // RFC 6598, also used for cluster ranges
     let protocol_assignments = a == 192 && b == 0 && c == 0; // RFC 6890
+    // Azure's platform for its machines, their secrets among it, is at one address that IANA knows as
+    // public (Microsoft, "What is IP address 168.63.129.16?").
+    let wire_server = address.octets() == [168, 63, 129, 16];
     let benchmarking = a == 198 && (18..20).contains(&b); // RFC 2544
     !(a == 0
         || a >= 224 // multicast, reserved, broadcast
@@ -80,6 +83,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || address.is_documentation()
         || shared
         || protocol_assignments
+        || wire_server
         || benchmarking)
 }
 
@@ -110,6 +114,7 @@ mod tests {
             "192.168.1.1",
             "169.254.169.254",
             "100.64.0.1",
+            "168.63.129.16",
             "0.0.0.0",
             "255.255.255.255",
             "::1",

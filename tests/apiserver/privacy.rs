@@ -8,7 +8,7 @@ use crate::support::objects::{
     KEY, consumer, provider, route, secret, store, target, target_with_store,
 };
 use crate::support::tenant::typed;
-use crate::support::{Cluster, Gateway, Tenant, eventually};
+use crate::support::{Cluster, Gateway, Tenant};
 
 fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
     typed(json!({"apiGroups": [group], "resources": resources, "verbs": verbs}))
@@ -61,7 +61,7 @@ async fn mighty_gateway(tenant: &Tenant<'_>, flags: Vec<String>) -> Gateway {
     let rules = cluster_rules().into_iter().chain([every_secret]).collect();
     let own = vec![(&*tenant.namespace, release_rules())];
     let token = tenant.service_account("mighty", rules, own).await;
-    Gateway::start_with(tenant, Options { token: Some(token), flags }).await
+    Gateway::start_with(tenant, Options { token: Some(token), flags, ..Options::default() }).await
 }
 
 /// The same Secret with the label `for=gateway`.
@@ -106,22 +106,16 @@ async fn a_secret_is_used_while_it_has_the_labels_that_the_operator_demands() {
 
     let unusable = async || {
         gateway.has_no_target(KEY, "chat", "has no usable key").await;
-        eventually("a store that says what is missing", async || {
-            let ready = tenant.condition("CredentialStore", "keys", "Ready").await;
-            let why = format!(
-                "there is no Secret `{}/upstream` with the labels `for=gateway`, which this \
-                 gateway's operator demands",
-                tenant.namespace
-            );
-            (&*ready.status, &*ready.reason) == ("False", "SecretNotFound")
-                && ready.message.contains(&why)
-        })
-        .await;
-        eventually("a route that says whose key is missing", async || {
-            let resolved = tenant.condition("ModelRoute", "chat", "ResolvedRefs").await;
-            (&*resolved.status, &*resolved.reason) == ("False", "NoUsableKey")
-        })
-        .await;
+        let missing = ("False", "SecretNotFound");
+        let ready = tenant.condition_is(("CredentialStore", "keys"), "Ready", missing).await;
+        let why = format!(
+            "there is no Secret `{}/upstream` with the labels `for=gateway`, which this gateway's \
+             operator demands",
+            tenant.namespace
+        );
+        assert!(ready.message.contains(&why), "{}", ready.message);
+        let without = ("False", "NoUsableKey");
+        tenant.condition_is(("ModelRoute", "chat"), "ResolvedRefs", without).await;
     };
     unusable().await;
     assert_eq!(provider.count(), 0);

@@ -7,7 +7,7 @@ use kube::Client;
 use serde_json::json;
 
 use crate::support::objects::route;
-use crate::support::{Cluster, Gateway, Tenant, eventually};
+use crate::support::{Cluster, Gateway, Tenant};
 
 /// Enough of them that a watch for each would show.
 const SERVICES: usize = 200;
@@ -49,12 +49,9 @@ async fn the_services_of_a_namespace_share_its_watches() {
     future::join_all(objects.map(|object| tenant.apply(object))).await;
     let _gateway = Gateway::start(&tenant).await;
     for number in [0, SERVICES - 1] {
-        eventually("a route whose Service was read", async || {
-            let name = format!("pool-{number}");
-            let resolved = tenant.condition("ModelRoute", &name, "ResolvedRefs").await;
-            resolved.reason == "NoReadyEndpoints"
-        })
-        .await;
+        let name = format!("pool-{number}");
+        let read = ("False", "NoReadyEndpoints");
+        tenant.condition_is(("ModelRoute", &name), "ResolvedRefs", read).await;
     }
     let watches = open_watches(&tenant.client, &["services", "endpointslices", "pods"]).await;
     let _ = writeln!(io::stderr(), "{SERVICES} Services of one namespace: {watches} watches");
