@@ -36,6 +36,7 @@ mod parameters;
 mod place;
 mod policy;
 mod schema;
+mod server_metrics;
 mod service;
 
 use std::fmt;
@@ -78,6 +79,7 @@ pub use policy::{
     TimeoutsSpec,
 };
 pub use schema::SecretKeyRef;
+pub use server_metrics::ServerMetricsSpec;
 pub use service::{ServiceScheme, ServiceSpec};
 
 /// The API group of every kind here.

@@ -22,6 +22,7 @@ pub use self::stop::{Stop, interrupted, stop_signal};
 use crate::admin::{Access, Admin, TokenError, TokenFile};
 use crate::control::Report;
 use crate::health;
+use crate::load;
 use crate::manifest::schema::SchemaError;
 use crate::proxy::Gateway;
 use crate::proxy::server::{self, Drain};
@@ -195,6 +196,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
         .map(|addresses| Client::new(connector.with_addresses(addresses), PoolLimits::OCCASIONAL));
     let client = Client::new(connector, PoolLimits::default());
     tokio::spawn(health::run(Arc::clone(&cell), client.clone(), shutdown.clone()));
+    tokio::spawn(load::run(Arc::clone(&cell), client.clone(), shutdown.clone()));
     let mut gateway = Gateway::new(
         Arc::clone(&cell),
         client,

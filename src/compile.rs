@@ -35,6 +35,7 @@ mod policy;
 mod report;
 mod route;
 mod secret;
+mod server_metrics;
 mod service;
 mod service_data;
 mod snapshot;

@@ -18,7 +18,8 @@
 //! [`credential`] know nothing of ours; [`proxy`] never names `api`, `compile`, `control` or `kube`;
 //! [`control`] never names `proxy` or `upstream`. The only bridge is [`table::TableCell`].
 //!
-//! Beside requests, [`health`] asks after targets whose routes want that. [`admin`] shows what there
+//! Beside requests, [`health`] asks after targets whose routes want that, and [`load`] asks the servers
+//! behind Services how many requests wait there. [`admin`] shows what there
 //! is to see.
 //!
 //! A new provider is a row in [`provider`], a new protocol a file and a line in
@@ -34,6 +35,7 @@ pub mod control;
 pub mod credential;
 pub mod demo;
 pub mod health;
+pub mod load;
 pub mod manifest;
 pub mod protocol;
 pub mod provider;

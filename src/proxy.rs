@@ -15,7 +15,6 @@
 mod admit;
 mod allowance;
 mod attempt;
-mod berth;
 pub mod body;
 mod budget;
 mod choose;
@@ -24,6 +23,7 @@ mod context;
 mod count;
 mod deadline;
 mod encode;
+mod endpoint_lease;
 mod error;
 mod events;
 mod exchange;
@@ -45,6 +45,7 @@ mod session;
 mod stall;
 pub mod tls;
 mod trail;
+mod transition;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -28,7 +28,8 @@
 //! **Structured output** is the plainest value of the schema. **Reasoning** comes where the request
 //! asks for it; in chat completions, where OpenAI shows none, only by `reasoning=N`. Google's
 //! endpoints know the generation of a model by its name (`gemini-2.5…`, `gemini-3…`). Any model name
-//! is answered; `GET /v1/models` lists a few. `GET /health` wants no key and says that all is well.
+//! is answered; `GET /v1/models` lists a few. `GET /health` wants no key and says that all is well,
+//! `GET /metrics` says in vLLM's words how many requests run and wait ([`Builder::slots`]).
 //!
 //! # Faults
 //!
@@ -90,6 +91,7 @@ mod fault;
 mod frames;
 mod gemini;
 mod instance;
+mod load;
 mod observe;
 mod openai;
 mod plan;
@@ -217,6 +219,16 @@ impl Simulator {
     /// those of [`Self::set_fault`].
     pub fn set_health_fault(&self, fault: Fault) {
         self.provider.set_health_fault(fault);
+    }
+
+    /// From now on so many requests more wait, by what `GET /metrics` says: those of others.
+    pub fn set_waiting(&self, waiting: u32) {
+        self.provider.load.set_waiting(waiting);
+    }
+
+    /// From now on `GET /metrics` suffers this fault, as [`Self::set_health_fault`] has it.
+    pub fn set_metrics_fault(&self, fault: Fault) {
+        self.provider.load.set_fault(fault);
     }
 
     /// Stops listening, breaks off what stalls, lets other answers finish for up to 5 seconds.

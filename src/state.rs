@@ -12,11 +12,13 @@ mod health;
 mod in_flight;
 mod key;
 mod latency;
+mod load;
 mod pauses;
 mod recovery;
 mod rest;
 mod retry_budget;
 mod room;
+mod server;
 mod store;
 mod target;
 mod usual_time;
@@ -25,14 +27,16 @@ pub use breaker::{
     Admission, Breaker, BreakerAccount, BreakerPolicy, BreakerStatus, Phase, ProbePermit, Signal,
     Transition,
 };
-pub use endpoint::{EndpointIdentity, EndpointState, ServerIdentity};
+pub use endpoint::{EndpointIdentity, EndpointState};
 pub use health::{Health, HealthAccount, HealthChange, HealthThresholds};
 pub use in_flight::{InFlight, InFlightGuard};
 pub use key::{KeyIdentity, KeyRest, KeyState};
 pub use latency::Latency;
+pub use load::{LoadAccount, LoadReport, ReportedLoad};
 pub use recovery::Recovery;
 pub use retry_budget::{RetryBudget, RetryPermit};
 pub use room::{Demand, Full, Limit, Place, Room, Slot, TargetLimits};
+pub use server::{ServerIdentity, ServerState};
 pub use store::{Forgotten, StateStore};
 pub use target::{LastFailure, TargetIdentity, TargetState};
 pub use usual_time::UsualTime;

@@ -13,6 +13,7 @@ mod key;
 mod names;
 mod policy;
 mod route;
+mod server_metrics;
 mod standing;
 mod target;
 
@@ -29,6 +30,7 @@ pub use key::{Key, KeyPool, KeySelection, Proof, SecretText};
 pub use names::{ModelPattern, NameScope, PatternError};
 pub use policy::{Hedging, Parameters, RetryPolicy, TargetRetry, Timeouts};
 pub use route::{Admission, Affinity, ObjectName, Route, Tier};
+pub use server_metrics::ServerMetrics;
 pub use standing::Standing;
 pub use target::{BaseUrl, BaseUrlError, Resolution, Target, Upstream};
 

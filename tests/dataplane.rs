@@ -90,6 +90,8 @@ mod routes;
 mod rows;
 #[path = "dataplane/scripted.rs"]
 mod scripted;
+#[path = "dataplane/spill.rs"]
+mod spill;
 #[path = "dataplane/streams.rs"]
 mod streams;
 #[path = "dataplane/support.rs"]

@@ -33,8 +33,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("compile", &["api", "table", "protocol", "provider", "balance", "state", "credential"]),
     ("manifest", &["api", "compile", "table"]),
     ("upstream", &["table", "provider", "state", "credential", "telemetry"]),
-    // Asks on its own account, not on a request's.
+    // They ask on their own account, not on a request's.
     ("health", &["table", "state", "upstream"]),
+    ("load", &["table", "state", "upstream"]),
     (
         "proxy",
         &[
@@ -74,6 +75,7 @@ const KUBERNETES_FREE: &[&str] = &[
     "table",
     "upstream",
     "health",
+    "load",
     "proxy",
     "telemetry",
 ];

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::clock::{Clock, length, millis};
 use super::credentials;
 use super::filter::Filter;
-use crate::state::{BreakerPolicy, TargetState};
+use crate::state::{BreakerPolicy, ReportedLoad, TargetState};
 use crate::table::{Endpoints, KeyPool, Resolution, Route, RouteTable, Standing, Target, Upstream};
 
 /// `GET /admin/providers/status`.
@@ -105,7 +105,7 @@ fn health(state: &TargetState, clock: Clock) -> Value {
 /// What the policy of one route makes of it.
 fn user(route: &Route, target: &Target, upstream: &Upstream, clock: Clock) -> Value {
     let (state, policy) = (&upstream.state, &upstream.breaker);
-    let breaker = state.breaker.account(policy, clock.now);
+    let breaker = upstream.breaker_account(clock.now);
     let standing = upstream.standing(clock.now);
     let (since, reason) = match standing {
         Standing::Open { .. } | Standing::HalfOpen => (breaker.since, Some("CircuitBreaker")),
@@ -149,7 +149,8 @@ fn endpoints(endpoints: &Endpoints, policy: &BreakerPolicy, clock: Clock) -> Val
         json!({
             "name": &*endpoint.name,
             "address": endpoint.address.to_string(),
-            "inFlight": state.in_flight.count(),
+            "inFlight": state.server.in_flight.count(),
+            "reported": endpoints.metrics.as_ref().map(|_| reported(&state.server.load, clock)),
             "restingUntil": clock.date(state.resting_until(clock.now)),
             "circuitBreaker": {
                 "state": breaker.status.phase().as_str(),
@@ -160,6 +161,18 @@ fn endpoints(endpoints: &Endpoints, policy: &BreakerPolicy, clock: Clock) -> Val
         })
     });
     shown.collect()
+}
+
+/// What a server says of its load: nothing of that where it does not say so, or not any more.
+fn reported(load: &ReportedLoad, clock: Clock) -> Value {
+    let account = load.account(clock.now);
+    json!({
+        "queued": account.report.map(|report| report.waiting),
+        "running": account.report.and_then(|report| report.running),
+        "ageMs": millis(account.at.map(|at| clock.now.saturating_duration_since(at))),
+        "failedInARow": account.failures,
+        "lastFailure": account.last_failure,
+    })
 }
 
 /// What led to it, in words.

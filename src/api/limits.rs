@@ -14,10 +14,10 @@ use super::schema::positive;
 #[x_kube(
     validation = Rule::new(
         "!has(self.maxQueue) && !has(self.queueTimeout) || has(self.maxConcurrent) || \
-         has(self.maxConcurrentPerEndpoint) || has(self.requestsPerMinute) || \
-         has(self.tokensPerMinute)"
+         has(self.maxConcurrentPerEndpoint) || has(self.maxQueuedPerEndpoint) || \
+         has(self.requestsPerMinute) || has(self.tokensPerMinute)"
     )
-    .message("a queue needs a limit: set maxConcurrent, maxConcurrentPerEndpoint, requestsPerMinute or tokensPerMinute"),
+    .message("a queue needs a limit: set maxConcurrent, maxConcurrentPerEndpoint, maxQueuedPerEndpoint, requestsPerMinute or tokensPerMinute"),
     validation = Rule::new("!has(self.maxQueue) || self.maxQueue > 0 || !has(self.queueTimeout)")
         .message("queueTimeout needs a queue: maxQueue is 0")
 )]
@@ -33,6 +33,15 @@ pub struct TargetLimitsSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_concurrent_per_endpoint: Option<i32>,
+
+    /// For a target with a `service`: an endpoint is full while its server says that more requests than
+    /// that wait there, whoever sent them; `0`: while any does. The target is full when all its
+    /// endpoints are. The servers are asked every second, as `service.metrics` says; what was sent
+    /// since counts on top. One that does not say counts by `maxConcurrentPerEndpoint` alone.
+    /// Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub max_queued_per_endpoint: Option<i32>,
 
     /// Requests that are sent within any 60 seconds, tries that failed included. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -164,6 +164,7 @@ pub enum TargetSelection {
     .message("a target is at one cloud: give only one of aws, azure and google"),
     validation = service::alone(),
     validation = service::for_each_endpoint(),
+    validation = service::for_each_queue(),
     validation = service::without_checks()
 )]
 pub struct TargetSpec {

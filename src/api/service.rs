@@ -6,6 +6,8 @@ use kube::core::Rule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ServerMetricsSpec;
+
 /// A Service in the route's own namespace. In a cluster its endpoints are discovered, and each is
 /// asked directly; for manifests from files it is resolved by DNS.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,11 @@ pub struct ServiceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024), regex(pattern = "^/[A-Za-z0-9/._~!&'()*+,;=:@%-]*$"))]
     pub path: Option<String>,
+
+    /// Has its servers asked what they are doing, for the choice among them and for
+    /// `limits.maxQueuedPerEndpoint`, with which they are asked in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<ServerMetricsSpec>,
 }
 
 /// How a Service is spoken to: `HTTP` (the default), or `HTTPS` to servers that show a certificate for
@@ -67,6 +74,12 @@ pub(super) fn for_each_endpoint() -> Rule {
         "has(self.service) || !has(self.limits) || !has(self.limits.maxConcurrentPerEndpoint)",
     )
     .message("limits.maxConcurrentPerEndpoint needs a service: without one give maxConcurrent")
+}
+
+/// A queue is that of one server.
+pub(super) fn for_each_queue() -> Rule {
+    Rule::new("has(self.service) || !has(self.limits) || !has(self.limits.maxQueuedPerEndpoint)")
+        .message("limits.maxQueuedPerEndpoint needs a service, whose endpoints can be asked")
 }
 
 /// A check would ask one endpoint and judge all of them.

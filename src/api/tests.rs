@@ -330,6 +330,7 @@ fn policy_that_a_target_may_override_has_no_defaults() {
         ".targets.compatibility",
         ".targets.healthCheck.authentication",
         ".targets.priority",
+        ".targets.service.metrics.authentication",
         ".targets.weight",
     ];
     assert_eq!(found, expected.map(str::to_owned).into());

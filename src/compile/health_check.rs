@@ -38,7 +38,8 @@ pub(super) fn compile(spec: &HealthCheckSpec) -> Option<HealthCheck> {
     })
 }
 
-fn page(path: &str) -> Option<PathAndQuery> {
+/// A page of a server, from its root.
+pub(super) fn page(path: &str) -> Option<PathAndQuery> {
     if !path.starts_with('/') || path.contains('#') {
         return None;
     }

@@ -5,7 +5,8 @@ use super::policy::{check_positive, check_range, invalid};
 use crate::api::{Duration, TargetLimitsSpec};
 use crate::state::TargetLimits;
 
-/// The limits of one target. Where its endpoints are not known, what DNS resolves counts as one.
+/// The limits of one target. Where its endpoints are not known, what DNS resolves counts
+/// as one, and has no queue.
 pub(super) fn limits(spec: Option<&TargetLimitsSpec>, has_endpoints: bool) -> TargetLimits {
     let mut limits = TargetLimits::NONE;
     let Some(spec) = spec else { return limits };
@@ -13,6 +14,7 @@ pub(super) fn limits(spec: Option<&TargetLimitsSpec>, has_endpoints: bool) -> Ta
     let per_endpoint = spec.max_concurrent_per_endpoint.map(i32::unsigned_abs);
     if has_endpoints {
         limits.max_concurrent_per_endpoint = per_endpoint;
+        limits.max_queued_per_endpoint = spec.max_queued_per_endpoint.map(i32::unsigned_abs);
     } else {
         limits.max_concurrent = limits.max_concurrent.into_iter().chain(per_endpoint).min();
     }
@@ -29,6 +31,7 @@ pub(super) fn check(path: &str, spec: Option<&TargetLimitsSpec>) -> Result<(), F
     check_range(path, "maxConcurrent", spec.max_concurrent, 1, 1_000_000)?;
     let per_endpoint = spec.max_concurrent_per_endpoint;
     check_range(path, "maxConcurrentPerEndpoint", per_endpoint, 1, 1_000_000)?;
+    check_range(path, "maxQueuedPerEndpoint", spec.max_queued_per_endpoint, 0, 1_000_000)?;
     check_range(path, "requestsPerMinute", spec.requests_per_minute, 1, 100_000_000)?;
     check_range(path, "tokensPerMinute", spec.tokens_per_minute, 1, 1_000_000_000_000)?;
     check_range(path, "maxQueue", spec.max_queue, 0, 10_000)?;
@@ -36,7 +39,7 @@ pub(super) fn check(path: &str, spec: Option<&TargetLimitsSpec>) -> Result<(), F
     let queues = spec.max_queue.is_some() || spec.queue_timeout.is_some();
     if queues && limits(Some(spec), true).is_none() {
         let message = "a queue needs a limit: set `maxConcurrent`, `maxConcurrentPerEndpoint`, \
-                       `requestsPerMinute` or `tokensPerMinute`";
+                       `maxQueuedPerEndpoint`, `requestsPerMinute` or `tokensPerMinute`";
         return invalid(path.to_owned(), message);
     }
     if spec.max_queue == Some(0) && spec.queue_timeout.is_some() {

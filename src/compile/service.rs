@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::endpoints::{self, Found, Port, Ready};
 use super::finding::Fault;
 use super::policy::invalid;
-use super::{Input, LastGood, Raw, References, Tenancy};
+use super::{Input, LastGood, Raw, References, Tenancy, server_metrics};
 use crate::api::{ModelRouteSpec, PrefixAffinity, Reason, ServiceScheme, ServiceSpec, TargetSpec};
 use crate::balance::affinity::Mark;
 use crate::protocol::registry::ProtocolId;
@@ -54,6 +54,10 @@ pub(super) fn check(path: &str, spec: &TargetSpec) -> Result<(), Fault> {
             let message = "needs a `service`, whose endpoints are known: use `maxConcurrent`";
             return invalid(format!("{path}.limits.maxConcurrentPerEndpoint"), message);
         }
+        if limits.is_some_and(|limits| limits.max_queued_per_endpoint.is_some()) {
+            let message = "needs a `service`, whose endpoints can be asked";
+            return invalid(format!("{path}.limits.maxQueuedPerEndpoint"), message);
+        }
         return Ok(());
     };
     if spec.base_url.is_some()
@@ -72,7 +76,7 @@ pub(super) fn check(path: &str, spec: &TargetSpec) -> Result<(), Fault> {
     if port(service).is_none() {
         return invalid(format!("{path}.service.port"), "must be a name or from 1 to 65535");
     }
-    Ok(())
+    server_metrics::check(&format!("{path}.service.metrics"), service.metrics.as_ref())
 }
 
 /// Where a Service is asked and who serves it.
@@ -141,7 +145,7 @@ fn port(spec: &ServiceSpec) -> Option<Port<'_>> {
 pub(super) fn endpoints(
     ready: &[Ready],
     target: &TargetIdentity,
-    route: &ModelRouteSpec,
+    (route, spec): (&ModelRouteSpec, &TargetSpec),
     input: Input<'_>,
 ) -> Option<Endpoints> {
     let said =
@@ -167,5 +171,6 @@ pub(super) fn endpoints(
     (!ready.is_empty()).then(|| Endpoints {
         members: ready.iter().map(member).collect(),
         prefix_affinity: said != Some(PrefixAffinity::None),
+        metrics: server_metrics::compile(spec),
     })
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::address::{self, Address};
 use super::credential::Stores;
 use super::finding::{Fault, Notes};
-use super::{Input, capabilities, failover, grant, health_check, host, limits, policy, service};
+use super::{
+    Input, capabilities, failover, grant, health_check, host, limits, policy, server_metrics,
+    service,
+};
 use crate::api::{self, ConditionType, ModelRouteSpec, Reason, TargetSpec};
 use crate::balance::affinity::Mark;
 use crate::credential::aws::host::AwsHost;
@@ -95,8 +98,11 @@ fn resolve(
         credential: keys.as_ref().map_or_else(|| "".into(), |pool| pool.store.to_string().into()),
     };
     let route = around.spec;
-    let endpoints =
-        service.and_then(|(_, ready)| service::endpoints(&ready, &identity, route, around.input));
+    let endpoints = service
+        .and_then(|(_, ready)| service::endpoints(&ready, &identity, (route, spec), around.input));
+    if endpoints.is_none() {
+        server_metrics::warn_without_endpoints(path, spec, notes);
+    }
     Ok(Upstream {
         provider,
         transport,

@@ -18,10 +18,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use tokio::time::{Instant, timeout_at};
 
 use super::allowance::{self, Allowance};
-use super::berth::Berth;
 use super::classify::Class;
 use super::context::Context;
 use super::encode::{adds_usage, encode};
+use super::endpoint_lease::EndpointLease;
 use super::events::{EventStream, Progress};
 use super::failover::Broken;
 use super::headers;
@@ -85,7 +85,7 @@ pub(super) struct Attempt<'a> {
     pub context: &'a Context,
     pub upstream: &'a Upstream,
     /// The endpoint that is asked, where the target has endpoints.
-    pub berth: Option<&'a Berth>,
+    pub lease: Option<&'a EndpointLease>,
     pub key: Option<&'a Key>,
     pub resolved: &'a Resolved,
     pub prepared: &'a Prepared,
@@ -93,7 +93,7 @@ pub(super) struct Attempt<'a> {
     /// Set with the first event of a stream.
     pub alive: &'a AtomicBool,
     /// The stream that it is to go on with, and how.
-    pub going_on: Option<(&'a Broken, Mode)>,
+    pub resuming: Option<(&'a Broken, Mode)>,
 }
 
 impl<'a> Attempt<'a> {
@@ -158,14 +158,17 @@ impl<'a> Attempt<'a> {
         if !self.resolved.may_repeat() {
             request.extensions_mut().insert(SentOnce);
         }
-        let client = &self.context.gateway.client;
-        let sending = match self.berth {
+        let sending = match self.lease {
             None => {
                 let connect = upstream.timeouts.connect;
+                let client = &self.context.gateway.client;
                 Either::Left(client.send(&upstream.base_url, request, connect))
             }
             // Boxed, so that requests without an endpoint have no room for it.
-            Some(berth) => Either::Right(Box::pin(berth.send(client, upstream, request))),
+            Some(lease) => {
+                let route = &self.resolved.route;
+                Either::Right(Box::pin(lease.send(self.context, route, upstream, request)))
+            }
         };
         let response = match timeout_at(self.limits.give_up, sending).await {
             Ok(Ok(response)) => response,

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::berth::Berth;
+use super::endpoint_lease::EndpointLease;
 use super::queue::Places;
 use super::resolve::Resolved;
 use crate::balance::affinity::{self, Mark};
 use crate::balance::{Candidate, Turn};
 use crate::protocol::registry::Operation;
-use crate::state::{
-    Admission, BreakerStatus, Demand, EndpointState, Full, Phase, Place, ProbePermit, Slot,
-};
+use crate::state::{BreakerStatus, Demand, EndpointState, Full, Phase, Place, ProbePermit, Slot};
 use crate::table::{Resolution, Route, Target, Tier, Upstream};
 
 /// A target that may be asked now, and the room that was taken there.
@@ -26,7 +24,7 @@ pub(super) struct Chosen {
     pub breaker: Phase,
     /// The endpoint that is asked, where the target has endpoints. Before the slot, so that whoever
     /// is told of the slot finds room at the endpoint.
-    pub berth: Option<Arc<Berth>>,
+    pub lease: Option<Arc<EndpointLease>>,
     /// What the request takes of the target's limits, until its last byte.
     pub slot: Slot,
 }
@@ -119,8 +117,8 @@ impl<'a> Wish<'a> {
         let (demand, place) = (self.demand(upstream), self.place(index));
         let mut room = upstream.state.room.check(&upstream.limits, demand, place, now);
         if let Some(endpoints) = &upstream.endpoints {
-            let limit = upstream.limits.max_concurrent_per_endpoint;
-            room = room.and_then(|()| endpoints.check_room(limit, &upstream.breaker, now));
+            let check = || endpoints.check_room(&upstream.limits, &upstream.breaker, now);
+            room = room.and_then(|()| check());
         }
         room.map(|()| upstream).map_err(Spared::Full)
     }
@@ -246,16 +244,13 @@ impl<'a> Wish<'a> {
         let target = Arc::clone(&self.resolved.route.targets[index]);
         if let Some(endpoints) = &upstream.endpoints {
             let session = self.resolved.session_at(endpoints);
-            let berth = Arc::new(Berth::take(&target, session, self.shunned, now)?);
-            let breaker = berth.phase();
-            return Some(Chosen { index, target, permit: None, breaker, berth: Some(berth), slot });
+            let lease = Arc::new(EndpointLease::take(&target, session, self.shunned, now)?);
+            let breaker = lease.phase();
+            return Some(Chosen { index, target, permit: None, breaker, lease: Some(lease), slot });
         }
-        let (permit, breaker) = match upstream.state.breaker.admit(&upstream.breaker, now) {
-            Admission::Closed => (None, Phase::Closed),
-            Admission::Probe(permit) => (Some(permit), Phase::HalfOpen),
-            Admission::Refused { .. } => return None,
-        };
-        Some(Chosen { index, target, permit, breaker, berth: None, slot })
+        let admission = upstream.state.breaker.admit(&upstream.breaker, now);
+        let (permit, breaker) = admission.admitted()?;
+        Some(Chosen { index, target, permit, breaker, lease: None, slot })
     }
 }
 

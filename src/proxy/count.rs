@@ -13,11 +13,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::attempt::{Attempt, Failure, Limits};
-use super::berth::Berth;
 use super::body::GatewayBody;
 use super::choose::likely;
 use super::classify::Class;
 use super::context::Context;
+use super::endpoint_lease::EndpointLease;
 use super::error::{ProxyError, Reason};
 use super::exchange::Exchange;
 use super::fit::{self, Fit, Fitted};
@@ -115,10 +115,10 @@ async fn exact(
         breaker: Phase::Closed,
         fallback: false,
     });
-    let berth = match &upstream.endpoints {
+    let lease = match &upstream.endpoints {
         None => None,
         Some(endpoints) => {
-            Some(Berth::take(target, resolved.session_at(endpoints), &[], Instant::now())?)
+            Some(EndpointLease::take(target, resolved.session_at(endpoints), &[], Instant::now())?)
         }
     };
     let started = Instant::now();
@@ -132,13 +132,13 @@ async fn exact(
         let attempt = Attempt {
             context: &context,
             upstream,
-            berth: berth.as_ref(),
+            lease: lease.as_ref(),
             key: key.as_deref(),
             resolved,
             prepared: &prepared,
             limits: limits(upstream, started),
             alive: &AtomicBool::new(false),
-            going_on: None,
+            resuming: None,
         };
         let path = way.path(upstream, resolved);
         attempt.ask_short(&path, is_own && !way.has_door(upstream), body, &headers).await

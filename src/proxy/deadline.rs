@@ -30,7 +30,7 @@ impl Deadline {
     }
 
     /// The deadline for going on with a stream that broke off now: the client sees that it lives.
-    pub fn to_go_on(limit: Duration) -> Self {
+    pub fn to_resume(limit: Duration) -> Self {
         Self { at: Instant::now() + limit, is_clients: false, name: "timeouts.request" }
     }
 

@@ -13,9 +13,9 @@
 //! by the route's numbers, by its time and by each target's retry budget.
 
 mod exhausted;
-mod going_on;
 mod keys;
 mod patience;
+mod resume;
 mod running;
 mod stage;
 mod unanswered;
@@ -40,10 +40,10 @@ use super::guard::AttemptGuard;
 use super::queue::wait_for_room;
 use super::resolve::Resolved;
 use super::trail::Asked;
-use crate::state::RetryPermit;
+use crate::state::{EndpointState, RetryPermit};
 use crate::table::Route;
-pub(super) use going_on::{Broken, may_go_on};
 use patience::Company;
+pub(super) use resume::{Broken, may_resume};
 use running::{Errand, Repeat, Running, Woken, wake};
 use stage::Stage;
 pub(super) use unanswered::Unanswered;
@@ -106,7 +106,7 @@ impl Failover {
         Self {
             deadline: Deadline::new(started, resolved.route.request_timeout, &resolved.headers),
             to_come: resolved.fallbacks.iter().cloned().collect(),
-            stages: vec![Stage::new(resolved)],
+            stages: vec![Stage::new(resolved, Vec::new())],
             context,
             first: None,
             failed: Vec::new(),
@@ -205,7 +205,7 @@ impl Failover {
                 let latest = self.deadline.at;
                 let (gateway, stage) = (Arc::clone(&self.context.gateway), self.stage());
                 // Boxed: few requests need it, and every one would have room for it.
-                Box::pin(wait_for_room(&gateway, &stage.resolved, &stage.done, latest)).await
+                Box::pin(wait_for_room(&gateway, stage.wish(), &stage.done, latest)).await
             }
         }
     }
@@ -223,8 +223,14 @@ impl Failover {
         }
         let Some(route) = self.to_come.pop_front() else { return false };
         let resolved = Arc::new(self.stages[0].resolved.at(&route));
-        self.stages.push(Stage::new(resolved));
+        self.stages.push(Stage::new(resolved, self.shunned()));
         true
+    }
+
+    /// Endpoints at which the request has failed, whichever route came to them.
+    fn shunned(&self) -> Vec<Arc<EndpointState>> {
+        // Each stage began with what was known of the one before, of which a try may still have run.
+        self.stages.iter().flat_map(|stage| stage.shunned.iter().cloned()).collect()
     }
 
     /// Begins a try. `None` if the target cannot be asked this.
@@ -243,7 +249,7 @@ impl Failover {
                 .await
                 .map_err(Unanswered::Error)?;
         }
-        let (prepared, going_on) = match self.prepare(&resolved, upstream) {
+        let (prepared, resuming) = match self.prepare(&resolved, upstream) {
             Ok(prepared) => prepared,
             Err(failure) => {
                 self.context.trail.failed(&target.name, &failure.detail);
@@ -266,12 +272,12 @@ impl Failover {
         let asked = Asked {
             route: Arc::clone(&resolved.route),
             target: Arc::clone(&target),
-            endpoint: chosen.berth.as_ref().and_then(|berth| berth.state()),
+            endpoint: chosen.lease.as_ref().and_then(|lease| lease.state()),
             breaker: chosen.breaker,
             fallback,
         };
         self.context.trail.asks(asked.clone());
-        let berth = chosen.berth.clone();
+        let lease = chosen.lease.clone();
         let now = Instant::now();
         let streams = resolved.streams();
         let guard = AttemptGuard::new(&self.context.gateway, &resolved.route, chosen, streams, now);
@@ -283,7 +289,7 @@ impl Failover {
             Company::of(&resolved, upstream)
         };
         let context = Arc::clone(&self.context);
-        let errand = Errand { context, resolved, target, berth, prepared, limits, going_on };
+        let errand = Errand { context, resolved, target, lease, prepared, limits, resuming };
         Ok(Some(Running::start(errand, place, asked, guard, company, permit)))
     }
 
@@ -372,7 +378,7 @@ impl Failover {
         // Of a route that was left behind for the next one, nobody is asked again.
         let may_repeat = self.may_try() && at + 1 == self.stages.len();
         let verdict = verdict::verdict(&self.stages[at], target, index, &failure, may_repeat);
-        self.stages[at].shun(one.guard.endpoint());
+        self.stages[at].shun(one.guard.endpoints());
         // Its place at the target is free from here on.
         drop(one);
         match verdict {

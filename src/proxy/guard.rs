@@ -4,9 +4,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use super::Gateway;
-use super::berth::Berth;
 use super::choose::Chosen;
 use super::classify::Class;
+use super::endpoint_lease::EndpointLease;
+use super::transition;
 use crate::protocol::usage::Usage;
 use crate::state::{BreakerPolicy, EndpointState, Phase, ProbePermit, Signal, Slot};
 use crate::table::{Route, Target, Timeouts, Upstream};
@@ -27,7 +28,7 @@ pub(super) struct AttemptGuard {
     /// How fast the target was is known.
     timed: bool,
     streamed: bool,
-    berth: Option<Arc<Berth>>,
+    lease: Option<Arc<EndpointLease>>,
     slot: Slot,
 }
 
@@ -51,7 +52,7 @@ impl AttemptGuard {
             proven: false,
             timed: false,
             streamed,
-            berth: chosen.berth,
+            lease: chosen.lease,
             slot,
         }
     }
@@ -66,7 +67,12 @@ impl AttemptGuard {
 
     /// What is remembered of the endpoint that was asked, if the target has endpoints.
     pub(super) fn endpoint(&self) -> Option<Arc<EndpointState>> {
-        self.berth.as_ref()?.state()
+        self.lease.as_ref()?.state()
+    }
+
+    /// What is remembered of every endpoint that the try has come to.
+    pub(super) fn endpoints(&self) -> Vec<Arc<EndpointState>> {
+        self.lease.as_ref().map_or_else(Vec::new, |lease| lease.states())
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -103,7 +109,7 @@ impl AttemptGuard {
         let Some(upstream) = target.upstream() else { return };
         let now = Instant::now();
         self.observe(upstream, now.duration_since(self.started), now);
-        if self.permit.is_some() || self.berth.as_ref().is_some_and(|berth| berth.is_probe()) {
+        if self.permit.is_some() || self.lease.as_ref().is_some_and(|lease| lease.is_probe()) {
             self.signal(upstream, Signal::Success, now);
             self.proven = true;
         }
@@ -170,8 +176,8 @@ impl AttemptGuard {
             | Class::Untranslatable
             | Class::Cancelled => {
                 self.permit = None;
-                if let Some(berth) = &self.berth {
-                    berth.drop_permit();
+                if let Some(lease) = &self.lease {
+                    lease.drop_permit();
                 }
                 // Whoever left, or had no room left here, may have had tokens generated.
                 if !matches!(class, Class::Cancelled | Class::Exhausted) {
@@ -199,31 +205,21 @@ impl AttemptGuard {
     }
 
     fn signal(&mut self, upstream: &Upstream, signal: Signal, now: Instant) {
-        let change = match &self.berth {
-            Some(berth) => berth.settle(signal, &upstream.breaker, now),
+        let change = match &self.lease {
+            Some(lease) => lease.settle(signal, &upstream.breaker, now),
             None => {
                 let permit = self.permit.take();
                 upstream.state.breaker.settle(permit, signal, &upstream.breaker, now)
             }
         };
         let Some(change) = change else { return };
-        let endpoint = self.berth.as_ref().and_then(|berth| berth.name());
+        let endpoint = self.lease.as_ref().and_then(|lease| lease.name());
         // An endpoint that is back is not flooded: the others have not less to do for that.
         if change.to == Phase::Closed && endpoint.is_none() {
             upstream.state.recovery.begin(now, upstream.breaker.reset_timeout);
         }
-        let (route, target) = (&*self.route.label, &*self.target.name);
-        if change.to == Phase::Open {
-            self.gateway.metrics.breaker_opened.with_label_values(&[route, target]).inc();
-        }
-        tracing::warn!(
-            route,
-            target,
-            endpoint = endpoint.as_deref(),
-            from = change.from.as_str(),
-            to = change.to.as_str(),
-            "a circuit breaker changed"
-        );
+        let metrics = &self.gateway.metrics;
+        transition::tell(metrics, &self.route, &self.target, endpoint.as_deref(), change);
     }
 }
 

@@ -80,7 +80,7 @@ impl std::fmt::Debug for dyn Dialect {
 }
 
 /// Prepares the request to go on, in that way, with an answer of which the client has `text`.
-pub(super) fn prepare_to_go_on(
+pub(super) fn prepare_to_resume(
     resolved: &Resolved,
     upstream: &Upstream,
     text: &str,

@@ -30,9 +30,8 @@ impl Places {
     }
 
     /// Stands in the line of every target that is full and nothing else.
-    fn take(resolved: &Resolved, tried: &[usize], now: Instant) -> Self {
-        let bell = Arc::new(Notify::new());
-        let wish = Wish::of(resolved);
+    fn take(wish: Wish<'_>, tried: &[usize], now: Instant) -> Self {
+        let (bell, resolved) = (Arc::new(Notify::new()), wish.resolved);
         let held =
             candidates(resolved).filter(|index| !tried.contains(index)).filter_map(|index| {
                 let Err(Spared::Full(_)) = wish.check(index, now) else { return None };
@@ -97,11 +96,12 @@ impl Drop for Waiting {
 /// `latest` at most. `None` if none of them has room in time.
 pub(super) async fn wait_for_room(
     gateway: &Gateway,
-    resolved: &Resolved,
+    wish: Wish<'_>,
     tried: &[usize],
     latest: Instant,
 ) -> Option<Chosen> {
-    let mut places = Places::take(resolved, tried, Instant::now());
+    let resolved = wish.resolved;
+    let mut places = Places::take(wish, tried, Instant::now());
     if places.held.is_empty() {
         return None;
     }
@@ -109,7 +109,7 @@ pub(super) async fn wait_for_room(
     loop {
         let now = Instant::now();
         // Also the first time: there may have come room before the places were taken.
-        let wish = Wish { places: Some(&places), ..Wish::of(resolved) };
+        let wish = Wish { places: Some(&places), ..wish };
         if let Some(chosen) = wish.next(tried, now) {
             return Some(chosen);
         }

@@ -2,8 +2,8 @@
 
 mod breaking;
 mod clock;
-mod going_on;
 mod long;
+mod resume;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -92,7 +92,7 @@ impl StreamBody {
     ) -> Self {
         let clock = Clock::new(attempt.timeouts(), progress);
         let mut body = Self::new(Source::Events(events, attempt), held, exchange, clock);
-        body.failover = Some(failover).filter(|failover| failover.may_go_on());
+        body.failover = Some(failover).filter(|failover| failover.may_resume());
         body.progressed(progress);
         body
     }

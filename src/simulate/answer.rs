@@ -32,6 +32,8 @@ pub(super) enum Speech {
 pub(super) enum Answer {
     /// One JSON document.
     Plain(Vec<u8>),
+    /// Metrics in Prometheus' text format.
+    Metrics(Vec<u8>),
     /// One JSON document, and how many tokens a header says that it cost (Bedrock).
     Counted(Vec<u8>, usize),
     /// A stream of events.

@@ -33,6 +33,7 @@ pub struct Builder {
     pub(super) calls: Vec<Call>,
     addr: SocketAddr,
     pub(super) latency: Duration,
+    pub(super) slots: Option<u32>,
     pub(super) kept_requests: usize,
 }
 
@@ -49,6 +50,7 @@ impl Default for Builder {
             calls: Vec::new(),
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             latency: Duration::ZERO,
+            slots: None,
             kept_requests: KEPT_REQUESTS,
         }
     }
@@ -81,6 +83,14 @@ impl Builder {
     #[must_use]
     pub fn latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
+        self
+    }
+
+    /// How many requests `GET /metrics` says are running at most: the rest of those that it answers
+    /// it says are waiting.
+    #[must_use]
+    pub fn slots(mut self, slots: u32) -> Self {
+        self.slots = Some(slots);
         self
     }
 

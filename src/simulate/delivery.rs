@@ -15,6 +15,7 @@ const HTML: &str = "<html><head><title>502 Bad Gateway</title></head>\
     <body><h1>502 Bad Gateway</h1></body></html>\n";
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 /// Where AWS names an error's type.
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 /// What it cost to invoke a model.
@@ -59,6 +60,10 @@ pub(super) fn deliver(
         }
         (Ok(Answer::Plain(body)), None) => {
             headers.insert(header::CONTENT_TYPE, JSON);
+            (StatusCode::OK, Score::plain(body.into()))
+        }
+        (Ok(Answer::Metrics(body)), None) => {
+            headers.insert(header::CONTENT_TYPE, METRICS);
             (StatusCode::OK, Score::plain(body.into()))
         }
         (Ok(Answer::Counted(body, tokens)), None) => {

@@ -81,6 +81,7 @@ pub(super) enum Endpoint {
     Model(Speech, String),
     /// What servers of one's own have for those who watch over them.
     Health,
+    Metrics,
 }
 
 /// A request for nothing that is here.
@@ -135,6 +136,7 @@ impl Endpoint {
         let (openai, anthropic) = (speaks(Flavor::OpenAi), speaks(Flavor::Anthropic));
         Some(match path {
             "/health" => (Method::GET, Self::Health),
+            "/metrics" => (Method::GET, Self::Metrics),
             "/v1/chat/completions" if openai => (Method::POST, Self::Chat),
             "/v1/completions" if openai => (Method::POST, Self::Completions),
             "/v1/embeddings" if openai => (Method::POST, Self::Embeddings),
@@ -178,7 +180,9 @@ impl Endpoint {
 
     pub(super) fn speech(&self) -> Speech {
         match self {
-            Self::Chat | Self::Completions | Self::Embeddings | Self::Health => Speech::OpenAi,
+            Self::Chat | Self::Completions | Self::Embeddings | Self::Health | Self::Metrics => {
+                Speech::OpenAi
+            }
             Self::Responses | Self::InputTokens => Speech::Responses,
             Self::Messages | Self::CountTokens => Speech::Anthropic,
             Self::Converse { .. } | Self::CountConverse { .. } | Self::Invoke { .. } => {
@@ -205,6 +209,7 @@ impl Endpoint {
             Self::Gemini(path) => gemini::answer(ask, path),
             Self::Cloud(path) => cloud::answer(ask, path),
             Self::Health => Ok(Answer::json(&serde_json::json!({"status": "ok"}))),
+            Self::Metrics => Ok(ask.provider.load.metrics(ask.provider.ledger.snapshot())),
             Self::Models(Speech::Anthropic) => anthropic::models::list(ask),
             Self::Models(_) => Ok(openai::models::list(ask)),
             Self::Model(Speech::Anthropic, id) => anthropic::models::one(ask, id),

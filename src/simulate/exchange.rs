@@ -54,10 +54,14 @@ pub(super) async fn run(
     let endpoint = Endpoint::of(provider.flavor, &head);
     let speech = endpoint.as_ref().map_or_else(|lost| lost.speech, Endpoint::speech);
     let ready = body.and_then(|body| {
-        if let Ok(Endpoint::Health) = endpoint {
-            // Without a key, and with a fault of its own: a page may lie.
-            let prepared = Prepared { model: String::new(), fault: provider.health_fault() };
-            return Ok((body, prepared));
+        // Without a key, and with faults of their own: a page may lie.
+        let fault = match endpoint {
+            Ok(Endpoint::Health) => Some(provider.health_fault()),
+            Ok(Endpoint::Metrics) => Some(provider.load.fault()),
+            _ => None,
+        };
+        if let Some(fault) = fault {
+            return Ok((body, Prepared { model: String::new(), fault }));
         }
         let named = endpoint.as_ref().ok().and_then(Endpoint::model);
         prepare(&provider, &head, &body, speech, named).map(|fault| (body, fault))

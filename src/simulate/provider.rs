@@ -12,7 +12,9 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
-use super::{AccessKey, Flavor, builder::Builder, fault::Fault, observe::Ledger, plan::Plan};
+use super::{
+    AccessKey, Flavor, builder::Builder, fault::Fault, load::Load, observe::Ledger, plan::Plan,
+};
 
 /// Most distinct faults with `times` that are counted. Their texts come from clients, so the
 /// memory has to end somewhere; beyond it such a fault is always on.
@@ -36,6 +38,8 @@ pub(super) struct Provider {
     standing: RwLock<Standing>,
     /// The fault of the health page.
     health: RwLock<Arc<Fault>>,
+    /// What the page of metrics says.
+    pub(super) load: Load,
     /// How often a fault with `times` has struck, by model and fault text.
     struck: Mutex<HashMap<String, u64>>,
 }
@@ -49,8 +53,9 @@ struct Standing {
 
 impl Provider {
     pub(super) fn new(builder: Builder) -> Self {
-        let Builder { flavor, name, fault, keys, models, calls, latency, kept_requests, .. } =
-            builder;
+        let Builder {
+            flavor, name, fault, keys, models, calls, latency, slots, kept_requests, ..
+        } = builder;
         let access_keys = RwLock::new(builder.access_keys.into());
         let clock_ahead = builder.clock_ahead;
         Self {
@@ -66,6 +71,7 @@ impl Provider {
             stopping: CancellationToken::new(),
             standing: RwLock::new(Standing::new(fault)),
             health: RwLock::default(),
+            load: Load::new(slots),
             struck: Mutex::default(),
         }
     }

@@ -122,6 +122,18 @@ pub enum Admission {
     },
 }
 
+impl Admission {
+    /// What a request that was let in holds on to: its permit, if it is a probe, and the state that
+    /// the breaker was found in. `None` if it was refused.
+    pub fn admitted(self) -> Option<(Option<ProbePermit>, Phase)> {
+        match self {
+            Self::Closed => Some((None, Phase::Closed)),
+            Self::Probe(permit) => Some((Some(permit), Phase::HalfOpen)),
+            Self::Refused { .. } => None,
+        }
+    }
+}
+
 /// The memory of one target's health, and the rules of who may ask it.
 #[derive(Debug, Default)]
 pub struct Breaker {

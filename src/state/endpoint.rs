@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::rest::Rest;
-use super::{Breaker, InFlight, TargetIdentity};
+use super::{Breaker, ServerIdentity, ServerState, TargetIdentity};
 
 /// What makes an endpoint the same one across tables.
 ///
@@ -18,32 +18,20 @@ pub struct EndpointIdentity {
     pub server: ServerIdentity,
 }
 
-/// A server, whichever target asks it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ServerIdentity {
-    /// Namespace of the Service: what happens in one must not show in another.
-    pub namespace: Arc<str>,
-    /// The pod's UID, or the address where there is no pod.
-    pub pod: Arc<str>,
-    /// The port: a pod may run several servers.
-    pub port: u16,
-}
-
 /// What is remembered of an endpoint.
 #[derive(Debug)]
 pub struct EndpointState {
     /// Whether it is healthy enough to be asked.
     pub breaker: Arc<Breaker>,
-    /// How many requests the server is answering, whichever target of the namespace sent them: its
-    /// room is one, however many models it serves.
-    pub in_flight: Arc<InFlight>,
+    /// What its server is doing.
+    pub server: Arc<ServerState>,
     resting: Rest,
 }
 
 impl EndpointState {
-    /// One that nothing is known of, on a server that is doing that much.
-    pub(super) fn new(in_flight: Arc<InFlight>) -> Self {
-        Self { breaker: Arc::default(), in_flight, resting: Rest::default() }
+    /// One that nothing is known of, on that server.
+    pub(super) fn new(server: Arc<ServerState>) -> Self {
+        Self { breaker: Arc::default(), server, resting: Rest::default() }
     }
 
     /// It is left alone until then, because it asked for that or could not be reached. A shorter

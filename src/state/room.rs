@@ -36,6 +36,9 @@ pub struct TargetLimits {
     /// The same at each endpoint of a Service. Who is asked keeps it ([`Room`] knows no endpoints);
     /// here it only opens the line.
     pub max_concurrent_per_endpoint: Option<u32>,
+    /// Requests that may wait at an endpoint of a Service, as its server counts them. Kept where the
+    /// one before is.
+    pub max_queued_per_endpoint: Option<u32>,
     /// Requests within any 60 seconds.
     pub requests_per_minute: Option<u32>,
     /// Tokens within any 60 seconds, input and output together.
@@ -52,6 +55,7 @@ impl TargetLimits {
     pub const NONE: Self = Self {
         max_concurrent: None,
         max_concurrent_per_endpoint: None,
+        max_queued_per_endpoint: None,
         requests_per_minute: None,
         tokens_per_minute: None,
         max_queue: 64,
@@ -60,9 +64,12 @@ impl TargetLimits {
 
     /// Whether nothing is limited.
     pub fn is_none(&self) -> bool {
-        self.max_concurrent.is_none()
-            && self.max_concurrent_per_endpoint.is_none()
-            && !self.counts_by_minute()
+        self.max_concurrent.is_none() && !self.are_per_endpoint() && !self.counts_by_minute()
+    }
+
+    /// Whether any of them is one of each endpoint.
+    pub fn are_per_endpoint(&self) -> bool {
+        self.max_concurrent_per_endpoint.is_some() || self.max_queued_per_endpoint.is_some()
     }
 
     fn counts_by_minute(&self) -> bool {
@@ -104,6 +111,8 @@ pub enum Limit {
     Concurrent,
     /// Too many requests are running at every endpoint.
     PerEndpoint,
+    /// Every endpoint is busy, and at some of them it is too many requests that wait.
+    Queued,
     /// Too many requests were sent in the last minute.
     Requests,
     /// Too many tokens were used in the last minute.
@@ -118,6 +127,7 @@ impl Limit {
         match self {
             Self::Concurrent => "limits.maxConcurrent",
             Self::PerEndpoint => "limits.maxConcurrentPerEndpoint",
+            Self::Queued => "limits.maxQueuedPerEndpoint",
             Self::Requests => "limits.requestsPerMinute",
             Self::Tokens => "limits.tokensPerMinute",
             Self::Turn => "others wait for it already",

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::{
-    EndpointIdentity, EndpointState, InFlight, KeyIdentity, KeyState, ServerIdentity,
+    EndpointIdentity, EndpointState, KeyIdentity, KeyState, ServerIdentity, ServerState,
     TargetIdentity, TargetState,
 };
 
@@ -27,7 +27,7 @@ pub struct StateStore {
     targets: Shelf<TargetIdentity, TargetState>,
     keys: Shelf<KeyIdentity, KeyState>,
     endpoints: Shelf<EndpointIdentity, EndpointState>,
-    servers: Shelf<ServerIdentity, InFlight>,
+    servers: Shelf<ServerIdentity, ServerState>,
 }
 
 /// What [`StateStore::retain_referenced`] threw away, so that who shows them can follow.
@@ -56,10 +56,10 @@ impl StateStore {
     }
 
     /// The state of that endpoint: the same identity always gives the same `Arc`, and endpoints of
-    /// one server count their running requests together.
+    /// one server share what it is doing.
     pub fn endpoint(&self, id: &EndpointIdentity) -> Arc<EndpointState> {
-        let in_flight = self.servers.adopt(&id.server, |_| InFlight::default());
-        self.endpoints.adopt(id, |_| EndpointState::new(in_flight))
+        let server = self.servers.adopt(&id.server, ServerState::new);
+        self.endpoints.adopt(id, |_| EndpointState::new(server))
     }
 
     /// Every target that is remembered, in no order.
@@ -80,7 +80,7 @@ impl StateStore {
         let targets = self.targets.retain(now, grace, |target| target.in_flight.count() > 0);
         self.endpoints.retain(now, grace, |_| false);
         // After the endpoints, which hold on to them.
-        self.servers.retain(now, grace, |in_flight| in_flight.count() > 0);
+        self.servers.retain(now, grace, |server| server.in_flight.count() > 0);
         Forgotten { targets, keys: self.keys.retain(now, grace, |_| false) }
     }
 }
@@ -179,9 +179,13 @@ mod tests {
             let server = ServerIdentity { namespace: "ai".into(), pod: pod.into(), port: 8000 };
             store.endpoint(&EndpointIdentity { target: target(model), server })
         };
-        let running = endpoint("a", "pod-1").in_flight.enter();
-        assert_eq!(endpoint("b", "pod-1").in_flight.count(), 1);
-        assert_eq!(endpoint("a", "pod-2").in_flight.count(), 0, "made anew, it is another one");
+        let running = endpoint("a", "pod-1").server.in_flight.enter();
+        assert_eq!(endpoint("b", "pod-1").server.in_flight.count(), 1);
+        assert_eq!(
+            endpoint("a", "pod-2").server.in_flight.count(),
+            0,
+            "made anew, it is another one"
+        );
         endpoint("a", "pod-1").rest(now + GRACE);
         assert!(endpoint("b", "pod-1").resting_until(now).is_none());
         assert!(endpoint("a", "pod-1").resting_until(now).is_some());
@@ -189,7 +193,7 @@ mod tests {
         // A running request keeps the count, and nothing keeps what is held against nobody's endpoint.
         store.retain_referenced(now, GRACE);
         store.retain_referenced(now + 2 * GRACE, GRACE);
-        assert_eq!(endpoint("a", "pod-1").in_flight.count(), 1);
+        assert_eq!(endpoint("a", "pod-1").server.in_flight.count(), 1);
         assert!(endpoint("a", "pod-1").resting_until(now).is_none());
         drop(running);
     }

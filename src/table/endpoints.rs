@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ServerMetrics;
 use crate::balance::affinity::Mark;
-use crate::state::{BreakerPolicy, BreakerStatus, EndpointState, Full, Limit};
+use crate::state::{
+    BreakerAccount, BreakerPolicy, BreakerStatus, EndpointState, Full, Limit, TargetLimits,
+};
 
 /// When it is worth looking again for room at an endpoint. Other targets have requests at the same
 /// servers, and rests end: neither rings a bell here.
@@ -18,6 +21,8 @@ pub struct Endpoints {
     pub members: Vec<Endpoint>,
     /// Whether prompts that begin alike go to the same one.
     pub prefix_affinity: bool,
+    /// How their servers are asked what they are doing, if they are.
+    pub metrics: Option<ServerMetrics>,
 }
 
 /// One endpoint.
@@ -45,11 +50,6 @@ impl Endpoint {
             BreakerStatus::Open { .. } => false,
         }
     }
-
-    /// Whether it may take one request more.
-    pub fn has_room(&self, limit: Option<u32>) -> bool {
-        limit.is_none_or(|limit| self.state.in_flight.count() < limit)
-    }
 }
 
 impl Endpoints {
@@ -58,18 +58,46 @@ impl Endpoints {
         self.members.iter().any(|endpoint| endpoint.may_be_asked(policy, now))
     }
 
-    /// Whether any that may be asked has room, of that many requests each.
+    /// Those that may be asked and have room for one request more, each with its index.
+    pub fn open(
+        &self,
+        limits: &TargetLimits,
+        policy: &BreakerPolicy,
+        now: Instant,
+    ) -> impl Iterator<Item = (usize, &Endpoint)> {
+        let is_open = move |one: &Endpoint| {
+            one.state.server.check(limits, now).is_ok() && one.may_be_asked(policy, now)
+        };
+        self.members.iter().enumerate().filter(move |(_, one)| is_open(one))
+    }
+
+    /// Whether any that may be asked has room.
     pub fn check_room(
         &self,
-        limit: Option<u32>,
+        limits: &TargetLimits,
         policy: &BreakerPolicy,
         now: Instant,
     ) -> Result<(), Full> {
-        let has_room = |one: &Endpoint| one.has_room(limit) && one.may_be_asked(policy, now);
-        if limit.is_none() || self.members.iter().any(has_room) {
+        if !limits.are_per_endpoint() || self.open(limits, policy, now).next().is_some() {
             return Ok(());
         }
-        Err(Full { limit: Limit::PerEndpoint, until: Some(now + LOOK_AGAIN) })
+        let well = self.members.iter().filter(|one| one.may_be_asked(policy, now));
+        let queued = |one: &Endpoint| one.state.server.check(limits, now) == Err(Limit::Queued);
+        // Where one has places left, its queue is what is in the way.
+        let limit = if well.into_iter().any(queued) { Limit::Queued } else { Limit::PerEndpoint };
+        Err(Full { limit, until: Some(now + LOOK_AGAIN) })
+    }
+
+    /// How many requests others have at each of these, in the same order; `None` where that is not
+    /// known of all: a load that is known only seems to be more than one that is not.
+    pub fn loads_of_others(
+        &self,
+        which: impl IntoIterator<Item = usize>,
+        now: Instant,
+    ) -> Option<Vec<u32>> {
+        self.metrics.as_ref()?;
+        let of_others = |at: usize| self.members.get(at)?.state.server.load.of_others(now);
+        which.into_iter().map(of_others).collect()
     }
 
     /// When the first of them may be asked again, if that is a matter of time alone.
@@ -90,19 +118,16 @@ impl Endpoints {
         rests.reduce(|a, b| Some(a?.min(b?))).flatten()
     }
 
+    /// What there is to tell of their breakers together.
+    pub fn breaker_account(&self, policy: &BreakerPolicy, now: Instant) -> Option<BreakerAccount> {
+        let all = self.members.iter().map(|endpoint| endpoint.state.breaker.account(policy, now));
+        all.reduce(BreakerAccount::together)
+    }
+
     /// The state of the breaker of the one that is best off.
     pub fn breaker_status(&self, policy: &BreakerPolicy, now: Instant) -> BreakerStatus {
         let all = self.members.iter().map(|endpoint| endpoint.state.breaker.status(policy, now));
-        all.reduce(better).unwrap_or(BreakerStatus::Closed)
-    }
-}
-
-fn better(a: BreakerStatus, b: BreakerStatus) -> BreakerStatus {
-    use BreakerStatus::{Closed, HalfOpen, Open};
-    match (a, b) {
-        (Closed, _) | (_, Closed) => Closed,
-        (HalfOpen, _) | (_, HalfOpen) => HalfOpen,
-        (Open { until: a }, Open { until: b }) => Open { until: a.min(b) },
+        all.reduce(BreakerStatus::better).unwrap_or(BreakerStatus::Closed)
     }
 }
 
@@ -110,8 +135,12 @@ fn better(a: BreakerStatus, b: BreakerStatus) -> BreakerStatus {
 mod tests {
     use std::time::Duration;
 
+    use http::uri::PathAndQuery;
+
     use super::*;
-    use crate::state::{EndpointIdentity, ServerIdentity, Signal, StateStore, TargetIdentity};
+    use crate::state::{
+        EndpointIdentity, LoadReport, ServerIdentity, Signal, StateStore, TargetIdentity,
+    };
 
     fn endpoints(store: &StateStore) -> Endpoints {
         let target = TargetIdentity {
@@ -130,7 +159,7 @@ mod tests {
                 state: store.endpoint(&EndpointIdentity { target: target.clone(), server }),
             }
         });
-        Endpoints { members: members.into(), prefix_affinity: true }
+        Endpoints { members: members.into(), prefix_affinity: true, metrics: None }
     }
 
     #[test]
@@ -159,15 +188,55 @@ mod tests {
         assert!(all.any_may_be_asked(&policy, later));
     }
 
+    fn limits(concurrent: Option<u32>, queued: Option<u32>) -> TargetLimits {
+        TargetLimits {
+            max_concurrent_per_endpoint: concurrent,
+            max_queued_per_endpoint: queued,
+            ..TargetLimits::NONE
+        }
+    }
+
     #[test]
     fn there_is_room_while_one_that_is_well_has_some() {
         let (store, now) = (StateStore::new(), Instant::now());
         let (all, policy) = (endpoints(&store), BreakerPolicy::built_in());
-        let _one = all.members[0].state.in_flight.enter();
-        assert!(all.check_room(Some(1), &policy, now).is_ok());
+        let _one = all.members[0].state.server.in_flight.enter();
+        let one_each = limits(Some(1), None);
+        assert!(all.check_room(&one_each, &policy, now).is_ok());
         all.members[1].state.rest(now + Duration::from_secs(1));
-        let full = all.check_room(Some(1), &policy, now).expect_err("the other rests");
+        let full = all.check_room(&one_each, &policy, now).expect_err("the other rests");
         assert_eq!((full.limit, full.until), (Limit::PerEndpoint, Some(now + LOOK_AGAIN)));
-        assert!(all.check_room(None, &policy, now).is_ok());
+        assert!(all.check_room(&TargetLimits::NONE, &policy, now).is_ok());
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_the_queue_where_one_has_places_left() {
+        let (store, now) = (StateStore::new(), Instant::now());
+        let (mut all, policy) = (endpoints(&store), BreakerPolicy::built_in());
+        let say = |all: &Endpoints, at: usize, waiting: u32| {
+            let report = LoadReport { waiting, running: Some(3) };
+            all.members[at].state.server.load.note(report, 0, now, now + LOOK_AGAIN);
+        };
+        let both = limits(Some(1), Some(2));
+        let _one = all.members[0].state.server.in_flight.enter();
+        say(&all, 1, 3);
+        let full = all.check_room(&both, &policy, now).expect_err("one runs, the other queues");
+        assert_eq!(full.limit, Limit::Queued);
+        let _two = all.members[1].state.server.in_flight.enter();
+        let full = all.check_room(&both, &policy, now).expect_err("both run");
+        assert_eq!(full.limit, Limit::PerEndpoint);
+        assert!(all.check_room(&limits(None, Some(3)), &policy, now).is_ok());
+
+        assert_eq!(all.loads_of_others([1], now), None, "nobody asks");
+        all.metrics = Some(ServerMetrics {
+            path: PathAndQuery::from_static(ServerMetrics::PATH),
+            interval: ServerMetrics::INTERVAL,
+            timeout: ServerMetrics::TIMEOUT,
+            authenticated: false,
+        });
+        assert_eq!(all.loads_of_others([1], now), Some(vec![6]));
+        assert_eq!(all.loads_of_others([0, 1], now), None, "of one it is not known");
+        say(&all, 0, 0);
+        assert_eq!(all.loads_of_others([0, 1], now), Some(vec![3, 6]));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Resolution, Target, Upstream};
-use crate::state::BreakerStatus;
+use crate::state::{BreakerAccount, BreakerStatus};
 
 /// Whether a target may be asked, for those who show it. Of several reasons against it the one that
 /// weighs most.
@@ -91,6 +91,15 @@ impl Upstream {
             None => self.state.breaker.status(&self.breaker, now),
             Some(endpoints) => endpoints.breaker_status(&self.breaker, now),
         }
+    }
+
+    /// What there is to tell of its breaker; of a Service, of those of its endpoints together: the
+    /// target's own is never asked there.
+    pub fn breaker_account(&self, now: Instant) -> BreakerAccount {
+        let endpoints = self.endpoints.as_ref();
+        endpoints
+            .and_then(|endpoints| endpoints.breaker_account(&self.breaker, now))
+            .unwrap_or_else(|| self.state.breaker.account(&self.breaker, now))
     }
 
     /// Whether checks of its health fail. Other routes may have it checked; it is this one's

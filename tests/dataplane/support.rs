@@ -12,6 +12,7 @@ use pilothouse::balance;
 use pilothouse::compile::{LastGood, Snapshot, Tenancy, compile};
 use pilothouse::control::Report;
 use pilothouse::health;
+use pilothouse::load;
 use pilothouse::manifest::{Admission, Loader, Severity, schema::Checker};
 use pilothouse::proxy::server::{self, Drain};
 use pilothouse::proxy::tls::CertificateFiles;
@@ -163,6 +164,7 @@ impl Rig {
         let fetcher = Client::new(options.fetcher, PoolLimits::OCCASIONAL);
         let client = Client::new(options.connector, PoolLimits::default());
         tokio::spawn(health::run(Arc::clone(&cell), client.clone(), stop_accepting.clone()));
+        tokio::spawn(load::run(Arc::clone(&cell), client.clone(), stop_accepting.clone()));
         let mut gateway = Gateway::new(
             Arc::clone(&cell),
             client,

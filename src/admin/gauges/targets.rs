@@ -21,6 +21,7 @@ pub(super) fn register(
     let now = Instant::now();
     register_targets(registry, table, now)?;
     register_checks(registry, table)?;
+    register_loads(registry, table, now)?;
     register_keys(registry, table, reports, now)
 }
 
@@ -88,6 +89,48 @@ fn register_checks(registry: &Registry, table: &RouteTable) -> Result<(), promet
         }
     }
     registry.register(Box::new(checks))
+}
+
+/// By target and not by endpoint, of which there is no end: pods come and go.
+fn register_loads(
+    registry: &Registry,
+    table: &RouteTable,
+    now: Instant,
+) -> Result<(), prometheus::Error> {
+    let labels = ["route", "target"];
+    let queued = GaugeVec::new(
+        Opts::new(
+            "pilothouse_target_reported_queue",
+            "Requests that wait at the endpoints of a target, whoever sent them, as far as its \
+             servers say.",
+        ),
+        &labels,
+    )?;
+    let silent = GaugeVec::new(
+        Opts::new(
+            "pilothouse_target_silent_endpoints",
+            "Endpoints of a target whose servers are asked how many requests wait and do not say.",
+        ),
+        &labels,
+    )?;
+    for route in &table.routes {
+        for target in &route.targets {
+            let endpoints = target.upstream().and_then(|upstream| upstream.endpoints.as_ref());
+            let Some(endpoints) = endpoints.filter(|all| all.metrics.is_some()) else { continue };
+            let (mut waiting, mut unknown) = (0_u64, 0_u64);
+            for endpoint in &endpoints.members {
+                match endpoint.state.server.load.account(now).report {
+                    Some(report) => waiting += u64::from(report.waiting),
+                    None => unknown += 1,
+                }
+            }
+            let labels = [&*route.label, &*target.name];
+            queued.with_label_values(&labels).set(number(waiting));
+            silent.with_label_values(&labels).set(number(unknown));
+        }
+    }
+    registry.register(Box::new(queued))?;
+    registry.register(Box::new(silent))
 }
 
 fn register_keys(

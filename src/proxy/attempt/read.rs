@@ -20,7 +20,7 @@ use crate::protocol::usage::Usage;
 use crate::proxy::budget::Exhausted;
 use crate::proxy::classify::{Class, classify_in_band};
 use crate::proxy::events::{EventStream, Passage, Progress, Resuming, StreamFault};
-use crate::proxy::failover::may_go_on;
+use crate::proxy::failover::may_resume;
 use crate::proxy::headers::{self, names};
 use crate::proxy::prepare::Translated;
 use crate::proxy::relay::LongReply;
@@ -166,12 +166,12 @@ impl Attempt<'_> {
                 Err(_) => break too_slow(limits),
             };
             self.alive.store(true, Ordering::Relaxed);
-            if self.going_on.is_some() {
+            if self.resuming.is_some() {
                 limits = limits.while_it_repeats(batch.progress, &self.upstream.timeouts);
             }
             progress = progress.max(batch.progress);
             // What goes on with another stream holds its words back until they fit.
-            let fits = self.going_on.is_none()
+            let fits = self.resuming.is_none()
                 || !batch.bytes.is_empty()
                 || progress >= Progress::Finished;
             if let Err(exhausted) = held.push(batch.bytes) {
@@ -184,7 +184,7 @@ impl Attempt<'_> {
         };
         // What was written and could not be held is noted as shown: nobody can go on with that.
         if failure.class != Class::Exhausted
-            && let Some((broken, _)) = self.going_on
+            && let Some((broken, _)) = self.resuming
             && let Ok(interrupted) = events.take_over(&self.client_view())
         {
             broken.give_back(interrupted);
@@ -201,7 +201,7 @@ impl Attempt<'_> {
     ) -> Result<Box<EventStream>, Failure> {
         let (framing, budget) = (self.framing(), self.context.gateway.budget.clone());
         let structured = self.resolved.facts.structured;
-        let events = match (self.going_on, &self.prepared.translated) {
+        let events = match (self.resuming, &self.prepared.translated) {
             (Some((broken, mode)), Some(how)) => {
                 let interrupted = broken.take().ok_or_else(Failure::not_offered)?;
                 let how_on = Resuming { undo: how.undo.clone(), mode, structured };
@@ -209,7 +209,7 @@ impl Attempt<'_> {
             }
             _ => {
                 let mut passage = self.passage(hide_usage, headers);
-                if may_go_on(self.resolved) {
+                if may_resume(self.resolved) {
                     passage = passage.recorded(self.resolved.operation);
                 }
                 EventStream::new(body, framing, passage, structured, budget)

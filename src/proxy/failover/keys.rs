@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::proxy::attempt::{Answer, Attempt, Failure};
-use crate::proxy::berth::Berth;
 use crate::proxy::classify::Class;
+use crate::proxy::endpoint_lease::EndpointLease;
 use crate::table::{Key, Upstream};
 
 /// A throttled key or target that does not say for how long rests this long: providers count
@@ -57,9 +57,9 @@ pub(super) async fn ask(attempt: Attempt<'_>) -> Result<Answer, Failure> {
                         continue;
                     }
                 }
-                rest(upstream, attempt.berth, key.as_deref(), &failed);
+                rest(upstream, attempt.lease, key.as_deref(), &failed);
                 // It is the server that has enough to do, whatever key it is asked with.
-                if failed.class == Class::Throttled && attempt.berth.is_some() {
+                if failed.class == Class::Throttled && attempt.lease.is_some() {
                     return Err(failed);
                 }
                 let key_is_at_fault = matches!(
@@ -79,19 +79,19 @@ pub(super) async fn ask(attempt: Attempt<'_>) -> Result<Answer, Failure> {
 /// Leaves a key alone that was throttled or refused; without keys, the target or the endpoint.
 pub(in crate::proxy) fn rest(
     upstream: &Upstream,
-    berth: Option<&Berth>,
+    lease: Option<&EndpointLease>,
     key: Option<&Key>,
     failure: &Failure,
 ) {
     let now = Instant::now();
     let asked = now + failure.retry_after.unwrap_or(UNTOLD_REST);
-    let rest = |until| match berth {
-        Some(berth) => berth.rest(until),
+    let rest = |until| match lease {
+        Some(lease) => lease.rest(until),
         None => upstream.state.rest(until),
     };
     match (failure.class, key) {
         // One server of several says that it has enough to do, whatever key it is asked with.
-        (Class::Throttled, _) if berth.is_some() => rest(asked),
+        (Class::Throttled, _) if lease.is_some() => rest(asked),
         (Class::Throttled, Some(key)) => {
             key.state.throttle(upstream.limited_model(), asked, now);
         }
@@ -110,7 +110,7 @@ pub(in crate::proxy) fn rest(
         _ => {}
     }
     if failure.class == Class::Throttled
-        && berth.is_none()
+        && lease.is_none()
         && let Some(until) = upstream.resting_until(now)
     {
         upstream.state.recovery.begin_after_pause(until, now);

@@ -8,15 +8,15 @@ use crate::proxy::resolve::Resolved;
 use crate::table::{Hedging, Upstream};
 
 /// When a try is given up. A stream that is slow to begin is not: another target is asked as well. One
-/// that is to go on with another (`goes_on`) is, since there is one stream to go on with.
+/// that is to go on with another (`resumes`) is, since there is one stream to go on with.
 pub(super) fn limits(
     resolved: &Resolved,
     upstream: &Upstream,
     deadline: Deadline,
-    goes_on: bool,
+    resumes: bool,
     now: Instant,
 ) -> Limits {
-    let own = if goes_on {
+    let own = if resumes {
         Some((upstream.first_token_limit(resolved.facts.reasons), "timeouts.firstToken"))
     } else if resolved.streams() {
         None

@@ -10,16 +10,16 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::going_on::Broken;
 use super::keys;
 use super::patience::Company;
+use super::resume::Broken;
 use crate::protocol::continuation::{Mode, next_mode};
 use crate::proxy::attempt::{Answer, Attempt, Failure, Limits};
-use crate::proxy::berth::Berth;
 use crate::proxy::classify::Class;
 use crate::proxy::context::Context;
+use crate::proxy::endpoint_lease::EndpointLease;
 use crate::proxy::guard::AttemptGuard;
-use crate::proxy::prepare::{Prepared, prepare_to_go_on};
+use crate::proxy::prepare::{Prepared, prepare_to_resume};
 use crate::proxy::resolve::Resolved;
 use crate::proxy::trail::Asked;
 use crate::state::RetryPermit;
@@ -110,10 +110,10 @@ pub(super) struct Errand {
     pub context: Arc<Context>,
     pub resolved: Arc<Resolved>,
     pub target: Arc<Target>,
-    pub berth: Option<Arc<Berth>>,
+    pub lease: Option<Arc<EndpointLease>>,
     pub prepared: Prepared,
     pub limits: Limits,
-    pub going_on: Option<(Broken, Mode)>,
+    pub resuming: Option<(Broken, Mode)>,
 }
 
 impl Running {
@@ -177,33 +177,33 @@ impl Running {
 }
 
 async fn run(errand: Errand, alive: Arc<AtomicBool>) -> Result<Answer, Failure> {
-    let Errand { context, resolved, target, berth, prepared, limits, going_on } = errand;
+    let Errand { context, resolved, target, lease, prepared, limits, resuming } = errand;
     let Some(upstream) = target.upstream() else { return Err(Failure::not_offered()) };
     let (context, resolved, alive) = (&*context, &*resolved, &*alive);
-    let going_on = going_on.as_ref().map(|(broken, mode)| (broken, *mode));
+    let resuming = resuming.as_ref().map(|(broken, mode)| (broken, *mode));
     let attempt = Attempt {
         context,
         upstream,
-        berth: berth.as_deref(),
+        lease: lease.as_deref(),
         key: None,
         resolved,
         prepared: &prepared,
         limits,
         alive,
-        going_on,
+        resuming,
     };
     // Not inside `match`, which would keep its future, and with it the room for two.
     let asked = keys::ask(attempt).await;
-    match (asked, going_on) {
+    match (asked, resuming) {
         // The words that were put into the model's mouth are ours: what is refused or misunderstood
         // of them is asked once more without.
         (Err(failure), Some((broken, mode))) if failure.class.is_about_the_request() => {
             let request = resolved.neutral().and_then(|request| request.as_ref().ok());
             let next = request.and_then(|request| next_mode(request, mode));
             let Some(mode) = next else { return Err(failure) };
-            let prepared = prepare_to_go_on(resolved, upstream, &broken.text, mode)?;
-            let going_on = Some((broken, mode));
-            keys::ask(Attempt { prepared: &prepared, going_on, ..attempt }).await
+            let prepared = prepare_to_resume(resolved, upstream, &broken.text, mode)?;
+            let resuming = Some((broken, mode));
+            keys::ask(Attempt { prepared: &prepared, resuming, ..attempt }).await
         }
         (asked, _) => asked,
     }

@@ -18,12 +18,13 @@ pub(super) struct Stage {
     /// Targets that are not asked again.
     pub done: Vec<usize>,
     /// Endpoints at which the request has failed.
-    shunned: Vec<Arc<EndpointState>>,
+    pub shunned: Vec<Arc<EndpointState>>,
 }
 
 impl Stage {
-    pub fn new(resolved: Arc<Resolved>) -> Self {
-        Self { resolved, tries: Vec::new(), done: Vec::new(), shunned: Vec::new() }
+    /// A route that is come to with a request which has failed at those endpoints.
+    pub fn new(resolved: Arc<Resolved>, shunned: Vec<Arc<EndpointState>>) -> Self {
+        Self { resolved, tries: Vec::new(), done: Vec::new(), shunned }
     }
 
     /// The target to ask next, leaving out those that are being asked: the one that the caller picked,
@@ -38,7 +39,8 @@ impl Stage {
         self.wish().at(index, Instant::now())
     }
 
-    fn wish(&self) -> Wish<'_> {
+    /// What is looked for.
+    pub fn wish(&self) -> Wish<'_> {
         Wish { shunned: &self.shunned, ..Wish::of(&self.resolved) }
     }
 
@@ -60,10 +62,18 @@ impl Stage {
         busy
     }
 
-    /// Notes an endpoint at which the request has failed: another one is asked first.
-    pub fn shun(&mut self, endpoint: Option<Arc<EndpointState>>) {
-        let is_known = |one: &Arc<EndpointState>| self.shunned.iter().any(|s| Arc::ptr_eq(s, one));
-        self.shunned.extend(endpoint.filter(|one| !is_known(one)));
+    /// Notes endpoints at which the request has failed: others are asked first.
+    pub fn shun(&mut self, endpoints: impl IntoIterator<Item = Arc<EndpointState>>) {
+        for endpoint in endpoints {
+            if !self.shuns(&endpoint) {
+                self.shunned.push(endpoint);
+            }
+        }
+    }
+
+    /// Whether the request has failed at that endpoint.
+    pub fn shuns(&self, endpoint: &Arc<EndpointState>) -> bool {
+        self.shunned.iter().any(|one| Arc::ptr_eq(one, endpoint))
     }
 
     /// Notes a try.

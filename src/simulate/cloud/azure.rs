@@ -32,6 +32,6 @@ pub(super) fn with_filter_results(answer: Answer) -> Answer {
             frames.insert(0, &[b"data: ", &*to_json(&first), b"\n\n"].concat());
             Answer::Events(frames)
         }
-        plain @ (Answer::Plain(_) | Answer::Counted(..)) => plain,
+        plain @ (Answer::Plain(_) | Answer::Metrics(_) | Answer::Counted(..)) => plain,
     }
 }

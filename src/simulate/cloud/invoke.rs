@@ -11,7 +11,7 @@ use crate::simulate::{
 /// Puts an answer of Anthropic's into Bedrock's frames.
 pub(super) fn framed(answer: Answer) -> Answer {
     match answer {
-        plain @ (Answer::Plain(_) | Answer::Counted(..)) => plain,
+        plain @ (Answer::Plain(_) | Answer::Metrics(_) | Answer::Counted(..)) => plain,
         Answer::Events(frames) => Answer::Events(frames.map(|event| {
             let text = String::from_utf8_lossy(event);
             let data = text.lines().find_map(|line| line.strip_prefix("data: "));

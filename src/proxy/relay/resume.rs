@@ -26,7 +26,7 @@ impl StreamBody {
                 self.exchange.provider_time = Some(provider_time);
                 self.exchange.response_bytes += held.len() as u64;
                 self.source = Source::Events(events, guard);
-                self.failover = Some(failover).filter(|failover| failover.may_go_on());
+                self.failover = Some(failover).filter(|failover| failover.may_resume());
                 if self.broke.take().is_some() {
                     self.exchange.resumes += 1;
                     self.count_resume("resumed");
@@ -75,7 +75,7 @@ impl StreamBody {
         self.exchange.trail.failed(&name, how.class.as_str());
         self.take_counts();
         self.others = self.exchange.usage;
-        self.source = Source::Search(failover.go_on(interrupted));
+        self.source = Source::Search(failover.resume(interrupted));
         self.clock = Clock::searching();
         self.broke = Some(how);
         Step::Again

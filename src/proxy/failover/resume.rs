@@ -13,7 +13,7 @@ use crate::proxy::attempt::Failure;
 use crate::proxy::classify::Class;
 use crate::proxy::deadline::Deadline;
 use crate::proxy::events::EventStream;
-use crate::proxy::prepare::{Prepared, operation, prepare, prepare_to_go_on};
+use crate::proxy::prepare::{Prepared, operation, prepare, prepare_to_resume};
 use crate::proxy::resolve::Resolved;
 use crate::table::Upstream;
 
@@ -63,7 +63,7 @@ fn cannot(why: Unresumable) -> Failure {
 }
 
 /// Whether somebody else could go on with the answer to this request, should it break off.
-pub(in crate::proxy) fn may_go_on(resolved: &Resolved) -> bool {
+pub(in crate::proxy) fn may_resume(resolved: &Resolved) -> bool {
     resolved.route.resume
         && resolved.streams()
         && resolved.facts.choices == 1
@@ -74,9 +74,9 @@ pub(in crate::proxy) fn may_go_on(resolved: &Resolved) -> bool {
 
 impl Failover {
     /// Whether somebody else may go on with the stream, should it break off.
-    pub fn may_go_on(&self) -> bool {
+    pub fn may_resume(&self) -> bool {
         let resolved = self.resolved();
-        self.breaks < MOST_BREAKS && may_go_on(resolved) && !self.context.gateway.budget.is_tight()
+        self.breaks < MOST_BREAKS && may_resume(resolved) && !self.context.gateway.budget.is_tight()
     }
 
     /// The stream of the target that was found broke off: takes out of it what has to be known to go
@@ -95,18 +95,20 @@ impl Failover {
 
     /// Searches for somebody who goes on with the stream: all targets again, since those that failed
     /// at its beginning may be well by now, the one that broke off last.
-    pub fn go_on(mut self: Box<Self>, interrupted: Interrupted) -> Search {
+    pub fn resume(mut self: Box<Self>, interrupted: Interrupted) -> Search {
         let resolved = Arc::clone(&self.stages[0].resolved);
-        self.deadline = Deadline::to_go_on(resolved.route.request_timeout);
+        self.deadline = Deadline::to_resume(resolved.route.request_timeout);
         self.to_come = resolved.fallbacks.iter().cloned().collect();
-        let mut stage = Stage::new(Arc::clone(&resolved));
+        // Of their endpoints, though, one that failed this request is not asked while another has room.
+        let mut stage = Stage::new(Arc::clone(&resolved), self.shunned());
         // A fallback route may have a target of the same name.
         let last = self.context.trail.with(|steps| steps.last.clone());
         let broke = last.and_then(|asked| {
+            stage.shun(asked.endpoint);
             let endpoints = asked.target.upstream().and_then(|one| one.endpoints.as_ref());
-            if endpoints.is_some_and(|endpoints| endpoints.members.len() > 1) {
+            let mut members = endpoints.iter().flat_map(|endpoints| &endpoints.members);
+            if members.any(|endpoint| !stage.shuns(&endpoint.state)) {
                 // One server broke off, and the others of its target are as good as any.
-                stage.shun(asked.endpoint);
                 return None;
             }
             let mut targets = resolved.route.targets.iter();
@@ -139,7 +141,7 @@ impl Failover {
     ) -> Result<(Prepared, Option<(Broken, Mode)>), Failure> {
         let Some(broken) = &self.broken else { return Ok((prepare(resolved, upstream)?, None)) };
         let mode = broken.mode(resolved, upstream)?;
-        let prepared = prepare_to_go_on(resolved, upstream, &broken.text, mode)?;
+        let prepared = prepare_to_resume(resolved, upstream, &broken.text, mode)?;
         Ok((prepared, Some((broken.clone(), mode))))
     }
 }
