@@ -64,6 +64,8 @@ mod inside;
 mod issuer;
 #[path = "dataplane/keys.rs"]
 mod keys;
+#[path = "dataplane/leaving.rs"]
+mod leaving;
 #[path = "dataplane/limits.rs"]
 mod limits;
 #[path = "dataplane/long.rs"]

@@ -21,7 +21,8 @@ pub(super) struct Steps {
     pub last: Option<Asked>,
     /// Tries; which of a target's keys were asked with is nobody else's business.
     pub attempts: u32,
-    /// `target: what happened` of every try that did not answer.
+    /// `target: what happened` of every try that did not answer, and of every endpoint that was left
+    /// for another within a try.
     pub failures: Vec<String>,
 }
 

@@ -56,6 +56,10 @@ pub struct SimulateArgs {
     /// Wait before the headers of every answer whose fault has no delay, such as `200ms`
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub latency: Option<Duration>,
+
+    /// Requests that run at a time, by what `GET /metrics` says (in vLLM's words): of more it says that they wait
+    #[arg(long, value_name = "COUNT")]
+    pub slots: Option<u32>,
 }
 
 /// A fault, and whose it is.
@@ -141,6 +145,9 @@ async fn start(args: &SimulateArgs) -> Result<Vec<(String, Simulator)>, Simulate
             .bind(*addr)
             // Nobody looks into them here.
             .kept_requests(0);
+        if let Some(slots) = args.slots {
+            builder = builder.slots(slots);
+        }
         if !args.model.is_empty() {
             builder = builder.models(&args.model);
         }

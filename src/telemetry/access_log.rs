@@ -67,7 +67,8 @@ pub struct AccessRecord<'a> {
     pub upstream_model: Option<&'a str>,
     pub stream: bool,
     pub attempts: u32,
-    /// `target: what happened` of every try that did not answer.
+    /// `target: what happened` of every try that did not answer, and of every endpoint that was left
+    /// for another within a try.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub failures: &'a [String],
     pub duration_ms: f64,

@@ -115,6 +115,66 @@ fn from_files_the_name_is_resolved_and_counts_as_one_endpoint() {
     assert_eq!(upstream.limits.max_concurrent, Some(3));
 }
 
+fn metrics(metrics: &Value) -> Value {
+    json!({"service": {"name": "vllm", "port": 80, "metrics": metrics}})
+}
+
+#[test]
+fn servers_are_asked_where_that_is_said_or_where_a_limit_needs_it() {
+    let asked = |more: &Value| {
+        let mut world = World::new();
+        world.route("a/r", route(more));
+        serve(&mut world, "one");
+        let outcome = world.compile();
+        assert_eq!(outcome.errors(), Vec::<String>::new());
+        let upstream = outcome.target("a/r", "own").upstream().expect("resolved");
+        upstream.endpoints.as_ref().expect("endpoints").metrics.clone()
+    };
+    assert_eq!(asked(&json!({})), None);
+    assert_eq!(asked(&json!({"limits": {"maxConcurrentPerEndpoint": 1}})), None);
+    let usual = asked(&json!({"limits": {"maxQueuedPerEndpoint": 0}}));
+    assert_eq!(usual, asked(&metrics(&json!({}))));
+    let usual = usual.expect("a limit");
+    assert_eq!((usual.path.as_str(), usual.interval.as_secs()), ("/metrics", 1));
+    let own =
+        json!({"path": "/m?a=b", "interval": "2s", "timeout": "3s", "authentication": "Target"});
+    let own = asked(&metrics(&own)).expect("it is said");
+    assert_eq!((own.path.as_str(), own.authenticated), ("/m?a=b", true));
+    assert_eq!((own.interval.as_secs(), own.timeout.as_secs()), (2, 3));
+}
+
+#[test]
+fn from_files_nobody_is_asked_and_that_is_said() {
+    for (more, field) in [
+        (json!({"limits": {"maxQueuedPerEndpoint": 3}}), "limits.maxQueuedPerEndpoint"),
+        (metrics(&json!({})), "service.metrics"),
+    ] {
+        let mut world = World::new();
+        world.tenancy.operator_owned = true;
+        world.route("a/r", route(&more));
+        let outcome = world.compile();
+        assert_eq!(outcome.errors(), Vec::<String>::new());
+        let upstream = outcome.target("a/r", "own").upstream().expect("resolved");
+        assert_eq!(upstream.limits.max_queued_per_endpoint, None);
+        let path = format!("spec.targets[0].{field}");
+        let told = outcome.0.findings.iter().find(|finding| finding.path == path);
+        assert!(told.is_some_and(|one| one.message.contains("acts in a cluster")), "{told:?}");
+    }
+}
+
+#[test]
+fn a_queue_needs_servers_that_can_be_asked() {
+    let mut world = World::new();
+    let mut spec = route(&json!({"limits": {"maxQueuedPerEndpoint": 3}}));
+    let target = spec["targets"][0].as_object_mut().expect("a target");
+    target.remove("service");
+    target.insert("baseURL".into(), json!("https://vllm.example/v1"));
+    world.route("a/r", spec);
+    let found = world.compile().0.findings;
+    let path = "spec.targets[0].limits.maxQueuedPerEndpoint";
+    assert!(found.iter().any(|finding| finding.path == path), "{found:?}");
+}
+
 #[test]
 fn what_contradicts_a_service_is_refused_without_an_api_server_too() {
     for (more, path) in [
@@ -122,6 +182,14 @@ fn what_contradicts_a_service_is_refused_without_an_api_server_too() {
         (json!({"healthCheck": {"path": "/health"}}), "spec.targets[0].healthCheck"),
         (json!({"service": {"name": "vllm", "port": 0}}), "spec.targets[0].service.port"),
         (json!({"provider": "bedrock"}), "spec.targets[0].service"),
+        (metrics(&json!({"path": "metrics"})), "spec.targets[0].service.metrics.path"),
+        (metrics(&json!({"interval": "99ms"})), "spec.targets[0].service.metrics.interval"),
+        (metrics(&json!({"interval": "61s"})), "spec.targets[0].service.metrics.interval"),
+        (metrics(&json!({"timeout": "0s"})), "spec.targets[0].service.metrics.timeout"),
+        (
+            json!({"limits": {"maxQueuedPerEndpoint": -1}}),
+            "spec.targets[0].limits.maxQueuedPerEndpoint",
+        ),
     ] {
         let mut world = World::new();
         world.route("a/r", route(&more));
