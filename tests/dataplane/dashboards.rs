@@ -9,6 +9,7 @@ use http::Method;
 use regex::Regex;
 use serde_json::Value;
 
+use crate::endpoints;
 use crate::routes::{Api, fault, route_of, simulator};
 use crate::support::Rig;
 
@@ -50,8 +51,19 @@ async fn told() -> Series {
     rig.chat_stream("chat").await;
     assert_eq!(rig.chat("chat").await.target(), "bravo", "alpha broke off, so it is spared");
     rig.settled().await;
-    let text = rig.ask_admin(Method::GET, "/metrics", &[]).await;
     let mut series = Series::new();
+    scrape(&rig, &mut series).await;
+    // A Service, whose servers are asked for their queues.
+    let rig = endpoints::rig().await;
+    let limits = ", limits: {maxQueuedPerEndpoint: 1}";
+    endpoints::publish(&rig, &endpoints::route(limits, &[], ""), &[("1", &bravo)]);
+    scrape(&rig, &mut series).await;
+    series
+}
+
+/// Adds what a gateway tells now.
+async fn scrape(rig: &Rig, series: &mut Series) {
+    let text = rig.ask_admin(Method::GET, "/metrics", &[]).await;
     let label = Regex::new(r#"(\w+)=""#).expect("a pattern");
     for line in text.text().lines().filter(|line| !line.starts_with('#')) {
         let (name, rest) = line.split_at(line.find(['{', ' ']).expect("a sample"));
@@ -63,7 +75,6 @@ async fn told() -> Series {
             series.entry(name.to_owned()).or_default().extend(labels.iter().cloned());
         }
     }
-    series
 }
 
 /// What is wrong with the metrics and labels of an expression.

@@ -84,9 +84,7 @@ pub async fn endless(rig: &Rig, servers: &[&Simulator]) -> Open {
 
 /// What the admin API says of the route that uses the Service.
 pub async fn used_by(rig: &Rig) -> Value {
-    let path = "/admin/providers/status";
-    let answer = rig.open_at(rig.admin, Method::GET, path, &[], "").await.finish().await;
-    let status = answer.json();
+    let status = rig.ask_admin(Method::GET, "/admin/providers/status", &[]).await.json();
     let users = status["providers"].as_array().unwrap().iter().map(|one| &one["usedBy"][0]);
     users.into_iter().find(|user| user["endpoints"].is_array()).expect("a Service").clone()
 }

@@ -60,7 +60,7 @@ fn questions(server: &Simulator) -> usize {
 
 /// What a scrape of the admin port has of a metric of the target.
 async fn gauge(rig: &Rig, name: &str) -> Option<String> {
-    let answer = rig.open_at(rig.admin, Method::GET, "/metrics", &[], "").await.finish().await;
+    let answer = rig.ask_admin(Method::GET, "/metrics", &[]).await;
     let line = format!("{name}{{route=\"ns/chat\",target=\"pool\"}} ");
     answer.text().lines().find_map(|text| text.strip_prefix(&line)).map(str::to_owned)
 }
