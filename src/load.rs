@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::state::{ServerIdentity, ServerState};
+use crate::state::{ReportedLoad, ServerIdentity, ServerState};
 use crate::table::{Endpoint, RouteTable, ServerMetrics, TableCell, Target, Upstream};
 use crate::upstream::Client;
 
@@ -25,6 +25,10 @@ use crate::upstream::Client;
 /// engine that is under way. What was sent within this time before a question counts as sent after
 /// it; counted twice for a moment is better than not at all.
 const SETTLING: Duration = Duration::from_millis(100);
+
+/// Those who start together do not ask together: the first question comes within this time, or within
+/// the interval if that is shorter.
+const FIRST_WITHIN: Duration = Duration::from_secs(1);
 
 /// Asks the servers of every table that is published in `cell`, by `client`, until `shutdown`.
 pub async fn run(cell: Arc<TableCell>, client: Client, shutdown: CancellationToken) {
@@ -113,7 +117,8 @@ fn wanted(table: &RouteTable) -> HashMap<ServerIdentity, Server> {
 
 /// Asks one server again and again. An edit takes effect with the next question.
 async fn poll_always(client: Client, told: watch::Receiver<Server>) {
-    let mut due = Instant::now();
+    let interval = told.borrow().parts().map(|(_, how, _)| how.interval).unwrap_or_default();
+    let mut due = Instant::now() + interval.min(FIRST_WITHIN).mul_f64(fastrand::f64());
     loop {
         sleep_until(due).await;
         let server = told.borrow().clone();
@@ -137,13 +142,13 @@ async fn poll_once(client: &Client, upstream: &Upstream, how: &ServerMetrics, to
     match said {
         Ok(report) => {
             let failed = state.load.note(report, base, now, now + how.fresh_for());
-            if failed >= ServerMetrics::MISSED {
+            if failed >= ReportedLoad::MISSED {
                 tracing::info!(endpoint, "a server says again how many requests wait there");
             }
         }
         Err(fault) => {
             tracing::debug!(endpoint, fault, "a server does not say how many requests wait there");
-            if state.load.fail(fault.clone()) == ServerMetrics::MISSED {
+            if state.load.fail(fault.clone()) == ReportedLoad::MISSED {
                 let url = &upstream.base_url;
                 tracing::warn!(%url, endpoint, fault, "a server does not say how many requests wait there");
             }

@@ -78,6 +78,10 @@ pub struct LoadAccount {
 }
 
 impl ReportedLoad {
+    /// What was said counts until so many polls in a row have failed: a page that is late now and then
+    /// is no reason to fill a queue that was long a moment ago.
+    pub const MISSED: u32 = 5;
+
     /// The server has answered: at `now`, with so many (`base`) requests of ours. Returns how many
     /// polls had failed before.
     pub fn note(&self, report: LoadReport, base: u32, now: Instant, until: Instant) -> u32 {
@@ -97,6 +101,9 @@ impl ReportedLoad {
     pub fn fail(&self, fault: String) -> u32 {
         let mut memory = self.0.lock();
         memory.failures = memory.failures.saturating_add(1);
+        if memory.failures >= Self::MISSED {
+            memory.last = None;
+        }
         memory.last_failure = Some(fault);
         memory.failures
     }
@@ -201,6 +208,9 @@ mod tests {
         let report = LoadReport { waiting: 0, running: None };
         assert_eq!(load.note(report, 0, now, now + FRESH), 2);
         assert_eq!(load.account(now).last_failure, None);
+        let last = (0..ReportedLoad::MISSED).map(|_| load.fail("c".into())).last();
+        assert_eq!(last, Some(ReportedLoad::MISSED));
+        assert_eq!((load.account(now).report, load.most(0, now)), (None, None), "too many lost");
         load.forget();
         assert_eq!(load.account(now), LoadAccount::default());
     }

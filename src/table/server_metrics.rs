@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 
+use crate::state::ReportedLoad;
+
 /// How each server behind a Service is asked for its metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerMetrics {
@@ -30,12 +32,9 @@ impl ServerMetrics {
     /// How long an answer may take where nobody says: the page comes from the same process that
     /// tokenizes prompts, and a later one is as old as the next.
     pub const TIMEOUT: Duration = Duration::from_secs(1);
-    /// What was said counts until so many questions have remained without an answer: a page that is
-    /// late now and then is no reason to fill a queue that was long a moment ago.
-    pub const MISSED: u32 = 5;
 
-    /// How long an answer counts.
+    /// How long an answer counts at most: as long as so many questions take that may remain without one.
     pub fn fresh_for(&self) -> Duration {
-        (self.interval + self.timeout) * Self::MISSED
+        (self.interval + self.timeout) * ReportedLoad::MISSED
     }
 }
