@@ -78,7 +78,8 @@ async fn what_agents_send_keeps_a_session_at_its_target_also_in_the_next_table()
     assert_eq!(targets(&rig, &[], &plain, 9).await.len(), 3, "no session, no home");
     for name in ["x-session-id", "session-id", "x-claude-code-session-id"] {
         let mut all = BTreeSet::new();
-        for session in 0..12 {
+        // Where they go depends on the servers' ports: all miss one of three once in a million runs.
+        for session in 0..36 {
             let id = format!("{name}-{session}");
             let home = targets(&rig, &[(name, &id)], &plain, 3).await;
             assert_eq!(home.len(), 1, "{name}");
