@@ -58,7 +58,7 @@ async fn a_key_that_may_be_used_goes_to_no_host_of_the_users_choice() {
         "server-of-b.example",
         "api.provider.example.server-of-b.example",
         "api.provider.example:8443",
-        "192.0.2.77",
+        "11.0.0.77",
     ]
     .iter()
     .enumerate()
