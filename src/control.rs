@@ -47,7 +47,8 @@ pub use self::connect::{ConnectError, connect};
 use self::inventory::Inventory;
 use self::publisher::Publisher;
 pub use self::report::{Counts, Report, Skipped, SourceFailure, SourceHealth};
-use self::secrets::Secrets;
+pub use self::secrets::SecretWatch;
+use self::secrets::{ByName, Labelled, Reader};
 use self::services::Services;
 use self::supervise::Parts;
 use crate::compile::{References, Tenancy};
@@ -74,8 +75,8 @@ pub enum Source {
         client: Client,
         /// The namespaces to watch; none for all of them.
         watch_namespaces: Vec<Arc<str>>,
-        /// Labels that a Secret must have to be read, as a label selector.
-        secret_labels: Option<Arc<str>>,
+        /// How Secrets are followed.
+        secret_watch: SecretWatch,
         /// Who writes status; `None` if this process never does.
         status: Option<StatusConfig>,
     },
@@ -152,17 +153,29 @@ pub fn start(
     let mut parts = Parts::new(report_sender.clone());
     let mut last_words = Vec::new();
     match source {
-        Source::Cluster { client, watch_namespaces, secret_labels, status } => {
-            let (gateway, lists) = (&tenancy.gateway_name, Lists::default());
-            cluster::spawn(&mut parts, &client, &watch_namespaces, gateway, &inventory, &lists);
-            let secrets = Secrets {
+        Source::Cluster { client, watch_namespaces, secret_watch, status } => {
+            // Turns of their own: who may do what must not wait behind lists of Secrets that hang.
+            let (gateway, own) = (&tenancy.gateway_name, Lists::default());
+            cluster::spawn(&mut parts, &client, &watch_namespaces, gateway, &inventory, &own);
+            let lists = Lists::default();
+            let reader = Reader {
                 client: client.clone(),
-                labels: secret_labels,
                 inventory: inventory.clone(),
                 lists: lists.clone(),
             };
             let wanted = wants.clone();
-            parts.spawn("secrets", move || referenced::run(secrets.clone(), wanted.clone()));
+            match secret_watch {
+                SecretWatch::ByName(labels) => {
+                    let secrets = ByName { reader, labels };
+                    parts
+                        .spawn("secrets", move || referenced::run(secrets.clone(), wanted.clone()));
+                }
+                SecretWatch::Labelled(labels) => {
+                    let secrets = Labelled::new(reader, labels);
+                    parts
+                        .spawn("secrets", move || referenced::run(secrets.clone(), wanted.clone()));
+                }
+            }
             let services = Services::new(client.clone(), inventory.clone(), lists);
             let wanted = wants.clone();
             parts.spawn("services", move || referenced::run(services.clone(), wanted.clone()));
@@ -208,10 +221,10 @@ pub fn start(
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Cluster { watch_namespaces, secret_labels, status, .. } => f
+            Self::Cluster { watch_namespaces, secret_watch, status, .. } => f
                 .debug_struct("Cluster")
                 .field("watch_namespaces", watch_namespaces)
-                .field("secret_labels", secret_labels)
+                .field("secret_watch", secret_watch)
                 .field("status", status)
                 .finish_non_exhaustive(),
             Self::Folder { paths, .. } => f.debug_struct("Folder").field("paths", paths).finish(),

@@ -85,13 +85,19 @@ impl Pollers {
     /// Starts, instructs and ends those that ask as this table wants it.
     fn follow(&mut self, table: &RouteTable) {
         let mut wanted = wanted(table);
-        self.running.retain(|identity, _| wanted.contains_key(identity));
+        // One that has ended by a fault of this program is begun anew.
+        self.running
+            .retain(|identity, poller| wanted.contains_key(identity) && !poller.task.is_finished());
         for (identity, poller) in &self.running {
             if let Some(server) = wanted.remove(identity) {
                 poller.server.send_replace(server);
             }
         }
         for (identity, server) in wanted {
+            if let Some((_, how, endpoint)) = server.parts() {
+                let until = std::time::Instant::now() + how.fresh_for();
+                endpoint.state.server.load.await_first(until);
+            }
             let (server, told) = watch::channel(server);
             let task = tokio::spawn(poll_always(self.client.clone(), told));
             self.running.insert(identity, Poller { server, task });

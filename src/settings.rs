@@ -95,8 +95,20 @@ pub struct Settings {
     #[arg(long, env = "PILOTHOUSE_CREDENTIAL_ENV", value_name = "NAME", value_delimiter = ',')]
     pub credential_env: Vec<String>,
 
+    /// How Secrets are followed that CredentialStores and Consumers refer to
+    #[arg(
+        long,
+        env = "PILOTHOUSE_SECRET_WATCH",
+        value_enum,
+        default_value = "ByName",
+        value_name = "HOW",
+        conflicts_with = "manifests"
+    )]
+    pub secret_watch: SecretWatch,
+
     /// Labels that a Secret must have to be read, such as `pilothouse.dev/use=gateway`: whoever may
-    /// write CredentialStores or Consumers can use no other
+    /// write CredentialStores or Consumers can use no other [default: with
+    /// `--secret-watch Labelled` pilothouse.dev/secret=true, otherwise none]
     #[arg(
         long,
         env = "PILOTHOUSE_SECRET_LABEL_SELECTOR",
@@ -174,6 +186,21 @@ pub enum FetchMedia {
     Public,
     /// To wherever upstreams may be: `--allow-upstream-cidr` too, and with `--manifests` anywhere
     Upstreams,
+}
+
+/// How Secrets are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum SecretWatch {
+    /// By a watch of each: a role that names them is enough
+    ByName,
+    /// By a watch of each namespace, for the labelled ones: far fewer watches where there are many
+    Labelled,
+}
+
+impl SecretWatch {
+    /// The label selector of [`SecretWatch::Labelled`] where no other is given.
+    pub const LABEL: &'static str = "pilothouse.dev/secret=true";
 }
 
 /// How the process logs.
@@ -294,6 +321,16 @@ mod tests {
         let refusal = parse("use of gateway").expect_err("no selector").to_string();
         let named = refusal.contains("--secret-label-selector") && refusal.contains("`key=value`");
         assert!(named, "{refusal}");
+    }
+
+    #[test]
+    fn secrets_are_followed_by_name_unless_it_is_said_otherwise() {
+        let parse = |flags: &[&str]| {
+            let flags = ["serve"].iter().chain(flags);
+            <Serve as clap::Parser>::try_parse_from(flags).expect("flags").settings.secret_watch
+        };
+        assert_eq!(parse(&[]), SecretWatch::ByName);
+        assert_eq!(parse(&["--secret-watch", "Labelled"]), SecretWatch::Labelled);
     }
 
     #[test]

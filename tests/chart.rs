@@ -191,6 +191,11 @@ fn it_refuses_what_it_does_not_know_and_what_contradicts_itself() {
         ("gateway.allowUpstreamCIDRs={10.0.0.1}", "/gateway/allowUpstreamCIDRs"),
         ("rbac.secrets=None", "/rbac/secrets"),
         ("secrets.labelSelector=use>1", "/secrets/labelSelector"),
+        ("secrets.watch=All", "/secrets/watch"),
+        (
+            "secrets.watch=Labelled,rbac.secrets=Listed,rbac.secretsListed[0].namespace=a,rbac.secretsListed[0].names={b}",
+            "secrets.watch",
+        ),
         ("readinessProbe.path=/", "path"),
         ("admin.port=8080", "/admin/port"),
         ("rbac.secretsListed[0].namespace=a", "rbac.secretsListed"),

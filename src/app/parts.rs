@@ -16,7 +16,7 @@ use crate::control::{
 use crate::manifest::Admission;
 use crate::manifest::schema::Checker;
 use crate::proxy::BodyLimits;
-use crate::settings::{FetchMedia, Settings};
+use crate::settings::{FetchMedia, SecretWatch, Settings};
 use crate::state::StateStore;
 use crate::table::TableCell;
 use crate::upstream::AddressPolicy;
@@ -78,6 +78,16 @@ fn pod() -> Option<Pod> {
     Some(Pod { name: told("POD_NAME")?, uid: told("POD_UID")? })
 }
 
+fn secret_watch(settings: &Settings) -> control::SecretWatch {
+    let labels = settings.secret_label_selector.as_deref();
+    match settings.secret_watch {
+        SecretWatch::ByName => control::SecretWatch::ByName(labels.map(Into::into)),
+        SecretWatch::Labelled => {
+            control::SecretWatch::Labelled(labels.unwrap_or(SecretWatch::LABEL).into())
+        }
+    }
+}
+
 async fn source(settings: &Settings, draining: CancellationToken) -> Result<Source, AppError> {
     if settings.manifests.is_empty() {
         let client =
@@ -96,7 +106,7 @@ async fn source(settings: &Settings, draining: CancellationToken) -> Result<Sour
                 .iter()
                 .map(|ns| ns.as_str().into())
                 .collect(),
-            secret_labels: settings.secret_label_selector.as_deref().map(Into::into),
+            secret_watch: secret_watch(settings),
             status: (!settings.no_status).then_some(status),
         });
     }

@@ -64,14 +64,14 @@ impl Callers {
         for key in &spec.api_keys {
             let source = &key.value_from;
             let digest = digest(raw, key, "", input.snapshot);
-            for own in had.iter().filter(|own| own.source == *source) {
-                let has_still = match &digest {
-                    Ok(digest) => own.digest == *digest,
-                    Err(fault) => is_unread(fault),
-                };
-                if has_still {
-                    self.claim(raw, own.clone(), next);
-                }
+            // The same key from elsewhere is the same key.
+            let has_still = |own: &&OwnKey| match &digest {
+                Ok(digest) => own.digest == *digest,
+                Err(fault) => own.source == *source && is_unread(fault),
+            };
+            for own in had.iter().filter(has_still) {
+                let own = OwnKey { source: source.clone(), digest: own.digest };
+                self.claim(raw, own, next);
             }
         }
     }

@@ -10,7 +10,6 @@ mod namespaces;
 mod object;
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use kube::runtime::watcher::Config;
@@ -89,7 +88,6 @@ impl KindWatch {
         let lists = self.lists.clone();
         follow(api, Config::default(), &source, &inventory, &lists, |event| {
             self.observe(event);
-            ControlFlow::Continue(())
         })
         .await;
     }

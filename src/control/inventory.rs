@@ -173,10 +173,10 @@ impl Inventory {
         self.contents.lock().services.remove(name);
     }
 
-    /// Forgets all Services that nothing refers to any more.
-    pub(super) fn retain_services(&self, wanted: &BTreeSet<ObjectName>) {
+    /// Forgets the Services of all namespaces but these.
+    pub(super) fn retain_services(&self, namespaces: &BTreeSet<Arc<str>>) {
         // As with Secrets, nobody would see the difference.
-        self.contents.lock().services.retain(|name, _| wanted.contains(name));
+        self.contents.lock().services.retain(|name, _| namespaces.contains(&name.namespace));
     }
 
     /// Replaces what was read of the gateway's surroundings.

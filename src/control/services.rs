@@ -25,8 +25,8 @@ mod reading;
 mod selection;
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::runtime::watcher::Config;
@@ -42,6 +42,10 @@ use super::cluster::{Lists, follow};
 use super::inventory::Inventory;
 use super::referenced::Follow;
 use crate::compile::References;
+
+/// Between two lists of the pods of a namespace for other labels: whoever changes Services or routes all
+/// the time has them listed no more often, and each list has a chance to become complete.
+const RELIST_AFTER: Duration = Duration::from_secs(1);
 
 /// The Services that are referred to, as [`referenced::run`](super::referenced::run) follows them.
 #[derive(Clone)]
@@ -90,7 +94,8 @@ impl Follow for Services {
     }
 
     fn retain(&self, references: &Arc<References>) {
-        self.inventory.retain_services(&references.services);
+        // Of a namespace that is watched, the watch forgets: it alone knows what it has handed on.
+        self.inventory.retain_services(&self.wanted(references));
         self.told.send_replace(references.clone());
     }
 }
@@ -126,7 +131,6 @@ impl Watches {
         let Services { inventory, lists, .. } = &self.services;
         follow(api, Config::default(), &source, inventory, lists, |event| {
             self.reading.lock().saw_service(event, Instant::now());
-            ControlFlow::Continue(())
         })
         .await;
     }
@@ -138,7 +142,6 @@ impl Watches {
         // Those without the label belong to no Service.
         follow(api, Config::default().labels(SERVICE_NAME), &source, inventory, lists, |event| {
             self.reading.lock().saw_slice(event, Instant::now());
-            ControlFlow::Continue(())
         })
         .await;
     }
@@ -149,6 +152,7 @@ impl Watches {
         let Services { inventory, lists, .. } = &self.services;
         loop {
             let selection = selected.borrow_and_update().clone();
+            let since = selection.as_ref().map(|_| Instant::now());
             let watching = async {
                 let Some(selection) = selection else {
                     inventory.forget_source(&source);
@@ -158,13 +162,19 @@ impl Watches {
                     Api::namespaced_with(self.client(), &self.namespace, &objects::pod());
                 follow(api, selection.config(), &source, inventory, lists, |event| {
                     self.reading.lock().saw_pod(event, Instant::now());
-                    ControlFlow::Continue(())
                 })
                 .await;
             };
+            let changed = async {
+                let changed = selected.changed().await;
+                if let Some(since) = since {
+                    tokio::time::sleep_until(since + RELIST_AFTER).await;
+                }
+                changed
+            };
             tokio::select! {
                 biased;
-                changed = selected.changed() => if changed.is_err() { return },
+                changed = changed => if changed.is_err() { return },
                 () = watching => return,
             }
         }

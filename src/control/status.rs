@@ -11,7 +11,7 @@ mod programmed;
 mod render;
 mod start;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ use super::inventory::Inventory;
 use super::kind::resource;
 use super::leader::Leadership;
 use super::replicas::{Fleet, View};
-use crate::api::ConditionType;
+use crate::api::{ConditionType, Kind};
 use crate::compile::{ObjectRef, ObjectReport};
 use crate::table::TableCell;
 
@@ -96,7 +96,7 @@ struct Progress {
     /// Fields that the API server has left out of what was written in this pass: its definitions are
     /// of an older release. They are not missed then, or each status would be written for ever; one
     /// write in each pass finds out whether they are stored by now.
-    left_out: BTreeSet<String>,
+    left_out: BTreeMap<Kind, BTreeSet<String>>,
 }
 
 /// What is to be done about the status of one object.
@@ -198,7 +198,8 @@ impl StatusWriter {
                 Ok(stored) => {
                     progress.last_error = None;
                     if let Some(stored) = stored {
-                        progress.left_out.extend(merge::left_out(&stored, &status));
+                        let missing = merge::left_out(&stored, &status);
+                        progress.left_out.entry(object.object.kind).or_default().extend(missing);
                         self.herald.changed(object, &before, &status);
                     }
                 }
@@ -247,7 +248,9 @@ impl StatusWriter {
         let mut status = render::status(report, view, programmed);
         merge::hold(&mut status, current, now);
         render::conclude(&mut status);
-        merge::leave_out(&mut status, &progress.left_out);
+        if let Some(fields) = progress.left_out.get(&report.object.kind) {
+            merge::leave_out(&mut status, fields);
+        }
         match merge::merged(status, current, now) {
             Some(status) => {
                 let news = merge::newest_generation(current) != Some(report.generation);

@@ -51,6 +51,8 @@ struct Memory {
     places: u32,
     failures: u32,
     last_failure: Option<String>,
+    /// Until when its first word is waited for.
+    awaited_until: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +83,12 @@ impl ReportedLoad {
     /// What was said counts until so many polls in a row have failed: a page that is late now and then
     /// is no reason to fill a queue that was long a moment ago.
     pub const MISSED: u32 = 5;
+
+    /// Somebody begins to ask it. Until its first word, or `until`, it gets what an idle one would that
+    /// has shown nothing: a gateway that has just started must not fill queues which may be long.
+    pub fn await_first(&self, until: Instant) {
+        self.0.lock().awaited_until = Some(until);
+    }
 
     /// The server has answered: at `now`, with so many (`base`) requests of ours. Returns how many
     /// polls had failed before.
@@ -116,9 +124,17 @@ impl ReportedLoad {
     /// How many requests of ours it may have, if it shall not have more than `limit` that wait; `None`
     /// if its queue is not known.
     pub fn most(&self, limit: u32, now: Instant) -> Option<u32> {
-        let Said { report, base, spare, .. } = self.fresh(now)?;
+        let Some(said) = self.0.lock().last else { return self.first(limit, now) };
+        let Said { report, base, spare, .. } = Some(said).filter(|said| now < said.until)?;
         let may_wait = limit.checked_sub(report.waiting).map(|more| more.saturating_add(1));
         Some(may_wait.map_or(0, |more| base.saturating_add(spare).saturating_add(more)))
+    }
+
+    /// The same while its first word is waited for.
+    fn first(&self, limit: u32, now: Instant) -> Option<u32> {
+        let memory = self.0.lock();
+        let awaited = memory.failures == 0 && memory.awaited_until.is_some_and(|end| now < end);
+        awaited.then(|| limit.saturating_add(1))
     }
 
     /// How many requests it has beside ours; `None` if that is not known.
@@ -174,6 +190,20 @@ mod tests {
         assert_eq!(load.most(3, now), Some(5 + 1), "who ends makes room, and one more may wait");
         assert_eq!(load.most(5, now), Some(5 + 3));
         assert_eq!(said(&[], 0).0.most(2, now), None, "not known");
+    }
+
+    #[test]
+    fn until_its_first_word_a_server_gets_no_more_than_an_idle_one() {
+        let (load, now) = (ReportedLoad::default(), Instant::now());
+        assert_eq!(load.most(2, now), None, "nobody asks it");
+        load.await_first(now + FRESH);
+        assert_eq!((load.most(2, now), load.most(2, now + FRESH)), (Some(3), None));
+        load.fail("it has no such page".into());
+        assert_eq!(load.most(2, now), None, "it has nothing to say");
+        load.forget();
+        load.await_first(now + FRESH);
+        load.note(LoadReport { waiting: 0, running: Some(4) }, 4, now, now + FRESH);
+        assert_eq!(load.most(2, now), Some(4 + 3));
     }
 
     #[test]

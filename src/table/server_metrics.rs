@@ -27,7 +27,7 @@ impl ServerMetrics {
     pub const INTERVAL: Duration = Duration::from_secs(1);
     /// It is not asked more often: what a route's author may have others' servers asked.
     pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
-    /// Nor less often: what is older than this says nothing of a queue.
+    /// Nor less often: in between the gateway can only reckon what became of a queue.
     pub const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
     /// How long an answer may take where nobody says: the page comes from the same process that
     /// tokenizes prompts, and a later one is as old as the next.

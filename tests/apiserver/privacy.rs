@@ -8,7 +8,7 @@ use crate::support::objects::{
     KEY, consumer, provider, route, secret, store, target, target_with_store,
 };
 use crate::support::tenant::typed;
-use crate::support::{Cluster, Gateway, Tenant};
+use crate::support::{Cluster, Gateway, Tenant, eventually};
 
 fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
     typed(json!({"apiGroups": [group], "resources": resources, "verbs": verbs}))
@@ -127,6 +127,40 @@ async fn a_secret_is_used_while_it_has_the_labels_that_the_operator_demands() {
     for request in secret_requests_of(&tenant, "mighty").await {
         let asked = request["requestURI"].as_str().expect("a request has a URI");
         assert!(asked.contains("labelSelector=for%3Dgateway"), "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn labelled_secrets_take_one_watch_for_a_namespace() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let tenant = Tenant::new(cluster, "labelled").await;
+    let provider = provider("only").await;
+    let flags = ["--secret-watch=Labelled", "--secret-label-selector=for=gateway"];
+    let gateway = mighty_gateway(&tenant, flags.map(str::to_owned).into()).await;
+    tenant.apply(labelled(secret("caller", KEY))).await;
+    tenant.apply(consumer("caller", "caller")).await;
+    tenant.apply(labelled(secret("upstream", "an-upstream-key"))).await;
+    tenant.apply(store("keys", &provider, "upstream")).await;
+    tenant.apply(route("chat", &[target_with_store("only", &provider, "keys")])).await;
+    gateway.serves(KEY, "chat", "only").await;
+    tenant.apply(labelled(secret("upstream", "an-upstream-key-made-anew"))).await;
+    eventually("the new key to be used", async || {
+        gateway.chat(KEY, "chat").await;
+        let requests = provider.requests();
+        let last = requests.last().and_then(|request| request.header("authorization"));
+        last == Some("Bearer an-upstream-key-made-anew")
+    })
+    .await;
+    let without = secret("upstream", "an-upstream-key-made-anew");
+    tenant.apply(without).await;
+    gateway.has_no_target(KEY, "chat", "has no usable key").await;
+
+    let requests = secret_requests_of(&tenant, "mighty").await;
+    assert!(!requests.is_empty());
+    for request in requests {
+        let asked = request["requestURI"].as_str().expect("a request has a URI");
+        assert!(asked.contains("labelSelector=for%3Dgateway"), "{asked}");
+        assert!(!asked.contains("fieldSelector"), "{asked}");
     }
 }
 

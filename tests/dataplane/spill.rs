@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures::future::join_all;
 use http::{Method, StatusCode};
 use pilothouse::simulate::Simulator;
-use pilothouse::state::{LoadAccount, LoadReport, ServerState};
+use pilothouse::state::{LoadAccount, LoadReport, ServerState, TargetLimits};
 use serde_json::json;
 
 use crate::answer::Open;
@@ -110,8 +110,12 @@ async fn a_server_that_fills_up_hands_on_and_takes_back_by_itself() {
     let rig = rig().await;
     publish(&rig, &overflowing("maxQueuedPerEndpoint: 0", OFTEN, &paid), &[("1", &a)]);
     let mut streams: Vec<Open> = Vec::new();
+    let limits = TargetLimits { max_queued_per_endpoint: Some(0), ..TargetLimits::NONE };
     for (waiting, running) in [(0, 0), (0, 1), (0, 2)] {
         says(&rig, &a, waiting, running).await;
+        // A question that was under way when the last stream came leaves room with the next answer.
+        let server = state_of(&rig, &a);
+        rig.wait_for("room", || server.check(&limits, Instant::now()).is_ok()).await;
         streams.push(endless(&rig, &[&a]).await);
     }
     says(&rig, &a, 1, 2).await;

@@ -170,6 +170,20 @@ fn a_key_is_kept_as_a_digest_that_nobody_can_print() {
 }
 
 #[test]
+fn a_key_stays_with_whom_it_was_when_its_consumer_takes_it_from_elsewhere() {
+    let mut world = World::new();
+    world.consumer("b/older", with_digest("what-it-had-before-that-day"));
+    world.consumer("a/younger", with_digest(KEY));
+    world.compile();
+    world.consumer("b/older", with_digest(KEY));
+    world.compile();
+    // The same key, from a Secret now.
+    world.secret("a/token", "key", KEY);
+    world.consumer("a/younger", consumer());
+    assert_eq!(world.compile().who(KEY).as_deref(), Some("a/younger"));
+}
+
+#[test]
 fn a_key_stays_with_whom_it_was_when_an_older_consumer_takes_its_digest_up() {
     let mut world = World::new();
     world.consumer("b/older", with_digest("what-it-had-before-that-day"));

@@ -2,7 +2,6 @@
 //! a limit on lists that hang.
 
 use std::fmt::Debug;
-use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -56,17 +55,17 @@ pub(in crate::control) enum Watched<K> {
     Failed(watcher::Error),
 }
 
-/// Follows `api` until the listener breaks or the future is dropped. Each list waits for its turn.
+/// Follows `api` until the future is dropped. Each list waits for its turn.
 ///
-/// Lists come in pages of 500 from the newest state (kube's defaults, which are those of client-go),
-/// so that the API server may answer them from its cache and has no large answer to hold.
+/// Lists come in pages of 500 from the newest state (kube's defaults), so that nobody has a large answer
+/// to hold.
 pub(in crate::control) async fn follow<K>(
     api: Api<K>,
     config: Config,
     source: &Arc<str>,
     inventory: &Inventory,
     lists: &Lists,
-    mut listener: impl FnMut(Watched<K>) -> ControlFlow<()>,
+    mut listener: impl FnMut(Watched<K>),
 ) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
@@ -83,7 +82,12 @@ pub(in crate::control) async fn follow<K>(
             };
             let Ok(next) = tokio::time::timeout(limit, events.next()).await else {
                 if listing {
-                    note_failure(inventory, source, "the list took too long".into(), 1, true);
+                    let wait = trouble.failed(Instant::now(), None);
+                    let (in_a_row, news) = (trouble.failures, trouble.is_news());
+                    let error = "the list took too long".to_owned();
+                    note_failure(inventory, source, error, in_a_row, news);
+                    drop(turn.take());
+                    tokio::time::sleep(wait).await;
                     break;
                 }
                 // No event and no error for so long: the watch stands, and nothing changes.
@@ -111,20 +115,19 @@ pub(in crate::control) async fn follow<K>(
                     if matches!(event, Event::InitDone) {
                         inventory.note_health(source, |health| health.lists += 1);
                     }
-                    if listener(event.into()).is_break() {
-                        return;
-                    }
+                    listener(event.into());
                 }
                 Err(error) => {
                     let wait = trouble.failed(Instant::now(), status_code(&error));
                     let (in_a_row, news) = (trouble.failures, trouble.is_news());
                     note_failure(inventory, source, explain(&error), in_a_row, news);
-                    if listener(Watched::Failed(error)).is_break() {
-                        return;
-                    }
+                    listener(Watched::Failed(error));
                     tokio::time::sleep(wait).await;
-                    if trouble.status.is_some()
-                        && trouble.step.is_multiple_of(REFUSALS_BEFORE_RELIST)
+                    // What may not be read may have been given up for that: only a list brings it back.
+                    let forbidden = trouble.status == Some(403);
+                    if forbidden
+                        || trouble.status.is_some()
+                            && trouble.step.is_multiple_of(REFUSALS_BEFORE_RELIST)
                     {
                         break;
                     }

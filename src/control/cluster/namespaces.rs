@@ -4,7 +4,6 @@
 //! no selector: an unknown label must not admit anybody.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,31 +61,28 @@ pub(super) fn spawn(
 
 async fn watch(api: Api<NamespaceMeta>, source: Arc<str>, inventory: Arc<Inventory>, lists: Lists) {
     let mut listed = BTreeMap::new();
-    follow(api, Config::default(), &source, &inventory, &lists, |event| {
-        match event {
-            Watched::Listing => listed.clear(),
-            Watched::Listed(namespace) => {
-                if let Some((name, labels)) = name_and_labels(namespace) {
-                    listed.insert(Arc::from(name), labels);
-                }
+    follow(api, Config::default(), &source, &inventory, &lists, |event| match event {
+        Watched::Listing => listed.clear(),
+        Watched::Listed(namespace) => {
+            if let Some((name, labels)) = name_and_labels(namespace) {
+                listed.insert(Arc::from(name), labels);
             }
-            Watched::ListEnd => {
-                inventory.replace_namespaces(std::mem::take(&mut listed));
-                inventory.arrived(&source);
-            }
-            Watched::Applied(namespace) => {
-                if let Some((name, labels)) = name_and_labels(namespace) {
-                    inventory.set_namespace(&name, Some(labels));
-                }
-            }
-            Watched::Deleted(namespace) => {
-                if let Some((name, _)) = name_and_labels(namespace) {
-                    inventory.set_namespace(&name, None);
-                }
-            }
-            Watched::Failed(_) => {}
         }
-        ControlFlow::Continue(())
+        Watched::ListEnd => {
+            inventory.replace_namespaces(std::mem::take(&mut listed));
+            inventory.arrived(&source);
+        }
+        Watched::Applied(namespace) => {
+            if let Some((name, labels)) = name_and_labels(namespace) {
+                inventory.set_namespace(&name, Some(labels));
+            }
+        }
+        Watched::Deleted(namespace) => {
+            if let Some((name, _)) = name_and_labels(namespace) {
+                inventory.set_namespace(&name, None);
+            }
+        }
+        Watched::Failed(_) => {}
     })
     .await;
 }

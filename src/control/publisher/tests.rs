@@ -86,6 +86,22 @@ async fn nothing_is_published_before_every_first_list_is_in() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn news_without_a_pause_holds_no_table_up() {
+    let mut bench = bench();
+    bench.inventory.apply(Kind::CredentialStore, store("a", "never-read"));
+    let inventory = bench.inventory.clone();
+    let noise = tokio::spawn(async move {
+        loop {
+            inventory.note_health(&"a watch".into(), |health| health.failures += 1);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let published = tokio::time::timeout(2 * FIRST_READ_LIMIT, bench.generation(1)).await;
+    noise.abort();
+    published.expect("its Secret is given up");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_burst_of_changes_makes_one_table() {
     let mut bench = bench();
     bench.inventory.set_secret(&secret("s"), value());

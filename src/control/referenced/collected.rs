@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use crate::control::cluster::{Watched, status_code};
 
 /// What was read is given up only when the API server has refused it for so long: one that has just
-/// started refuses everything until its caches of roles are filled. A refusal this long after the
-/// last one begins anew; in between they come 10 s apart at most.
+/// started refuses everything until its caches of roles are filled. They come 10 s apart at most, so
+/// one that comes this long after the last has nothing to do with it.
 pub(in crate::control) const REFUSAL_GRACE: Duration = Duration::from_secs(60);
 
 /// What one watch has seen.
@@ -114,8 +114,8 @@ impl<T> Collected<T> {
         put(known, object, keep).map_or(Change::Nothing, |(name, before)| Change::One(name, before))
     }
 
-    /// Notes a refusal; whether what was known is given up for it. A watch that is refused for so
-    /// long begins anew with a list, which alone makes good for it.
+    /// Notes a refusal; whether what was known is given up for it. A watch that was refused begins
+    /// anew with a list, which alone makes good for it.
     fn refuse(&mut self, now: Instant) -> bool {
         let row = self.refused.filter(|row| now.duration_since(row.last) <= REFUSAL_GRACE);
         let first = row.map_or(now, |row| row.first);

@@ -1,7 +1,6 @@
 //! The other replicas, as the leader sees them.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +85,6 @@ impl Follower {
             let mut seen = seen.lock();
             seen.observe(event, Instant::now());
             self.publish(seen.fleet(Instant::now()));
-            ControlFlow::Continue(())
         });
         let look = async {
             loop {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::compile::SecretData;
-use crate::table::{ObjectName, SecretText};
+use crate::table::SecretText;
 
 /// A Secret's name and data. Decoding takes any JSON value: kube logs the text of an answer that it
 /// cannot decode, which must never happen to a Secret.
@@ -25,9 +25,16 @@ pub(super) struct KeptSecret {
 }
 
 impl KeptSecret {
-    pub(super) fn into_data(self, name: &ObjectName) -> SecretData {
+    pub(super) fn into_data(self, namespace: &str) -> SecretData {
         if !self.binary.is_empty() {
-            tracing::debug!(secret = %name, keys = ?self.binary, "values that are no UTF-8 are left out");
+            let name = self.metadata.name.as_deref().unwrap_or_default();
+            let keys = &self.binary;
+            tracing::debug!(
+                namespace,
+                name,
+                ?keys,
+                "values of a Secret that are no UTF-8 are left out"
+            );
         }
         SecretData::Present(self.data)
     }
@@ -106,7 +113,7 @@ mod tests {
         assert!(!format!("{secret:?}").contains("sk-live"));
         assert_eq!(secret.metadata.resource_version.as_deref(), Some("7"));
         assert_eq!(secret.binary, ["odd", "store"]);
-        let SecretData::Present(data) = secret.into_data(&ObjectName::new("ai", "keys")) else {
+        let SecretData::Present(data) = secret.into_data("ai") else {
             panic!("present");
         };
         assert_eq!(data["key"].expose(), "sk-live-1");

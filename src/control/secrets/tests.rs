@@ -1,14 +1,22 @@
+use std::time::Duration;
+
 use http::StatusCode;
+use kube::Client;
 use kube::core::Status;
 use kube::runtime::watcher;
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::super::fake_api;
 use super::super::referenced::{self, REFUSAL_GRACE};
+use super::data::KeptSecret;
+use super::reading::Reading;
 use super::*;
-use crate::table::SecretText;
+use crate::compile::{References, SecretData};
+use crate::control::cluster::Watched;
+use crate::table::{ObjectName, SecretText};
 
 fn name() -> ObjectName {
     ObjectName::new("ai", "keys")
@@ -24,7 +32,13 @@ fn secret(value: &str) -> KeptSecret {
 }
 
 fn reading(inventory: &Arc<Inventory>) -> Reading {
-    Reading::new(name(), None, inventory.clone())
+    let mut reading = Reading::new("ai".into(), None, inventory.clone());
+    reading.name(["keys".into()].into());
+    reading
+}
+
+fn reader(client: Client, inventory: &Arc<Inventory>) -> Reader {
+    Reader { client, inventory: inventory.clone(), lists: Lists::default() }
 }
 
 fn held(inventory: &Inventory) -> Option<String> {
@@ -69,8 +83,7 @@ async fn has_read(inventory: &Inventory, name: &str) {
 async fn only_what_is_referred_to_is_asked_for() {
     let (client, asked_for) = empty_server().await;
     let inventory = Arc::new(Inventory::default());
-    let secrets =
-        Secrets { client, labels: None, inventory: inventory.clone(), lists: Lists::default() };
+    let secrets = ByName { reader: reader(client, &inventory), labels: None };
     let (wanted, wants) = watch::channel(references(&["a"]));
     let task = tokio::spawn(referenced::run(secrets, wants));
     has_read(&inventory, "a").await;
@@ -90,8 +103,8 @@ async fn only_what_is_referred_to_is_asked_for() {
 async fn labels_that_are_demanded_are_asked_for_beside_the_name() {
     let (client, asked_for) = empty_server().await;
     let inventory = Arc::new(Inventory::default());
-    let (labels, lists) = (Some("for=gateway".into()), Lists::default());
-    let secrets = Secrets { client, labels, inventory: inventory.clone(), lists };
+    let labels = Some("for=gateway".into());
+    let secrets = ByName { reader: reader(client, &inventory), labels };
     let (_wanted, wants) = watch::channel(references(&["keys"]));
     let task = tokio::spawn(referenced::run(secrets, wants));
     has_read(&inventory, "keys").await;
@@ -101,6 +114,81 @@ async fn labels_that_are_demanded_are_asked_for_beside_the_name() {
         assert!(target.contains("fieldSelector=metadata.name%3Dkeys"), "{target}");
         assert!(target.contains("labelSelector=for%3Dgateway"), "{target}");
     }
+}
+
+#[tokio::test]
+async fn the_labelled_ones_of_a_namespace_take_one_watch() {
+    let asked_for = Arc::new(Mutex::new(Vec::new()));
+    let log = asked_for.clone();
+    let client = fake_api::client(move |asked| {
+        log.lock().push(asked.target.clone());
+        let item = |name: &str| json!({"metadata": {"namespace": "ai", "name": name}, "data": {}});
+        let metadata = json!({"resourceVersion": "1"});
+        let items = [item("a"), item("b"), item("not-referred-to")];
+        let list = json!({"kind": "SecretList", "metadata": metadata, "items": items});
+        (!asked.target.contains("watch=true")).then_some((StatusCode::OK, list))
+    })
+    .await;
+    let inventory = Arc::new(Inventory::default());
+    let secrets = Labelled::new(reader(client, &inventory), "for=gateway".into());
+    let (wanted, wants) = watch::channel(references(&["a", "missing"]));
+    let task = tokio::spawn(referenced::run(secrets, wants));
+    has_read(&inventory, "a").await;
+    has_read(&inventory, "missing").await;
+    // One that is referred to later is there already, and is again after it was not for a while.
+    for names in [&["b"][..], &["a", "b"], &["b"], &["a"]] {
+        wanted.send_replace(references(names));
+        for name in names {
+            has_read(&inventory, name).await;
+        }
+    }
+    let known = || {
+        let secrets = inventory.snapshot().1.secrets;
+        secrets.keys().map(|name| name.name.to_string()).collect::<Vec<_>>()
+    };
+    let only_one = async {
+        while known() != ["a"] {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), only_one)
+        .await
+        .expect("the others are forgotten");
+    let asked_for = asked_for.lock();
+    let lists = asked_for.iter().filter(|target| !target.contains("watch=true")).count();
+    assert_eq!(lists, 1, "{asked_for:?}");
+    for target in &*asked_for {
+        assert!(target.starts_with("/api/v1/namespaces/ai/secrets?"), "{target}");
+        assert!(target.contains("labelSelector=for%3Dgateway"), "{target}");
+    }
+    task.abort();
+}
+
+#[tokio::test]
+async fn a_watch_that_was_refused_begins_anew_with_a_list() {
+    let asked_for = Arc::new(Mutex::new(Vec::new()));
+    let log = asked_for.clone();
+    let client = fake_api::client(move |asked| {
+        let is_watch = asked.target.contains("watch=true");
+        log.lock().push(is_watch);
+        if is_watch {
+            // The first one, while caches of roles are empty.
+            let first = log.lock().len() == 2;
+            return first.then(|| fake_api::refuse(StatusCode::FORBIDDEN, "Forbidden"));
+        }
+        let list = json!({"kind": "SecretList", "metadata": {"resourceVersion": "1"}, "items": []});
+        Some((StatusCode::OK, list))
+    })
+    .await;
+    let inventory = Arc::new(Inventory::default());
+    let secrets = ByName { reader: reader(client, &inventory), labels: None };
+    let (_wanted, wants) = watch::channel(references(&["keys"]));
+    let task = tokio::spawn(referenced::run(secrets, wants));
+    while asked_for.lock().len() < 4 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    task.abort();
+    assert_eq!(asked_for.lock()[..4], [false, true, false, true]);
 }
 
 #[tokio::test]
@@ -119,8 +207,8 @@ async fn turns_at_listing_are_given_back_by_lists_and_by_refusals() {
     })
     .await;
     let inventory = Arc::new(Inventory::default());
-    let (labels, lists) = (Some("for=gateway".into()), Lists::default());
-    let secrets = Secrets { client, labels, inventory: inventory.clone(), lists };
+    let labels = Some("for=gateway".into());
+    let secrets = ByName { reader: reader(client, &inventory), labels };
     let names = (0..20).flat_map(|n| [format!("missing-{n}"), format!("forbidden-{n}")]);
     let names: Vec<_> = names.collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();

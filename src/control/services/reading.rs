@@ -126,7 +126,16 @@ impl Reading {
             Known::Forbidden => None,
             Known::All(found) => {
                 let named = self.named.iter().filter_map(|name| found.get(name));
-                Selection::covering(named.filter_map(|facts| facts.selector.as_ref()))
+                let mut selectors = named.filter_map(|facts| facts.selector.as_ref()).peekable();
+                let running = self.selection.borrow();
+                // One that asks for more than is needed by now is left alone: a list costs more.
+                if let Some(running) = &*running
+                    && selectors.peek().is_some()
+                    && selectors.clone().all(|one| running.covers(one))
+                {
+                    return;
+                }
+                Selection::covering(selectors)
             }
         };
         if wanted.is_none() {

@@ -179,6 +179,38 @@ fn what_may_not_be_read_is_told_and_what_was_read_is_kept_for_a_while() {
     assert!(matches!(held(&inventory), Some(ServiceData::Present(_))));
 }
 
+#[tokio::test]
+async fn of_a_namespace_that_is_watched_its_watch_alone_forgets() {
+    let inventory = Arc::new(Inventory::default());
+    let client = fake_api::client(|_| None).await;
+    let services = Services::new(client, inventory.clone(), Lists::default());
+    inventory.set_service(&name(), ServiceData::Absent);
+    // Named again before the watch has heard that it was not, it would never be handed on again.
+    services.retain(&references(&["other"]));
+    assert_eq!(held(&inventory), Some(ServiceData::Absent));
+    services.retain(&references(&[]));
+    assert_eq!(held(&inventory), None);
+}
+
+#[test]
+fn pods_are_not_listed_anew_for_less_than_is_known() {
+    let inventory = Arc::new(Inventory::default());
+    let (selection, mut selected) = watch::channel(None);
+    let mut reading = Reading::new("ai".into(), inventory, selection);
+    reading.name(&references(&["vllm"]));
+    let now = Instant::now();
+    for (selector, is_new) in [
+        (json!({"app": "vllm"}), true),
+        (json!({"app": "vllm", "tier": "gpu"}), false),
+        (json!({"app": "other"}), true),
+    ] {
+        reading.saw_service(Watched::Listed(read(service_json(&selector))), now);
+        reading.saw_service(Watched::ListEnd, now);
+        assert_eq!(selected.has_changed().expect("it is there"), is_new, "{selector}");
+        selected.mark_unchanged();
+    }
+}
+
 #[test]
 fn what_nobody_names_is_handed_on_as_soon_as_somebody_does() {
     let inventory = Arc::new(Inventory::default());
