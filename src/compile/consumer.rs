@@ -9,7 +9,7 @@ use super::last_good::OwnKey;
 use super::report::{self, Details, ObjectReport, PartReport};
 use super::secret::Source;
 use super::{Input, LastGood, Raw, References, Snapshot, Tenancy};
-use crate::api::{ConditionType, ConsumerKey, ConsumerSpec, Kind, Reason};
+use crate::api::{ConditionType, ConsumerKey, ConsumerKeySource, ConsumerSpec, Kind, Reason};
 use crate::table::{Caller, KeyDigest, ModelPattern, ModelSet, ObjectName};
 
 /// The shortest key, in bytes. A key is looked up by a plain digest, which is safe only for what
@@ -61,13 +61,17 @@ impl Callers {
             }
             return;
         };
+        let is_named = |source: &Option<ConsumerKeySource>| {
+            spec.api_keys.iter().any(|key| key.value_from == *source)
+        };
         for key in &spec.api_keys {
             let source = &key.value_from;
             let digest = digest(raw, key, "", input.snapshot);
-            // The same key from elsewhere is the same key.
+            // The same key from elsewhere is the same key, and what cannot be read yet may be it.
             let has_still = |own: &&OwnKey| match &digest {
                 Ok(digest) => own.digest == *digest,
-                Err(fault) => own.source == *source && is_unread(fault),
+                Err(fault) if is_unread(fault) => own.source == *source || !is_named(&own.source),
+                Err(_) => false,
             };
             for own in had.iter().filter(has_still) {
                 let own = OwnKey { source: source.clone(), digest: own.digest };

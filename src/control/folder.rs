@@ -64,7 +64,7 @@ pub(super) async fn run(
         }
         loop {
             let references = wanted.borrow_and_update().clone();
-            inventory.retain_secrets(&references.secrets);
+            inventory.retain_secrets(|name| references.secrets.contains(name));
             for (name, data) in referenced(&secrets, &references) {
                 inventory.set_secret(&name, data);
             }

@@ -154,9 +154,14 @@ impl Inventory {
     }
 
     /// Forgets Secrets that nothing refers to any more, wiping their values from memory.
-    pub(super) fn retain_secrets(&self, wanted: &BTreeSet<ObjectName>) {
+    pub(super) fn retain_secrets(&self, is_wanted: impl Fn(&ObjectName) -> bool) {
         // Nothing refers to them, so compile would not see the difference: nobody is woken.
-        self.contents.lock().secrets.retain(|name, _| wanted.contains(name));
+        self.contents.lock().secrets.retain(|name, _| is_wanted(name));
+    }
+
+    /// Forgets one Secret that nothing refers to any more.
+    pub(super) fn forget_secret(&self, name: &ObjectName) {
+        self.contents.lock().secrets.remove(name);
     }
 
     /// Records what was read of a referenced Service.

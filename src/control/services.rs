@@ -44,8 +44,8 @@ use super::referenced::Follow;
 use crate::compile::References;
 
 /// Between two lists of the pods of a namespace for other labels: whoever changes Services or routes all
-/// the time has them listed no more often, and each list has a chance to become complete.
-const RELIST_AFTER: Duration = Duration::from_secs(1);
+/// the time has them listed no more often.
+const RELIST_AFTER: Duration = Duration::from_millis(200);
 
 /// The Services that are referred to, as [`referenced::run`](super::referenced::run) follows them.
 #[derive(Clone)]
@@ -165,17 +165,14 @@ impl Watches {
                 })
                 .await;
             };
-            let changed = async {
-                let changed = selected.changed().await;
-                if let Some(since) = since {
-                    tokio::time::sleep_until(since + RELIST_AFTER).await;
-                }
-                changed
-            };
+            // At once, or the end of its list would pass for the end of one for the other labels.
             tokio::select! {
                 biased;
-                changed = changed => if changed.is_err() { return },
+                changed = selected.changed() => if changed.is_err() { return },
                 () = watching => return,
+            }
+            if let Some(since) = since {
+                tokio::time::sleep_until(since + RELIST_AFTER).await;
             }
         }
     }

@@ -141,9 +141,11 @@ fn a_key_is_kept_for_a_consumer_that_still_refers_to_it_only() {
         |world| world.snapshot.consumers.retain(|raw| raw.name != object("a/older")),
         |world| world.consumer("a/older", consumer()).uid = "another".into(),
         |world| {
+            // What takes its place was read, and is another key.
             let mut spec = consumer();
             spec["apiKeys"][0]["valueFrom"]["secretKeyRef"]["name"] = json!("elsewhere");
             world.consumer("a/older", spec);
+            world.secret("a/elsewhere", "key", "another-key-of-some-length");
         },
         |world| {
             let mut spec = consumer();
@@ -177,9 +179,10 @@ fn a_key_stays_with_whom_it_was_when_its_consumer_takes_it_from_elsewhere() {
     world.compile();
     world.consumer("b/older", with_digest(KEY));
     world.compile();
-    // The same key, from a Secret now.
-    world.secret("a/token", "key", KEY);
+    // The same key, from a Secret that comes a moment later.
     world.consumer("a/younger", consumer());
+    assert_eq!(world.compile().who(KEY), None);
+    world.secret("a/token", "key", KEY);
     assert_eq!(world.compile().who(KEY).as_deref(), Some("a/younger"));
 }
 

@@ -82,12 +82,10 @@ pub(in crate::control) async fn follow<K>(
             };
             let Ok(next) = tokio::time::timeout(limit, events.next()).await else {
                 if listing {
-                    let wait = trouble.failed(Instant::now(), None);
-                    let (in_a_row, news) = (trouble.failures, trouble.is_news());
                     let error = "the list took too long".to_owned();
-                    note_failure(inventory, source, error, in_a_row, news);
+                    note_failure(inventory, source, error, 1, true);
                     drop(turn.take());
-                    tokio::time::sleep(wait).await;
+                    tokio::time::sleep(jittered(REFUSED_MAX)).await;
                     break;
                 }
                 // No event and no error for so long: the watch stands, and nothing changes.
@@ -122,12 +120,15 @@ pub(in crate::control) async fn follow<K>(
                     let (in_a_row, news) = (trouble.failures, trouble.is_news());
                     note_failure(inventory, source, explain(&error), in_a_row, news);
                     listener(Watched::Failed(error));
+                    // What may be listed and not watched was given up for that perhaps, and only a
+                    // list brings it back: one every few seconds.
+                    if !listing && trouble.status == Some(403) {
+                        tokio::time::sleep(jittered(REFUSED_MAX)).await;
+                        break;
+                    }
                     tokio::time::sleep(wait).await;
-                    // What may not be read may have been given up for that: only a list brings it back.
-                    let forbidden = trouble.status == Some(403);
-                    if forbidden
-                        || trouble.status.is_some()
-                            && trouble.step.is_multiple_of(REFUSALS_BEFORE_RELIST)
+                    if trouble.status.is_some()
+                        && trouble.step.is_multiple_of(REFUSALS_BEFORE_RELIST)
                     {
                         break;
                     }
@@ -181,8 +182,7 @@ impl Trouble {
         self.step += 1;
         self.alike += 1;
         let longest = if status.is_some() { REFUSED_MAX } else { UNREACHABLE_MAX };
-        // Between half and all of it, so that the watches of many replicas do not return in step.
-        let wait = doubled.min(longest).mul_f64(0.5 + fastrand::f64() / 2.0);
+        let wait = jittered(doubled.min(longest));
         if status == Some(429) { wait.max(THROTTLED_MIN) } else { wait }
     }
 
@@ -196,6 +196,11 @@ impl Trouble {
     fn over(&mut self) -> bool {
         std::mem::take(&mut self.failures) > 0
     }
+}
+
+/// Between half and all of it, so that the watches of many replicas do not return in step.
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 fn note_answer(inventory: &Inventory, source: &Arc<str>, trouble: &mut Trouble) {

@@ -43,7 +43,7 @@ impl Follow for ByName {
     }
 
     fn retain(&self, references: &Arc<References>) {
-        self.reader.inventory.retain_secrets(&references.secrets);
+        self.reader.inventory.retain_secrets(|name| references.secrets.contains(name));
     }
 }
 

@@ -76,7 +76,9 @@ impl Follow for Labelled {
     }
 
     fn retain(&self, references: &Arc<References>) {
-        self.reader.inventory.retain_secrets(&references.secrets);
+        // Of a namespace that is watched, the watch forgets: it alone knows what it has handed on.
+        let wanted = self.wanted(references);
+        self.reader.inventory.retain_secrets(|name| wanted.contains(&name.namespace));
         self.told.send_replace(references.clone());
     }
 }

@@ -32,11 +32,13 @@ impl Reading {
         Self { namespace, labels, inventory, named: BTreeSet::new(), seen: Collected::default() }
     }
 
-    /// Takes over which names are referred to. All of them are handed on again: one that was not
-    /// referred to in between has been forgotten.
+    /// Takes over which names are referred to.
     pub(super) fn name(&mut self, named: BTreeSet<Arc<str>>) {
-        self.named = named;
-        self.publish(&self.named);
+        let before = std::mem::replace(&mut self.named, named);
+        for name in before.difference(&self.named) {
+            self.inventory.forget_secret(&ObjectName::new(self.namespace.clone(), name.clone()));
+        }
+        self.publish(self.named.difference(&before));
     }
 
     pub(super) fn observe(&mut self, event: Watched<KeptSecret>, now: Instant) {
@@ -83,7 +85,8 @@ impl Reading {
         if self.inventory.set_secret(name, SecretData::Absent) {
             tracing::warn!(
                 secret = %name,
-                "may not read the Secret; allow `list` and `watch` on it"
+                "may not read the Secret; allow `list` and `watch` on it by its name, or with \
+                 `--secret-watch Labelled` on all of the namespace"
             );
         }
     }

@@ -184,9 +184,12 @@ async fn a_watch_that_was_refused_begins_anew_with_a_list() {
     let secrets = ByName { reader: reader(client, &inventory), labels: None };
     let (_wanted, wants) = watch::channel(references(&["keys"]));
     let task = tokio::spawn(referenced::run(secrets, wants));
-    while asked_for.lock().len() < 4 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let anew = async {
+        while asked_for.lock().len() < 4 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), anew).await.expect("a list, and a watch");
     task.abort();
     assert_eq!(asked_for.lock()[..4], [false, true, false, true]);
 }

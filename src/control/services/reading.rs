@@ -126,16 +126,14 @@ impl Reading {
             Known::Forbidden => None,
             Known::All(found) => {
                 let named = self.named.iter().filter_map(|name| found.get(name));
-                let mut selectors = named.filter_map(|facts| facts.selector.as_ref()).peekable();
-                let running = self.selection.borrow();
-                // One that asks for more than is needed by now is left alone: a list costs more.
-                if let Some(running) = &*running
-                    && selectors.peek().is_some()
-                    && selectors.clone().all(|one| running.covers(one))
+                let wanted = Selection::covering(named.filter_map(|facts| facts.selector.as_ref()));
+                // Some values more than are needed by now cost less than another list.
+                if let (Some(running), Some(wanted)) = (&*self.selection.borrow(), &wanted)
+                    && running.includes(wanted)
                 {
                     return;
                 }
-                Selection::covering(selectors)
+                wanted
             }
         };
         if wanted.is_none() {

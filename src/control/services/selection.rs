@@ -54,6 +54,12 @@ impl Selection {
             .all(|(label, values)| selector.get(label).is_some_and(|value| values.contains(value)))
     }
 
+    /// Whether it asks for the same labels, with these values of each and perhaps more.
+    pub(super) fn includes(&self, narrower: &Self) -> bool {
+        self.0.keys().eq(narrower.0.keys())
+            && self.0.iter().all(|(label, values)| values.is_superset(&narrower.0[label]))
+    }
+
     /// How these are watched.
     pub(super) fn config(&self) -> Config {
         if self.0.is_empty() {

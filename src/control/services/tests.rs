@@ -193,22 +193,30 @@ async fn of_a_namespace_that_is_watched_its_watch_alone_forgets() {
 }
 
 #[test]
-fn pods_are_not_listed_anew_for_less_than_is_known() {
+fn pods_are_not_listed_anew_for_fewer_values_of_the_same_labels() {
     let inventory = Arc::new(Inventory::default());
     let (selection, mut selected) = watch::channel(None);
     let mut reading = Reading::new("ai".into(), inventory, selection);
-    reading.name(&references(&["vllm"]));
     let now = Instant::now();
-    for (selector, is_new) in [
-        (json!({"app": "vllm"}), true),
-        (json!({"app": "vllm", "tier": "gpu"}), false),
-        (json!({"app": "other"}), true),
-    ] {
-        reading.saw_service(Watched::Listed(read(service_json(&selector))), now);
-        reading.saw_service(Watched::ListEnd, now);
-        assert_eq!(selected.has_changed().expect("it is there"), is_new, "{selector}");
+    let mut other = service_json(&json!({"app": "other"}));
+    other["metadata"]["name"] = json!("other");
+    reading.saw_service(Watched::Listed(read(service_json(&json!({"app": "vllm"})))), now);
+    reading.saw_service(Watched::Listed(read(other)), now);
+    reading.saw_service(Watched::ListEnd, now);
+    let mut asked_anew = |names: &[&str]| {
+        reading.name(&references(names));
+        let changed = selected.has_changed().expect("it is there");
         selected.mark_unchanged();
-    }
+        changed
+    };
+    assert!(asked_anew(&["vllm"]));
+    assert!(asked_anew(&["vllm", "other"]));
+    assert!(!asked_anew(&["vllm"]));
+    assert!(!asked_anew(&["other"]));
+    let narrower = json!({"app": "vllm", "tier": "gpu"});
+    reading.name(&references(&["vllm"]));
+    reading.saw_service(Watched::Applied(read(service_json(&narrower))), now);
+    assert!(selected.has_changed().expect("it is there"), "one label more spares most pods");
 }
 
 #[test]
