@@ -60,9 +60,10 @@ const DO: [&str; 30] = [
     "drip=7",
 ];
 
-/// What they do with an answer that another one began.
-const GO_ON: [&str; 5] =
-    ["", "goes-on=restart", "goes-on=courtesy", "goes-on=refuse", "goes-on=repeat"];
+/// What they do with an answer that another one began. None begins it anew: where a stream broke after a
+/// word or two that the next server was to go on with, nobody can tell that from going on. Longer
+/// beginnings are tried with each API in `resume`.
+const GO_ON: [&str; 4] = ["", "goes-on=courtesy", "goes-on=refuse", "goes-on=repeat"];
 
 struct World {
     well: Simulator,
@@ -246,8 +247,11 @@ async fn providers_that_fail_at_random_spoil_no_answer() {
     let seen = tally.seen.lock().clone();
     println!("{}", seen.join("\n"));
     assert!(answers > CALLERS as u64, "{answers} answers");
-    // One in a thousand, where there are thousands: a stream of Responses that is cut after its text
-    // and before its end cannot be gone on with, and a slow machine gets few requests done.
+    // A stream of Responses that is cut after its text and before its end cannot be gone on with, and
+    // chance decides how many of them there are.
+    let ended = seen.iter().filter(|told| told.ends_with("the text had ended")).count() as u64;
+    let errors = errors - ended;
+    // One in a thousand, where there are thousands: a slow machine gets few requests done.
     let allowed = answers.max(4000) / 1000;
     assert!(errors <= allowed, "{errors} of {answers}:\n{}", seen.join("\n"));
 
